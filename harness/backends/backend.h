@@ -1,0 +1,80 @@
+// Where memory lives and how time is taken.  A backend knows no kernel.
+#pragma once
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "harness/measure/measurement.h"
+#include "kernels/common/kernel.h"
+
+namespace assay {
+
+class Backend;
+
+/// Device memory, 256-byte aligned.  Move-only; freed with its owner.
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(Backend* owner, int slot, void* data, std::size_t bytes)
+      : owner_(owner), slot_(slot), data_(data), bytes_(bytes) {}
+  Buffer(Buffer&& other) noexcept { *this = std::move(other); }
+  Buffer& operator=(Buffer&& other) noexcept;
+  ~Buffer();
+  void* data() const { return data_; }
+  std::size_t bytes() const { return bytes_; }
+  int slot() const { return slot_; }
+
+ private:
+  Backend* owner_ = nullptr;
+  int slot_ = 0;
+  void* data_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+/// One CPU, one GPU, or several GPUs that work together ("slots").
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual Target target(int slot = 0) const = 0;
+  virtual int slots() const { return 1; }
+  virtual Stream stream(int slot = 0) const = 0;
+
+  /// MeasureError naming the size and what is free where there is not enough.
+  virtual Buffer allocate(std::size_t bytes, int slot = 0) = 0;
+  virtual void copy_in(const Buffer& to, const void* from, std::size_t bytes) = 0;
+  virtual void copy_out(void* to, const Buffer& from, std::size_t bytes) = 0;
+  /// Every byte of the buffer; 0xff makes every float type NaN.
+  virtual void fill(const Buffer&, std::uint8_t byte) = 0;
+  virtual std::size_t free_bytes(int slot = 0) const = 0;
+
+  /// Seconds that the work `enqueue` enqueues takes on the device, launch latency of the first excluded where the
+  /// device can hold it back.  Returns after it finished.  On several slots: the slowest.
+  virtual double time(const std::function<void()>& enqueue) = 0;
+  /// Waits for everything enqueued; throws MeasureError with the device's own message after a fault.
+  virtual void synchronize() = 0;
+  virtual std::size_t last_level_cache_bytes() const = 0;
+  /// Two CPU cores' distance at this moment; Placement::none on a GPU or one core.
+  virtual Placement probe_placement() { return Placement::none; }
+
+ protected:
+  friend class Buffer;
+  virtual void release(void* data, std::size_t bytes, int slot) noexcept = 0;
+};
+
+std::unique_ptr<Backend> make_cpu_backend(int threads);
+
+/// Empty, with the reason, where this build has no CUDA or the machine no usable GPU.
+struct GpuProbe {
+  int count = 0;
+  std::string reason;
+};
+GpuProbe probe_gpus();
+/// Ordinals as CUDA counts them.  MeasureError where there is none such.
+std::unique_ptr<Backend> make_cuda_backend(const std::vector<int>& ordinals);
+
+/// Cores this process may use (affinity and cgroup quota respected).
+int available_threads();
+
+}  // namespace assay

@@ -1,0 +1,62 @@
+// One measured point as plain data.  Its id is the key of the table row, the record, the journal line, the expectation
+// and the comparison.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "kernels/common/dtype.h"
+#include "kernels/common/kernel.h"
+
+namespace assay {
+
+/// A value on an axis of a workload: a count (`m=4096`) or a word (`layout=tn`).
+using AxisValue = std::variant<std::int64_t, std::string>;
+std::string to_string(const AxisValue&);
+
+struct CaseAxis {
+  std::string name;
+  AxisValue value;
+  bool operator==(const CaseAxis&) const = default;
+};
+
+/// Burst: short bursts after idle, the clock as it comes.  Sustained: only once the clock has settled under load.
+enum class Mode { burst, sustained };
+/// Cold: rotated buffers of at least twice the last-level cache.  Hot: one set of buffers, again and again.
+enum class Cache { cold, hot };
+/// What fills the inputs.  It changes power and so speed.
+enum class Fill { normal, uniform, integers, zeros };
+
+const char* name(Mode);
+const char* name(Cache);
+const char* name(Fill);
+bool parse(std::string_view, Mode&);
+bool parse(std::string_view, Cache&);
+bool parse(std::string_view, Fill&);
+
+struct Case {
+  std::string workload;         // "gemm"
+  std::string kernel;           // "mma_sm80"
+  Device device = Device::cpu;
+  int device_index = 0;         // GPU ordinal; 0 on a CPU
+  DType dtype = DType::f32;
+  std::vector<CaseAxis> axes;   // the workload's own, in the workload's order
+  Mode mode = Mode::burst;
+  Cache cache = Cache::cold;
+  Fill data = Fill::normal;
+  std::uint64_t seed = 1;
+  /// Where the shape comes from ("llama3-8b/qkv/forward"); annotation only, not part of the id.
+  std::vector<std::string> labels;
+
+  /// "gemm/mma_sm80/gpu0/bf16/layout=tn/m=4096/n=4096/k=4096/cold/burst/normal/seed=1"
+  std::string id() const;
+  /// "cpu", "gpu0"
+  std::string device_name() const;
+  /// The value of an axis; throws std::logic_error where the workload declares no such axis.
+  std::int64_t number(std::string_view axis) const;
+  const std::string& word(std::string_view axis) const;
+};
+
+}  // namespace assay

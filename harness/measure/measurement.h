@@ -1,0 +1,32 @@
+// What the sampler saw: never interpreted here.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace assay {
+
+/// Why sampling stopped.
+enum class StopReason { interval, wall_budget, max_samples, timed_out, interrupted };
+const char* name(StopReason);
+bool parse(std::string_view, StopReason&);
+
+/// How far apart the hypervisor put our CPU cores while a sample ran (a cache-line ping-pong before and after it).
+/// `none`: not probed (GPU, or one thread).  `moved`: before and after differ.
+enum class Placement : std::uint8_t { none, near, far, moved };
+const char* name(Placement);
+bool parse(std::string_view, Placement&);
+
+struct Measurement {
+  std::vector<double> seconds;       // per launch, in time order; none discarded
+  std::vector<Placement> placement;  // of each sample; empty where not probed
+  int batch = 1;                     // launches timed together for one sample; `seconds` is already divided by it
+  std::int64_t warmup_launches = 0;
+  double warmup_seconds = 0;
+  double wall_seconds = 0;           // sampling, warm-up excluded
+  double floor_seconds = 0;          // the measurement floor: an empty launch timed the same way
+  StopReason stop = StopReason::max_samples;
+};
+
+}  // namespace assay

@@ -1,0 +1,33 @@
+// The comparison table: one flat row per record, and its texts.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/record/result.h"
+
+namespace assay {
+
+/// Column meanings are in the README; null where not measured.
+struct TableRow {
+  std::string id, workload, kernel, device, dtype, mode, cache, outcome, reason, shape, accelerator, labels;
+  std::optional<double> seconds, seconds_low, seconds_high;
+  std::int64_t samples = 0;
+  std::optional<double> flops_per_second, bytes_per_second, bus_bytes_per_second;
+  std::optional<double> percent_of_peak;    // of the datasheet's dense peak
+  std::optional<double> percent_of_vendor;  // of the fastest vendor kernel on the same point in the same result
+  std::optional<double> error_over_allowed;
+};
+
+std::vector<TableRow> table_rows(const std::vector<Result>&);
+
+std::string to_markdown(const std::vector<TableRow>&);
+std::string to_csv(const std::vector<TableRow>&);
+std::string to_table_json(const std::vector<TableRow>&);
+/// For a terminal `columns` wide.
+std::string to_console(const std::vector<TableRow>&, int columns);
+
+/// `value` with the digits its interval supports: two significant digits of the half width (at least 1 digit, at most 6).
+std::string format_with_interval(double value, double low, double high);
+
+}  // namespace assay

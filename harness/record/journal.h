@@ -1,0 +1,49 @@
+// The journal beside a result: one line per finished case, appended and fsynced, so that a kill loses nothing finished.
+//
+//   {"journal":"assay-journal/1","suite":...,"sampling":...,"provenance":...,"plan":[ids]}
+//   {"begin":"<case id>"}
+//   {"record":{...}}
+// A torn last line (the kill hit while writing) is ignored; any other damage is an InputError.
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "harness/record/result.h"
+
+namespace assay {
+
+/// Where the journal of a result lives: RESULT + ".journal".
+std::filesystem::path journal_path(const std::filesystem::path& result);
+
+struct JournalContents {
+  Result so_far;                              // finished records
+  std::vector<std::string> plan;              // ids the run set out to do, in order
+  std::vector<std::string> interrupted;       // ids begun and not finished, one entry per time
+};
+JournalContents read_journal(const std::filesystem::path&);
+
+/// Move-only.  Every call returns after the line is on disk.
+class Journal {
+ public:
+  /// Starts a new journal; InputError where one is already there (resume it or remove it).
+  static Journal create(const std::filesystem::path&, const Result& header, const std::vector<std::string>& plan);
+  /// Continues one: truncates a torn last line.
+  static Journal resume(const std::filesystem::path&);
+  Journal(Journal&&) noexcept;
+  Journal& operator=(Journal&&) noexcept;
+  ~Journal();
+  void begin(const std::string& case_id);
+  void finish(const Record&);
+  /// After the result is saved.
+  void remove();
+
+ private:
+  explicit Journal(std::filesystem::path, int descriptor);
+  void append(const std::string& line);
+  std::filesystem::path path_;
+  int descriptor_ = -1;
+};
+
+}  // namespace assay

@@ -1,0 +1,29 @@
+// Progress on stderr: a line that updates on a terminal, a line every ten seconds elsewhere, with an ETA.
+#pragma once
+#include <cstddef>
+#include <cstdio>
+#include <string>
+
+#include "harness/record/record.h"
+
+namespace assay {
+
+class Progress {
+ public:
+  /// `budget_seconds` is what one case may take at most: the first ETA, before any case has finished.
+  Progress(std::FILE* stream, bool quiet);
+  void start(std::size_t cases, double budget_seconds);
+  void begin(const std::string& case_id);
+  void finish(const Record&);
+  void done();
+
+ private:
+  void print(bool force);
+  std::FILE* stream_;
+  bool quiet_, terminal_;
+  std::size_t cases_ = 0, finished_ = 0;
+  double budget_seconds_ = 0, started_ = 0, printed_ = -1e9;
+  std::string current_;
+};
+
+}  // namespace assay

@@ -1,0 +1,41 @@
+// configs/models: dimensions of named models, and the GEMM and attention shapes their training needs.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/attention/attention.h"
+#include "kernels/gemm/gemm.h"
+
+namespace assay {
+
+struct ModelGemm {
+  std::string label;      // "llama3-70b/qkv/forward/tp8"
+  std::string layer;      // "qkv", "attn_out", "gate_up", "down", "head", ...
+  std::string pass;       // "forward", "dgrad", "wgrad"
+  std::int64_t m = 0, n = 0, k = 0;
+  GemmLayout layout = GemmLayout::tn;
+};
+
+struct ModelAttention {
+  std::string label;      // "llama3-70b/attention/tp8"
+  std::int64_t heads = 0, kv_heads = 0, head_dim = 0;
+};
+
+struct Model {
+  std::string name, full_name, source;
+  std::int64_t layers = 0, hidden = 0, heads = 0, kv_heads = 0, head_dim = 0, vocabulary = 0;
+  // The rest of the file (feed-forward, experts, latent attention) is interpreted by models.cpp.
+  std::string text;
+
+  /// Per-rank GEMMs of one layer and the head; InputError where the degree does not divide the model.
+  std::vector<ModelGemm> gemms(std::int64_t tensor_parallel, std::int64_t tokens) const;
+  ModelAttention attention(std::int64_t tensor_parallel) const;
+};
+
+const std::vector<Model>& models();
+/// InputError naming the models there are.
+const Model& find_model(std::string_view name);
+
+}  // namespace assay

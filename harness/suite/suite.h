@@ -1,0 +1,46 @@
+// A suite file becomes cases: entries with axes, whose product is taken, and shapes derived from named models.
+// Format: configs/schemas/suite.schema.json, explained in the README.
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "harness/core/case.h"
+#include "harness/measure/sampler.h"
+#include "harness/workloads/workload.h"
+
+namespace assay {
+
+/// What the machine offers to "device": "auto".
+struct DevicesPresent {
+  int gpus = 0;
+};
+
+/// One `--set axis=v,v`: replaces that axis in every entry of the suite that has it.
+struct AxisOverride {
+  std::string axis;
+  std::vector<std::string> values;
+};
+
+struct Suite {
+  std::string name;
+  std::string description;
+  SamplingRule sampling;
+  std::vector<Case> cases;     // in file order, ids unique
+};
+
+/// `source` names the text in errors ("configs/suites/quick.json").  InputError for anything that is not a suite whose
+/// every case is possible: unknown key, wrong type, impossible shape, empty axis, duplicate id, overflowed product.
+Suite parse_suite(std::string_view text, const std::string& source, const Catalog&, const DevicesPresent&,
+                  const std::vector<AxisOverride>& overrides = {});
+
+/// `name` is a suite built into the binary, or a path to a file (it contains '/' or ends in ".json").
+Suite load_suite(const std::string& name, const Catalog&, const DevicesPresent&,
+                 const std::vector<AxisOverride>& overrides = {});
+
+/// "m=1024,2048" -> override; InputError otherwise.
+AxisOverride parse_override(std::string_view text);
+
+}  // namespace assay

@@ -1,0 +1,92 @@
+// A workload answers four questions about a case: how much work it is, how to prepare it, how to launch it, and whether
+// the result is right.  Timing, repeats and printing never appear in one.
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/backends/backend.h"
+#include "harness/communicators/communicator.h"
+#include "harness/core/case.h"
+#include "harness/verify/check.h"
+
+namespace assay {
+
+/// Algorithmic work of one launch, never measured.
+struct Work {
+  double flops = 0;           // 0 where the workload does none worth a rate
+  double bytes = 0;           // that must move: every input read once, every output written once
+  std::string convention;     // how they are counted: "2 m n k"
+  double bus_factor = 0;      // collectives: busbw = bus_factor * bytes / seconds; 0 elsewhere
+};
+
+/// What a workload may use.
+struct WorkloadContext {
+  Backend& backend;
+  Communicator& communicator;
+};
+
+/// One prepared case: buffers filled, outputs poisoned with NaN, kernel ready.
+class Workload {
+ public:
+  virtual ~Workload() = default;
+  virtual Work work() const = 0;
+  virtual int sets() const = 0;
+  /// Enqueues one launch on buffer set `set`.
+  virtual void launch(int set) = 0;
+  /// After timing: compares the outputs of the timed buffers with the reference.  `launches` counts launch(set) calls
+  /// per set since preparation (an accumulating kernel's output depends on them).
+  virtual Check check(const std::vector<std::int64_t>& launches) = 0;
+  virtual bool probe_placement() const { return false; }
+  /// What the kernel chose, in one line; empty where there was no choice.
+  virtual std::string description() const { return {}; }
+};
+
+/// One axis a workload declares.
+struct AxisSpec {
+  std::string name;
+  std::string meaning;                      // with unit
+  std::vector<std::string> words;           // allowed words; empty for a number
+  std::int64_t minimum = 1, maximum = std::int64_t(1) << 40;
+  std::optional<AxisValue> default_value;   // required where absent
+};
+
+/// A kernel of the workload as far as suites and listings need it.
+struct KernelSpec {
+  std::string name;
+  Device device = Device::cpu;
+  bool vendor = false;
+  std::vector<DType> dtypes;
+};
+
+/// A row of the catalog.
+struct WorkloadKind {
+  std::string name;
+  std::string meaning;
+  std::vector<AxisSpec> axes;               // in the order of the case id
+  std::vector<KernelSpec> kernels;          // ours first
+  /// What no single axis can say: "heads must be a multiple of kv_heads"; also products that overflow.  Empty: fine.
+  std::function<std::string(const Case&)> validate;
+  /// Bytes of device memory the case needs per buffer set, and its work, without allocating anything.
+  std::function<std::size_t(const Case&)> set_bytes;
+  std::function<Work(const Case&, int ranks)> work;
+  /// Why this case cannot run on that target, or yes.
+  std::function<Support(const Case&, const Target&, const Communicator&)> supports;
+  std::function<std::unique_ptr<Workload>(const Case&, WorkloadContext&)> make;
+};
+
+using Catalog = std::vector<WorkloadKind>;
+
+/// The workloads of this build: the table of the suite.  One line each.
+const Catalog& catalog();
+
+const WorkloadKind* find_workload(const Catalog&, std::string_view name);
+const KernelSpec* find_kernel(const WorkloadKind&, std::string_view name);
+
+/// Rotated sets so that their sum is at least twice the last-level cache (and at least 2); 1 for hot.
+/// MeasureError where they do not fit in memory.
+int rotation_sets(const Case&, std::size_t set_bytes, const Backend&, int slot = 0);
+
+}  // namespace assay

@@ -1,0 +1,84 @@
+// The form every kernel table shares: hand-written kernels and vendor libraries are rows of one table, prepared and
+// launched by the same code, so that a yardstick is measured exactly as we are.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/common/dtype.h"
+#include "kernels/common/stream.h"
+
+namespace assay {
+
+enum class Device : std::uint8_t { cpu, gpu };
+
+constexpr const char* name(Device d) { return d == Device::cpu ? "cpu" : "gpu"; }
+
+/// Where a kernel is asked to run, and what that place can do.
+struct Target {
+  Device device = Device::cpu;
+  int index = 0;               // GPU ordinal
+  int threads = 1;             // CPU threads a kernel may use
+  int compute_capability = 0;  // 90 for sm_90; 0 on a CPU
+  int multiprocessors = 0;
+  std::size_t shared_bytes_per_block = 0;  // the opt-in maximum of dynamic shared memory
+};
+
+/// Whether a kernel takes a problem; the reason, where it does not, is shown to the user.
+struct Support {
+  std::string reason;
+  bool ok() const { return reason.empty(); }
+  static Support yes() { return {}; }
+  static Support no(std::string why) { return {std::move(why)}; }
+};
+
+/// A kernel made ready for one problem: handles opened, algorithms chosen, workspaces allocated.
+/// `launch` only enqueues on a GPU, and finishes the work on a CPU.
+template <class Buffers>
+class Operation {
+ public:
+  virtual ~Operation() = default;
+  virtual void launch(const Buffers&, Stream) = 0;
+  /// What was chosen (algorithm, tile), in one line; empty where there was no choice.
+  virtual std::string description() const { return {}; }
+};
+
+template <class Problem, class Buffers>
+struct Kernel {
+  using Prepare = std::unique_ptr<Operation<Buffers>>(const Problem&, const Target&, const std::vector<Buffers>& sets,
+                                                      Stream);
+  std::string name;            // ours plain (`mma_sm80`), a library's starts with its name (`cublaslt_tuned`)
+  Device device = Device::cpu;
+  bool vendor = false;         // a library's: a yardstick, against which `percent_of_vendor` is taken
+  std::vector<DType> dtypes;
+  std::function<Support(const Problem&, const Target&)> supports;  // dtype is checked by the caller, from `dtypes`
+  /// `sets` are the rotated buffer sets that will be timed (never empty): a library may tune on them.
+  std::function<Prepare> prepare;
+};
+
+/// An operation that is one function of the problem and the buffers and keeps nothing.
+template <class Problem, class Buffers>
+class FunctionOperation final : public Operation<Buffers> {
+ public:
+  using Function = void (*)(const Problem&, const Buffers&, const Target&, Stream);
+  FunctionOperation(Function function, Problem problem, Target target)
+      : function_(function), problem_(std::move(problem)), target_(target) {}
+  void launch(const Buffers& buffers, Stream stream) override { function_(problem_, buffers, target_, stream); }
+
+ private:
+  Function function_;
+  Problem problem_;
+  Target target_;
+};
+
+/// The `prepare` of a kernel that is one function.
+template <class Problem, class Buffers>
+std::function<typename Kernel<Problem, Buffers>::Prepare> stateless(
+    void (*function)(const Problem&, const Buffers&, const Target&, Stream)) {
+  return [function](const Problem& problem, const Target& target, const std::vector<Buffers>&, Stream) {
+    return std::make_unique<FunctionOperation<Problem, Buffers>>(function, problem, target);
+  };
+}
+
+}  // namespace assay
