@@ -1,0 +1,49 @@
+// Device memory of a test: typed allocations far apart, so that every access outside one is seen.
+#pragma once
+#include <cstddef>
+#include <cstring>
+#include <map>
+#include <type_traits>
+#include <vector>
+
+#include "tests/simt/core.h"
+
+namespace simt {
+
+class DeviceHeap {
+ public:
+  DeviceHeap();
+  ~DeviceHeap();
+  DeviceHeap(const DeviceHeap&) = delete;
+  DeviceHeap& operator=(const DeviceHeap&) = delete;
+
+  /// `count` elements, every byte 0xff: NaN in every floating-point type.
+  template <class T>
+  T* poisoned(std::size_t count) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    return static_cast<T*>(allocate(count * sizeof(T)));
+  }
+  template <class T>
+  T* upload(const std::vector<T>& values) {
+    T* device = poisoned<T>(values.size());
+    if (!values.empty()) std::memcpy(static_cast<void*>(device), values.data(), values.size() * sizeof(T));
+    return device;
+  }
+  template <class T>
+  std::vector<T> download(const T* device, std::size_t count) const {
+    check(device, count * sizeof(T), "download", nullptr);
+    return {device, device + count};
+  }
+  void* allocate(std::size_t bytes);  // 256-byte aligned, as cudaMalloc's; poisoned
+  void free(void* device);
+
+  /// Throws Error(OutOfBounds) unless [p, p + bytes) lies inside one live allocation.
+  void check(const void* p, std::size_t bytes, const char* what, Site) const;
+
+ private:
+  unsigned char* base_;
+  std::size_t used_ = 0;
+  std::map<std::uintptr_t, std::size_t> live_;
+};
+
+}  // namespace simt
