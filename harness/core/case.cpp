@@ -1,0 +1,75 @@
+#include "harness/core/case.h"
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+
+namespace assay {
+namespace {
+
+template <class Enum>
+struct Named {
+  Enum value;
+  const char* name;
+};
+
+constexpr Named<Mode> kModes[] = {{Mode::burst, "burst"}, {Mode::sustained, "sustained"}};
+constexpr Named<Cache> kCaches[] = {{Cache::cold, "cold"}, {Cache::hot, "hot"}};
+constexpr Named<Fill> kFills[] = {
+    {Fill::normal, "normal"}, {Fill::uniform, "uniform"}, {Fill::integers, "integers"}, {Fill::zeros, "zeros"}};
+
+template <class Enum, std::size_t N>
+const char* find_name(const Named<Enum> (&table)[N], Enum value) {
+  for (const auto& row : table)
+    if (row.value == value) return row.name;
+  throw std::logic_error("a value outside its enumeration");
+}
+
+template <class Enum, std::size_t N>
+bool find_value(const Named<Enum> (&table)[N], std::string_view text, Enum& out) {
+  for (const auto& row : table)
+    if (text == row.name) return out = row.value, true;
+  return false;
+}
+
+const AxisValue& find_axis(const Case& point, std::string_view axis) {
+  for (const auto& a : point.axes)
+    if (a.name == axis) return a.value;
+  throw std::logic_error(fmt::format("{} declares no axis '{}'", point.workload, axis));
+}
+
+}  // namespace
+
+const char* name(Mode value) { return find_name(kModes, value); }
+const char* name(Cache value) { return find_name(kCaches, value); }
+const char* name(Fill value) { return find_name(kFills, value); }
+bool parse(std::string_view text, Mode& out) { return find_value(kModes, text, out); }
+bool parse(std::string_view text, Cache& out) { return find_value(kCaches, text, out); }
+bool parse(std::string_view text, Fill& out) { return find_value(kFills, text, out); }
+
+std::string to_string(const AxisValue& value) {
+  if (const auto* number = std::get_if<std::int64_t>(&value)) return std::to_string(*number);
+  return std::get<std::string>(value);
+}
+
+std::string Case::device_name() const { return device == Device::cpu ? "cpu" : fmt::format("gpu{}", device_index); }
+
+std::string Case::id() const {
+  std::string out = fmt::format("{}/{}/{}/{}", workload, kernel, device_name(), name(dtype));
+  for (const auto& axis : axes) out += fmt::format("/{}={}", axis.name, to_string(axis.value));
+  return out + fmt::format("/{}/{}/{}/seed={}", name(cache), name(mode), name(data), seed);
+}
+
+std::int64_t Case::number(std::string_view axis) const {
+  const auto* value = std::get_if<std::int64_t>(&find_axis(*this, axis));
+  if (!value) throw std::logic_error(fmt::format("{}: axis '{}' is a word", workload, axis));
+  return *value;
+}
+
+const std::string& Case::word(std::string_view axis) const {
+  const auto* value = std::get_if<std::string>(&find_axis(*this, axis));
+  if (!value) throw std::logic_error(fmt::format("{}: axis '{}' is a number", workload, axis));
+  return *value;
+}
+
+}  // namespace assay
