@@ -1,0 +1,28 @@
+// Conversions that take one instruction.  C++17.
+#pragma once
+#include <cstdint>
+
+namespace assay::ptx {
+
+/// Two bf16, `low` in the lower half, each rounded to nearest even.
+__device__ __forceinline__ std::uint32_t pack_bf16x2(float low, float high) {
+  std::uint32_t packed;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;\n" : "=r"(packed) : "f"(high), "f"(low));
+  return packed;
+}
+
+/// Two fp16, `low` in the lower half, each rounded to nearest even.
+__device__ __forceinline__ std::uint32_t pack_f16x2(float low, float high) {
+  std::uint32_t packed;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;\n" : "=r"(packed) : "f"(high), "f"(low));
+  return packed;
+}
+
+/// 2^x, to about 2 ulp; subnormal results become zero.
+__device__ __forceinline__ float exp2_approximate(float x) {
+  float power;
+  asm("ex2.approx.ftz.f32 %0, %1;\n" : "=f"(power) : "f"(x));
+  return power;
+}
+
+}  // namespace assay::ptx
