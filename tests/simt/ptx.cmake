@@ -26,3 +26,12 @@ function(assay_simt_test name)
     add_dependencies(${name} ${ptx}_ptx)
   endforeach()
 endfunction()
+
+# assay_mutants(NAME LIST.py): a ctest that plants the list's quick bugs; `python3 LIST.py --all ...` plants them all.
+function(assay_mutants name list)
+  add_test(NAME ${name}
+           COMMAND ${CMAKE_COMMAND} -E env PYTHONPATH=${CMAKE_SOURCE_DIR}/tests/simt PYTHONDONTWRITEBYTECODE=1
+                   python3 ${CMAKE_CURRENT_SOURCE_DIR}/${list} --root ${CMAKE_SOURCE_DIR} --build ${CMAKE_BINARY_DIR}
+                   --nvcc ${CMAKE_CUDA_COMPILER})
+  set_tests_properties(${name} PROPERTIES LABELS "simt;mutants" TIMEOUT 600)
+endfunction()

@@ -544,6 +544,8 @@ struct Decoder {
     return reg(s, text);
   }
 
+  static Operand sink() { Operand o; o.kind = Operand::Sink; return o; }
+
   // ---- one instruction
   void instruction(std::string text) {
     Inst in; in.text = text, in.loc = loc;
@@ -631,7 +633,7 @@ struct Decoder {
       std::string cmp = f[1], boolop = f.size() > 3 && f[2] != "ftz" ? f[2] : "";
       auto bar = args[0].find('|');
       in.op.push_back(operand(trim(args[0].substr(0, bar)), 0, text));
-      in.op.push_back(bar == args[0].npos ? Operand{Operand::Sink} : operand(trim(args[0].substr(bar + 1)), 0, text));
+      in.op.push_back(bar == args[0].npos ? sink() : operand(trim(args[0].substr(bar + 1)), 0, text));
       in.op.push_back(operand(args[1], w, text)), in.op.push_back(operand(args[2], w, text));
       if (args.size() > 3) in.op.push_back(operand(args[3], 0, text)), in.imm[0] = boolop == "and" ? 1 : boolop == "or" ? 2 : 3;
       in.exec = cmp == "eq" ? BY_NUM(compare, Eq) : cmp == "ne" ? BY_NUM(compare, Ne) : cmp == "lt" || cmp == "lo" ? BY_NUM(compare, Lt) : cmp == "le" || cmp == "ls" ? BY_NUM(compare, Le)
@@ -667,7 +669,7 @@ struct Decoder {
     else if (starts("shfl.sync")) {
       auto bar = args[0].find('|');
       in.op.push_back(operand(trim(args[0].substr(0, bar)), 4, text));
-      in.op.push_back(bar == args[0].npos ? Operand{Operand::Sink} : operand(trim(args[0].substr(bar + 1)), 0, text));
+      in.op.push_back(bar == args[0].npos ? sink() : operand(trim(args[0].substr(bar + 1)), 0, text));
       for (size_t a = 1; a < 5; ++a) in.op.push_back(operand(args[a], 4, text));
       in.imm[0] = has("up") ? 0 : has("down") ? 1 : has("bfly") ? 2 : 3, in.exec = shfl, in.aligned = args[4] == "-1" || args[4] == "0xffffffff";
     } else if (starts("vote.sync")) ops(4), in.imm[0] = has("all") ? 0 : has("any") ? 1 : has("uni") ? 2 : 3, in.exec = vote, in.aligned = true;
@@ -822,10 +824,12 @@ static std::string plain_name(std::string s) {
   s = s.substr(0, s.find_first_of("<("));
   return s.substr(std::max(s.rfind(' ') + 1, s.rfind(':') + 1));
 }
-Module Module::load(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) throw std::runtime_error("cannot read " + path);
-  return Module(std::string(std::istreambuf_iterator<char>(file), {}));
+std::string ptx_text(const std::string& build_folder, const std::string& name) {
+  std::ifstream file;
+  if (const char* folder = std::getenv("ASSAY_SIMT_PTX_DIR")) file.open(std::string(folder) + "/" + name + ".ptx");
+  if (!file.is_open()) file.clear(), file.open(build_folder + "/" + name + ".ptx");
+  if (!file) throw std::runtime_error("cannot read " + name + ".ptx in " + build_folder);
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 const Kernel& Module::kernel(const std::string& part) const {
   std::vector<const Kernel*> found;

@@ -41,7 +41,6 @@ struct Kernel {
 };
 struct Module {
   explicit Module(const std::string& text);
-  static Module load(const std::string& path);
   /// The kernel whose demangled name contains `part`; where several do, the one whose plain name is `part`.
   const Kernel& kernel(const std::string& part) const;
   Module(const Module&) = delete;
@@ -50,10 +49,12 @@ struct Module {
   std::vector<std::unique_ptr<unsigned char[]>> storage;
   std::vector<std::pair<uint64_t, uint64_t>> ranges;
 };
+/// Contents of NAME.ptx: from $ASSAY_SIMT_PTX_DIR if it is there (a mutant's), else from `build_folder`.
+std::string ptx_text(const std::string& build_folder, const std::string& name);
 struct Launch { Dim3 grid, block; unsigned smem_bytes = 0; Dim3 cluster{1, 1, 1}; };
 struct Stats { uint64_t warp_insts = 0, lane_insts = 0, bank_conflicts = 0, sectors = 0, requests = 0; };
 Stats run(const Kernel&, const Launch&, const Options&, const std::vector<unsigned char>& params);
-template <class... A> Stats launch(const Kernel& k, const Launch& l, const Options& o, const A&... args) {
+template <class... A> Stats run_with(const Kernel& k, const Launch& l, const Options& o, const A&... args) {
   std::vector<unsigned char> p(k.param_bytes);
   size_t i = 0;
   auto put = [&](const void* a, size_t n) {
