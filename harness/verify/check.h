@@ -18,6 +18,10 @@ struct Check {
   bool ok() const { return elements > 0 && wrong == 0 && error_over_allowed <= 1; }
   /// Adds one comparison.  NaN anywhere makes it wrong.  `where` is only called for a new worst element.
   void compare(double got, double expected, double allowed, const std::function<std::string()>& where);
+  /// Folds the compared output into the digest.
+  void include_digest(const void* bytes, std::size_t count);
+  /// Something wrong that is no element: a write outside the output, say.
+  void fail_outside(const std::string& what);
   /// "d[12, 7] is 3.5, expected 3.25 +- 0.001 (error 250 x allowed); 17 of 4096 checked elements are wrong"
   std::string describe() const;
 };

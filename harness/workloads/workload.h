@@ -85,7 +85,7 @@ const Catalog& catalog();
 const WorkloadKind* find_workload(const Catalog&, std::string_view name);
 const KernelSpec* find_kernel(const WorkloadKind&, std::string_view name);
 
-/// Rotated sets so that their sum is at least twice the last-level cache (and at least 2); 1 for hot.
+/// Rotated sets so that their sum is at least twice the last-level cache (2 to 1024 of them); 1 for hot.
 /// MeasureError where they do not fit in memory.
 int rotation_sets(const Case&, std::size_t set_bytes, const Backend&, int slot = 0);
 

@@ -1,0 +1,18 @@
+// The workloads of this build.  Adding one: a file in this folder and a line here.
+#include "harness/workloads/all_reduce.h"
+#include "harness/workloads/attention.h"
+#include "harness/workloads/gemm.h"
+#include "harness/workloads/workload.h"
+
+namespace assay {
+
+const Catalog& catalog() {
+  static const Catalog workloads = {
+      gemm_workload(gemm_kernels()),
+      attention_workload(attention_kernels()),
+      all_reduce_workload(all_reduce_kernels()),
+  };
+  return workloads;
+}
+
+}  // namespace assay
