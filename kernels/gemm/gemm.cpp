@@ -1,0 +1,29 @@
+// The table of GEMM kernels in this build.
+#include "kernels/gemm/gemm.h"
+
+#include "assay/build_config.h"
+#include "kernels/gemm/cpu_kernels.h"
+#if ASSAY_HAS_CUDA
+#include "kernels/gemm/cuda_kernels.h"
+#endif
+
+namespace assay {
+
+bool parse_layout(std::string_view text, GemmLayout& out) {
+  for (const GemmLayout layout : {GemmLayout::tn, GemmLayout::nn, GemmLayout::nt})
+    if (text == name(layout)) return out = layout, true;
+  return false;
+}
+
+const std::vector<GemmKernel>& gemm_kernels() {
+  static const std::vector<GemmKernel> kernels = [] {
+    std::vector<GemmKernel> rows;
+#if ASSAY_HAS_CUDA
+    append_cuda_gemm_kernels(rows);
+#endif
+    return rows;
+  }();
+  return kernels;
+}
+
+}  // namespace assay
