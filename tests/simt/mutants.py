@@ -121,7 +121,7 @@ def instructions(path):
 
 def first_finding(text):
     """The shortest honest summary of a failed test: its first fault, else its first failed assertion."""
-    for pattern in (r'description "([^\n"]+)', r"FAULT ([^\n]+)", r"Failure\n([^\n]+)"):
+    for pattern in (r'description "([^\n"]+)', r"FAULT ([^\n]+)", r"(wrong result[^\n\"]*)", r"Failure\n([^\n]+)"):
         if m := re.search(pattern, text):
             return m.group(1).strip()[:110]
     return (text.strip().splitlines() or ["no output"])[-1][:110]

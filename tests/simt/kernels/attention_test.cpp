@@ -56,7 +56,7 @@ TEST_P(AttentionTest, EqualsDoublePrecision) {
                              options_for(async, heap), map_3d(heap.upload(Q), s.heads, s.queries),
                              map_3d(heap.upload(K), s.heads, s.keys), map_3d(heap.upload(V), s.heads, s.keys), o,
                              s.queries, s.keys, scale_log2, s.causal);
-  EXPECT_EQ(stats.bank_conflicts, 0u);
+  EXPECT_EQ(stats.bank_conflicts, 0u) << "bank conflicts";
   const auto expected = attention_reference(Q, K, V, s);
   for (std::size_t i = 0; i < q_size; ++i)  // P is rounded to bf16 before the second product
     ASSERT_LE(std::abs(bf16_to_f32(o[i]) - expected[i]), 0.02 * std::abs(expected[i]) + 0.01) << "wrong result at " << i;

@@ -51,7 +51,7 @@ TEST_P(GemmTest, EqualsDoublePrecision) {
   EXPECT_EQ(gemm_mismatch(heap.download(c, std::size_t(s.M) * s.N), gemm_reference(A, B, s.M, s.N, s.K, gemm.b_is_nk),
                           s.N, s.K),
             "");
-  EXPECT_EQ(stats.bank_conflicts, 0u);
+  EXPECT_EQ(stats.bank_conflicts, 0u) << "bank conflicts";
 }
 
 std::string test_name(const testing::TestParamInfo<GemmTest::ParamType>& info) {
