@@ -21,7 +21,8 @@ GEMM_SM80 = [
     Mutant("load issued before the barrier", HERE + "gemm_sm80.cu",
            "    ptx::cp_async_wait<T::kStages - 2>();\n    __syncthreads();",
            "    ptx::cp_async_wait<T::kStages - 2>();\n    if (kt + T::kStages - 1 < k_tiles) load_stage(kt + "
-           "T::kStages - 1);\n    __syncthreads();\n    if (0)", expect="data race"),
+           "T::kStages - 1);\n    __syncthreads();\n    if (0)",
+           expect="data race"),
     Mutant("ldmatrix A lanes wrong", HERE + "gemm_sm80.cu",
            "lane % 16, kk / 8 + lane / 16)",
            "lane / 2, kk / 8 + lane % 2)", expect="wrong result"),
@@ -47,8 +48,8 @@ GEMM_SM80 = [
            "if (row < M)", expect="out of bounds"),
     Mutant("tail commit omitted", HERE + "gemm_sm80.cu",
            "    if (kt + T::kStages - 1 < k_tiles) load_stage(kt + T::kStages - 1);\n    ptx::cp_async_commit();",
-           "    if (kt + T::kStages - 1 < k_tiles) { load_stage(kt + T::kStages - 1); ptx::cp_async_commit(); }", "
-           "expect="data race"),
+           "    if (kt + T::kStages - 1 < k_tiles) { load_stage(kt + T::kStages - 1); ptx::cp_async_commit(); }",
+           expect="data race"),
     Mutant("stage index off by one", HERE + "gemm_sm80.cu",
            "shared.b[kt % T::kStages]);\n#pragma unroll\n    for (int kk",
            "shared.b[(kt + 1) % T::kStages]);\n#pragma unroll\n    for (int kk", expect="uninitialised shared memory"),
@@ -122,8 +123,8 @@ GEMM_SM90 = [
     Mutant("stage released before wgmma finished", HERE + "gemm_sm90.cu",
            "      if (previous && lane == 0) ptx::mbarrier_arrive(previous);\n      previous = "
            "ptx::smem(&shared.empty[pipe.stage]);",
-           "      if (lane == 0) ptx::mbarrier_arrive(ptx::smem(&shared.empty[pipe.stage]));", expect="data race", "
-           "quick=True),
+           "      if (lane == 0) ptx::mbarrier_arrive(ptx::smem(&shared.empty[pipe.stage]));",
+           expect="data race", quick=True),
     Mutant("wgmma wait one too weak", HERE + "gemm_sm90.cu", "wgmma_wait<1>", "wgmma_wait<2>", expect="data race"),
     Mutant("no wait before epilogue", HERE + "gemm_sm90.cu",
            "    ptx::wgmma_wait<0>();\n",
@@ -139,8 +140,8 @@ GEMM_SM90 = [
            "      ptx::fence_proxy_async();\n", expect="data race"),
     Mutant("fence by the storing thread only", HERE + "gemm_sm90.cu",
            "      ptx::fence_proxy_async();\n      ptx::barrier_sync(1 + consumer, 128);\n",
-           "      if (threadIdx.x % 128 == 0) ptx::fence_proxy_async();\n      ptx::barrier_sync(1 + consumer, "
-           "128);\n", expect="missing proxy fence"),
+           "      if (threadIdx.x % 128 == 0) ptx::fence_proxy_async();\n      ptx::barrier_sync(1 + consumer, 128);\n",
+           expect="missing proxy fence"),
     Mutant("staging reused without wait_read", HERE + "gemm_sm90.cu",
            "      if (threadIdx.x % 128 == 0) ptx::tma_store_wait_read<1>();\n",
            "", expect="data race", quick=True),
@@ -273,8 +274,8 @@ ATTENTION_SM90 = [
            "    float m[2]", expect="asynchronous operation"),
     Mutant("stage released before PV finished", HERE + "attention_sm90.cu",
            "    ptx::wgmma_wait<0>();\n    if (lane == 0) ptx::mbarrier_arrive(ptx::smem(&shared.empty[pipe.stage]));",
-           "    if (lane == 0) ptx::mbarrier_arrive(ptx::smem(&shared.empty[pipe.stage]));\n    "
-           "ptx::wgmma_wait<0>();", expect="data race"),
+           "    if (lane == 0) ptx::mbarrier_arrive(ptx::smem(&shared.empty[pipe.stage]));\n    ptx::wgmma_wait<0>();",
+           expect="data race"),
     Mutant("Q not waited for", HERE + "attention_sm90.cu",
            "  ptx::mbarrier_wait(ptx::smem(&shared.q_full), 0);\n",
            "", expect="data race"),
