@@ -1,0 +1,267 @@
+#!/usr/bin/env python3
+"""The program as a user meets it: every verb, wrong flags and files, interrupts, kills, and the installed folder.
+
+usage: program_test.py --assay PROGRAM [--build BUILD_TREE] [unittest options]
+"""
+import argparse
+import csv
+import io
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PROGRAM = None
+BUILD = None
+
+TABLE_FIELDS = ["id", "workload", "kernel", "device", "dtype", "mode", "cache", "outcome", "reason", "seconds", "seconds_low",
+                "seconds_high", "samples", "flops_per_second", "bytes_per_second", "percent_of_peak", "percent_of_vendor",
+                "error_over_allowed"]
+
+
+def assay(*arguments, cwd=None, timeout=300, **options):
+    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=timeout, **options)
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="assay-test-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def run_ok(self, *arguments, **options):
+        done = assay(*arguments, cwd=self.folder, **options)
+        self.assertEqual(done.returncode, 0, f"{arguments}: {done.stderr[-2000:]}")
+        return done
+
+    def refused(self, code, words, *arguments):
+        """Exit `code`, one line on stderr that holds every word, nothing on stdout, no file left."""
+        before = sorted(p.name for p in self.folder.rglob("*"))
+        done = assay(*arguments, cwd=self.folder)
+        self.assertEqual(done.returncode, code, f"{arguments}: {done.stdout}{done.stderr}")
+        lines = done.stderr.strip().splitlines()
+        self.assertEqual(len(lines), 1, f"{arguments}: {done.stderr}")
+        for word in words:
+            self.assertIn(word, lines[0], arguments)
+        self.assertEqual(done.stdout, "")
+        self.assertEqual(before, sorted(p.name for p in self.folder.rglob("*")))
+
+
+class Verbs(Folder):
+    def test_run_smoke_and_its_tables(self):
+        done = self.run_ok("run", "smoke", "--out", "smoke.json")
+        result = json.loads((self.folder / "smoke.json").read_text())
+        self.assertTrue(result["complete"])
+        outcomes = {record["outcome"]["kind"] if isinstance(record["outcome"], dict) else record["outcome"]
+                    for record in result["records"]}
+        self.assertLessEqual(outcomes, {"ok", "skipped"})
+        self.assertIn("ok", outcomes)
+        self.assertFalse((self.folder / "smoke.json.journal").exists())
+        self.assertIn("smoke.json", done.stdout + done.stderr)
+
+        rows = json.loads(self.run_ok("table", "smoke.json", "--format", "json").stdout)
+        self.assertEqual(len(rows), len(result["records"]))
+        workloads = {row["workload"] for row in rows if row["outcome"] == "ok"}
+        self.assertLessEqual({"gemm", "attention", "all_reduce"}, workloads)
+        for row in rows:
+            for field in TABLE_FIELDS:
+                self.assertIn(field, row)
+            if row["outcome"] == "ok":
+                self.assertGreater(row["seconds"], 0)
+                self.assertLessEqual(row["seconds_low"], row["seconds"])
+                self.assertGreaterEqual(row["seconds_high"], row["seconds"])
+                self.assertLessEqual(row["error_over_allowed"], 1)
+                self.assertGreater(row["samples"], 0)
+                if row["workload"] != "all_reduce":
+                    self.assertGreater(row["flops_per_second"], 0)
+            else:
+                self.assertIsNone(row["seconds"])
+                self.assertIsNone(row["flops_per_second"])
+                self.assertTrue(row["reason"])
+
+        table = list(csv.DictReader(io.StringIO(self.run_ok("table", "smoke.json", "--format", "csv").stdout)))
+        self.assertEqual([r["id"] for r in table], [r["id"] for r in rows])
+        markdown = self.run_ok("table", "smoke.json", "--format", "md").stdout
+        self.assertGreaterEqual(markdown.count("\n|"), len(rows))
+
+    def test_list_names_every_case_and_why_it_is_skipped(self):
+        self.assertIn("gemm/", self.run_ok("list", "smoke").stdout)
+        for suite in ("quick", "gemm", "attention", "all_reduce"):
+            self.assertIn("/", self.run_ok("list", suite).stdout)
+
+    def test_devices(self):
+        self.assertIn("CPU", self.run_ok("devices").stdout)
+        devices = json.loads(self.run_ok("devices", "--json").stdout)
+        self.assertIn("cpu", devices)
+
+    def test_help_and_version(self):
+        for arguments in (["--help"], ["run", "--help"], ["list", "--help"], ["table", "--help"], ["devices", "--help"]):
+            self.assertIn("--", self.run_ok(*arguments).stdout)
+        self.assertRegex(self.run_ok("--version").stdout, r"\d+\.\d+\.\d+")
+
+    def test_secrets_of_the_environment_stay_out_of_results(self):
+        self.run_ok("run", "smoke", "--filter", "*m=1/*", "--out", "r.json", env={**os.environ, "MY_SECRET_TOKEN": "hunter2hunter2"})
+        self.assertNotIn("hunter2hunter2", (self.folder / "r.json").read_text())
+
+
+class OwnShapes(Folder):
+    def test_ragged_long_and_huge_k_are_right_on_every_kernel(self):
+        for name, sets in {
+            "ragged": ["m=131", "n=67", "k=45", "layout=tn,nn,nt"],
+            "row": ["m=1", "n=1031", "k=257", "layout=tn,nn,nt"],
+            "column": ["m=1031", "n=1", "k=257", "layout=tn,nn,nt"],
+            "one": ["m=1", "n=1", "k=1", "layout=tn,nn,nt"],
+            "huge-k": ["m=3", "n=5", "k=1000003", "layout=tn,nn,nt"],
+        }.items():
+            options = [o for axis in sets for o in ("--set", axis)]
+            self.run_ok("run", "smoke", "--filter", "gemm/*", *options, "--set", "dtype=f32,bf16", "--out", f"{name}.json")
+            rows = json.loads(self.run_ok("table", f"{name}.json", "--format", "json").stdout)
+            self.assertEqual({r["outcome"] for r in rows} - {"skipped"}, {"ok"}, name)
+
+    def test_attention_shapes(self):
+        for name, sets in {
+            "short-keys": ["mask=causal", "seq_q=113", "seq_kv=17", "heads=6", "kv_heads=2", "head_dim=64"],
+            "one-query": ["mask=causal,full", "seq_q=1", "seq_kv=799", "heads=4", "kv_heads=1", "head_dim=128"],
+            "one-key": ["mask=full", "seq_q=239", "seq_kv=1", "heads=3", "kv_heads=3", "head_dim=128"],
+        }.items():
+            options = [o for axis in sets for o in ("--set", axis)]
+            self.run_ok("run", "smoke", "--filter", "attention/*", *options, "--set", "dtype=f32,bf16", "--out", f"{name}.json")
+            rows = json.loads(self.run_ok("table", f"{name}.json", "--format", "json").stdout)
+            self.assertEqual({r["outcome"] for r in rows} - {"skipped"}, {"ok"}, name)
+
+
+class Mistakes(Folder):
+    def test_commands(self):
+        self.refused(2, ["rnu"], "rnu")
+        self.refused(2, ["--fitler"], "run", "smoke", "--fitler", "x")
+        self.refused(2, ["smok"], "run", "smok")
+        self.refused(2, ["--set"], "run", "smoke", "--set", "m")
+        self.refused(2, ["zz"], "run", "smoke", "--set", "zz=3")
+        self.refused(2, ["-5"], "run", "smoke", "--set", "m=-5")
+        self.refused(2, ["f33"], "run", "smoke", "--set", "dtype=f33")
+        self.refused(2, ["nothing-matches"], "run", "smoke", "--filter", "nothing-matches")
+        self.refused(2, ["yaml"], "table", "x.json", "--format", "yaml")
+
+    def test_files(self):
+        self.refused(2, ["absent.json"], "table", "absent.json")
+        self.refused(2, ["absent.json"], "run", "./absent.json")
+        self.run_ok("run", "smoke", "--filter", "gemm/*", "--out", "good.json")
+        good = (self.folder / "good.json").read_text()
+        for name, text in {
+            "empty.json": "",
+            "truncated.json": good[: len(good) // 2],
+            "not-a-result.json": '{"schema": "assay-suite/1"}',
+            "nan.json": good.replace('"records"', '"records_": NaN, "records"', 1),
+            "list.json": "[]",
+        }.items():
+            (self.folder / name).write_text(text)
+            self.refused(2, [name], "table", name)
+        (self.folder / "suite.json").write_text('{"schema":"assay-suite/1","name":"x","description":"d","cases":[{"workload":"gemn"}]}')
+        self.refused(2, ["suite.json", "gemn"], "run", "./suite.json")
+        self.refused(2, ["good.json", "--resume"], "run", "smoke", "--out", "good.json")
+
+    def test_output_folder_that_cannot_be_written(self):
+        done = assay("run", "smoke", "--out", "/proc/assay/x.json", cwd=self.folder)
+        self.assertIn(done.returncode, (2, 4))
+        self.assertIn("/proc/assay", done.stderr)
+
+    def test_no_such_gpu_is_could_not_measure(self):
+        done = assay("devices", "--json", cwd=self.folder)
+        if json.loads(done.stdout).get("gpus"):
+            self.skipTest("this machine has a GPU")
+        done = assay("run", "smoke", "--set", "device=gpu", "--out", "g.json", cwd=self.folder)
+        self.assertIn(done.returncode, (2, 4), done.stderr)
+
+
+class Interruptions(Folder):
+    def start(self, *arguments):
+        return subprocess.Popen([PROGRAM, "run", "smoke", "--out", "r.json", *arguments], cwd=self.folder, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
+
+    def records(self):
+        return json.loads((self.folder / "r.json").read_text())["records"]
+
+    def test_interrupt_leaves_a_valid_result_and_resume_completes_it(self):
+        process = self.start()
+        time.sleep(1.0)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=120)
+        if process.returncode == 0:
+            self.skipTest("finished before the interrupt")
+        self.assertEqual(process.returncode, 4)
+        self.assertFalse(json.loads((self.folder / "r.json").read_text())["complete"])
+        some = len(self.records())
+        self.run_ok("run", "smoke", "--out", "r.json", "--resume")
+        self.assertTrue(json.loads((self.folder / "r.json").read_text())["complete"])
+        self.assertGreater(len(self.records()), some)
+
+    def test_kills_lose_nothing_and_measure_nothing_twice(self):
+        expected = len(json.loads(self.run_ok("list", "smoke", "--json").stdout))
+        random.seed(7)
+        resume, finished_ids = [], []
+        for _ in range(60):
+            process = self.start(*resume)
+            try:
+                process.communicate(timeout=0.15 + 1.2 * random.random())
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+            if process.returncode == 0:
+                break
+            journal = self.folder / "r.json.journal"
+            if journal.exists() and journal.stat().st_size:
+                resume = ["--resume"]
+                lines = journal.read_text().splitlines(keepends=True)
+                finished = [line for line in lines if line.endswith("\n") and line.startswith('{"record"')]
+                self.assertEqual(finished[: len(finished_ids)], finished_ids, "a finished case was lost or measured again")
+                finished_ids = finished
+        else:
+            self.run_ok("run", "smoke", "--out", "r.json", "--resume")
+        ids = [record["id"] for record in self.records()]
+        self.assertEqual(len(ids), expected)
+        self.assertEqual(len(set(ids)), expected)
+
+
+class Installed(Folder):
+    def test_folder_runs_after_being_copied_without_the_build(self):
+        prefix, copy = self.folder / "prefix", self.folder / "copied"
+        done = subprocess.run(["cmake", "--install", BUILD, "--prefix", prefix], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr[-2000:])
+        shutil.move(prefix, copy)
+        program = copy / "bin" / "assay"
+        linked = subprocess.run(["ldd", program], capture_output=True, text=True).stdout
+        self.assertNotIn("not found", linked)
+        for line in linked.splitlines():
+            if "=>" in line and not any(system in line for system in ("libc.so", "libm.so", "libdl.so", "librt.so", "libpthread.so", "ld-linux")):
+                self.assertIn(str(copy), line, "comes from the system, not from the folder")
+        done = subprocess.run([program, "run", "smoke", "--filter", "gemm/*", "--out", "r.json"], cwd=self.folder, capture_output=True,
+                              text=True, env={"PATH": "/usr/bin:/bin"})
+        self.assertEqual(done.returncode, 0, done.stderr[-2000:])
+        self.assertTrue((copy / "configs" / "suites" / "quick.json").exists())
+
+
+class Readme(unittest.TestCase):
+    def test_tables_are_not_stale(self):
+        done = subprocess.run([sys.executable, ROOT / "scripts" / "readme_tables", "--assay", PROGRAM, "--check"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+
+def main():
+    global PROGRAM, BUILD
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--assay", required=True)
+    parser.add_argument("--build", required=True)
+    arguments, rest = parser.parse_known_args()
+    PROGRAM, BUILD = os.path.abspath(arguments.assay), os.path.abspath(arguments.build)
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
+
+
+if __name__ == "__main__":
+    main()
