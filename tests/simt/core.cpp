@@ -715,21 +715,33 @@ uint16_t f32_to_f16(float f) {
   uint32_t m = uint32_t(std::nearbyint(std::ldexp(a, 11 - e)));       // 1024..2048
   return s | uint16_t(((e + 14) << 10) + (m - 1024));
 }
-void mma_m16n8k16_bf16(float (*d)[4], const uint32_t (*a)[4], const uint32_t (*b)[2], const float (*c)[4]) {
+static float mma_element(MmaType type, uint32_t bits) {
+  switch (type) {
+    case MmaType::bf16: return bf16_to_f32(uint16_t(bits));
+    case MmaType::f16: return f16_to_f32(uint16_t(bits));
+    case MmaType::tf32: break;
+  }
+  bits &= ~0x1fffu;                                          // the hardware ignores the low 13 bits
+  float f; std::memcpy(&f, &bits, 4);
+  return f;
+}
+void mma_m16n8(MmaShape s, const uint32_t (*a)[4], const uint32_t (*b)[2], const float (*c)[4], float (*d)[4]) {
+  const int per = s.per_register();
   float A[16][16], Bt[16][8], C[16][8];
-  for (int l = 0; l < 32; ++l) {
-    int g = l / 4, t = l % 4 * 2;
-    for (int h = 0; h < 2; ++h) {
-      for (int r = 0; r < 4; ++r) A[g + r % 2 * 8][t + h + r / 2 * 8] = bf16_to_f32(a[l][r] >> 16 * h);
-      for (int r = 0; r < 2; ++r) Bt[t + h + r * 8][g] = bf16_to_f32(b[l][r] >> 16 * h);
+  for (int lane = 0; lane < 32; ++lane) {
+    const int group = lane / 4, t = lane % 4 * per;
+    for (int half = 0; half < per; ++half) {
+      for (int r = 0; r < s.a_registers(); ++r)              // registers alternate between rows g and g + 8
+        A[group + r % 2 * 8][t + half + r / 2 * 4 * per] = mma_element(s.type, a[lane][r] >> 16 * half);
+      for (int r = 0; r < s.b_registers(); ++r) Bt[t + half + r * 4 * per][group] = mma_element(s.type, b[lane][r] >> 16 * half);
     }
-    for (int i = 0; i < 4; ++i) C[g + i / 2 * 8][t + i % 2] = c[l][i];
+    for (int i = 0; i < 4; ++i) C[group + i / 2 * 8][lane % 4 * 2 + i % 2] = c[lane][i];
   }
   for (int m = 0; m < 16; ++m)
-    for (int k = 0; k < 16; ++k)
+    for (int k = 0; k < s.k; ++k)
       for (int n = 0; n < 8; ++n) C[m][n] += A[m][k] * Bt[k][n];
-  for (int l = 0; l < 32; ++l)
-    for (int i = 0; i < 4; ++i) d[l][i] = C[l / 4 + i / 2 * 8][l % 4 * 2 + i % 2];
+  for (int lane = 0; lane < 32; ++lane)
+    for (int i = 0; i < 4; ++i) d[lane][i] = C[lane / 4 + i / 2 * 8][lane % 4 * 2 + i % 2];
 }
 
 }  // namespace simt

@@ -266,7 +266,16 @@ inline uint16_t f32_to_bf16(float f) {
 }
 float f16_to_f32(uint16_t);
 uint16_t f32_to_f16(float);
-/// mma.sync.m16n8k16.f32.bf16: d = a*b + c, registers per lane as documented in the PTX ISA.
-void mma_m16n8k16_bf16(float (*d)[4], const uint32_t (*a)[4], const uint32_t (*b)[2], const float (*c)[4]);
+/// mma.sync of shape m16n8kK with fp32 accumulators: fragments per lane as the PTX ISA documents them.
+enum class MmaType { bf16, f16, tf32 };
+struct MmaShape {
+  MmaType type;
+  int k;                                                    // 8 or 16; tf32: 4 or 8
+  int per_register() const { return type == MmaType::tf32 ? 1 : 2; }
+  int a_registers() const { return 16 * k / 32 / per_register(); }
+  int b_registers() const { return 8 * k / 32 / per_register(); }
+};
+/// a: a_registers() values per lane, b: b_registers(), c and d: 4.
+void mma_m16n8(MmaShape, const uint32_t (*a)[4], const uint32_t (*b)[2], const float (*c)[4], float (*d)[4]);
 
 }  // namespace simt

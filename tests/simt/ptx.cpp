@@ -304,11 +304,13 @@ static void stmatrix(Warp& w, const Inst& i, uint32_t) {
   for (unsigned r = 0; r < i.imm[0]; ++r) for (int l = 0; l < 32; ++l) in[l][r] = w.row<uint32_t>(i.op[1].sub[r])[l];
   w.cta->stmatrix(w.index, a, i.imm[0], i.imm[1], in, site(i));
 }
-static void mma_m16n8k16(Warp& w, const Inst& i, uint32_t) {
+static void mma(Warp& w, const Inst& i, uint32_t) {            // imm: type, k
+  const MmaShape shape{MmaType(i.imm[0]), int(i.imm[1])};
   uint32_t a[32][4], b[32][2]; float c[32][4], d[32][4];
-  for (int r = 0; r < 4; ++r) { auto *x = w.row<uint32_t>(i.op[1].sub[r]); auto* y = w.row<float>(i.op[3].sub[r]); for (int l = 0; l < 32; ++l) a[l][r] = x[l], c[l][r] = y[l]; }
-  for (int r = 0; r < 2; ++r) { auto* x = w.row<uint32_t>(i.op[2].sub[r]); for (int l = 0; l < 32; ++l) b[l][r] = x[l]; }
-  mma_m16n8k16_bf16(d, a, b, c);
+  for (int r = 0; r < shape.a_registers(); ++r) { auto* x = w.row<uint32_t>(i.op[1].sub[r]); for (int l = 0; l < 32; ++l) a[l][r] = x[l]; }
+  for (int r = 0; r < shape.b_registers(); ++r) { auto* x = w.row<uint32_t>(i.op[2].sub[r]); for (int l = 0; l < 32; ++l) b[l][r] = x[l]; }
+  for (int r = 0; r < 4; ++r) { auto* y = w.row<float>(i.op[3].sub[r]); for (int l = 0; l < 32; ++l) c[l][r] = y[l]; }
+  mma_m16n8(shape, a, b, c, d);
   for (int r = 0; r < 4; ++r) { auto* y = w.row<float>(i.op[0].sub[r]); for (int l = 0; l < 32; ++l) y[l] = d[l][r]; }
 }
 static void shfl(Warp& w, const Inst& i, uint32_t m) {         // imm[0]: 0 up 1 down 2 bfly 3 idx; op: d|p, a, b, c, mask
@@ -665,7 +667,8 @@ struct Decoder {
       in.exec = type == "f32" ? atomic<float> : type == "s32" ? atomic<int32_t> : type == "u32" || type == "b32" ? atomic<uint32_t> : type == "u64" || type == "b64" ? atomic<uint64_t> : nullptr;
     } else if (starts("ldmatrix.sync.aligned.m8n8") && type == "b16") ops(4), in.exec = ldmatrix, in.imm[0] = has("x4") ? 4 : has("x2") ? 2 : 1, in.imm[1] = has("trans"), in.aligned = true;
     else if (starts("stmatrix.sync.aligned.m8n8") && type == "b16") ops(4), in.exec = stmatrix, in.imm[0] = has("x4") ? 4 : has("x2") ? 2 : 1, in.imm[1] = has("trans"), in.aligned = true;
-    else if (op == "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32") ops(4), in.exec = mma_m16n8k16, in.aligned = true;
+    else if (starts("mma.sync.aligned.m16n8k") && has("row") && has("col") && f[6] == "f32" && f.back() == "f32" && f[7] == f[8] && (f[7] == "bf16" || f[7] == "f16" || f[7] == "tf32"))
+      ops(4), in.exec = mma, in.aligned = true, in.imm[0] = uint32_t(f[7] == "bf16" ? MmaType::bf16 : f[7] == "f16" ? MmaType::f16 : MmaType::tf32), in.imm[1] = std::stoi(f[3].substr(6));
     else if (starts("shfl.sync")) {
       auto bar = args[0].find('|');
       in.op.push_back(operand(trim(args[0].substr(0, bar)), 4, text));
