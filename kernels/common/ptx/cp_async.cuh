@@ -8,7 +8,7 @@
 namespace assay::ptx {
 
 /// 16 bytes past L1 (.cg): the first `bytes` (0..16) from `source`, the rest zero.  Both addresses 16-byte aligned;
-/// with `bytes` 0 nothing is read, but `source` must still be an address.
+/// with `bytes` 0 nothing is read, so `source` may then lie outside its array.
 __device__ __forceinline__ void cp_async_16(std::uint32_t shared, const void* source, std::uint32_t bytes = 16) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(shared), "l"(source), "r"(bytes) : "memory");
 }

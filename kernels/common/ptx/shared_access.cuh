@@ -1,0 +1,17 @@
+// Single words of shared memory by their 32-bit address, for code that already holds one (see shared_address.cuh).  C++17.
+#pragma once
+#include <cstdint>
+
+namespace assay::ptx {
+
+__device__ __forceinline__ std::uint32_t load_shared(std::uint32_t address) {
+  std::uint32_t word;
+  asm volatile("ld.shared.b32 %0, [%1];\n" : "=r"(word) : "r"(address) : "memory");
+  return word;
+}
+
+__device__ __forceinline__ void store_shared(std::uint32_t address, std::uint32_t word) {
+  asm volatile("st.shared.b32 [%0], %1;\n" ::"r"(address), "r"(word) : "memory");
+}
+
+}  // namespace assay::ptx
