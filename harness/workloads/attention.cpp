@@ -39,8 +39,9 @@ Elements elements_of(const AttentionProblem& p) {
 std::string validate(const Case& point) {
   const std::int64_t heads = point.number("heads"), kv_heads = point.number("kv_heads");
   if (heads % kv_heads != 0)
-    return fmt::format("heads={} is not a multiple of kv_heads={}; each key-value head serves heads / kv_heads query heads",
-                       heads, kv_heads);
+    return fmt::format(
+        "heads={} is not a multiple of kv_heads={}; each key-value head serves heads / kv_heads query heads", heads,
+        kv_heads);
   const double batch = double(point.number("batch")), d = double(point.number("head_dim"));
   const double q = double(point.number("seq_q")), kv = double(point.number("seq_kv"));
   constexpr double kLimit = 0x1p62;
@@ -62,10 +63,13 @@ Work work_of(const Case& point, int /*ranks*/) {
   const AttentionProblem problem = problem_of(point);
   const Elements elements = elements_of(problem);
   Work work;
-  work.flops = 4.0 * double(problem.batch) * double(problem.heads) * double(problem.head_dim) * double(problem.visible_pairs());
-  work.bytes = double(2 * elements.q + 2 * elements.kv) * double(size_bytes(problem.dtype)) + 4.0 * double(elements.lse);
-  work.convention = "flops = 4 batch heads head_dim (visible query-key pairs), masked pairs and softmax not counted; "
-                    "bytes = q + k + v + o + lse";
+  work.flops =
+      4.0 * double(problem.batch) * double(problem.heads) * double(problem.head_dim) * double(problem.visible_pairs());
+  work.bytes =
+      double(2 * elements.q + 2 * elements.kv) * double(size_bytes(problem.dtype)) + 4.0 * double(elements.lse);
+  work.convention =
+      "flops = 4 batch heads head_dim (visible query-key pairs), masked pairs and softmax not counted; "
+      "bytes = q + k + v + o + lse";
   return work;
 }
 
@@ -86,9 +90,10 @@ class AttentionWorkload final : public Workload {
         host_q_(q_.bytes()),
         host_k_(k_.bytes()),
         host_v_(v_.bytes()) {
-    fill_tensor(host_q_.data(), problem_.dtype, elements_.q, point.data, point.seed, kQ);
-    fill_tensor(host_k_.data(), problem_.dtype, elements_.kv, point.data, point.seed, kK);
-    fill_tensor(host_v_.data(), problem_.dtype, elements_.kv, point.data, point.seed, kV);
+    const int threads = available_threads();
+    fill_array(problem_.dtype, host_q_.data(), elements_.q, point.data, point.seed, kQ, threads);
+    fill_array(problem_.dtype, host_k_.data(), elements_.kv, point.data, point.seed, kK, threads);
+    fill_array(problem_.dtype, host_v_.data(), elements_.kv, point.data, point.seed, kV, threads);
     q_.copy_in(host_q_.data());
     k_.copy_in(host_k_.data());
     v_.copy_in(host_v_.data());
@@ -103,18 +108,20 @@ class AttentionWorkload final : public Workload {
   Work work() const override { return work_of(point_, 1); }
   int sets() const override { return sets_; }
   void launch(int set) override { operation_->launch(buffers_[std::size_t(set)], backend_.stream()); }
-  bool probe_placement() const override { return backend_.target().device == Device::cpu && backend_.target().threads > 1; }
+  bool probe_placement() const override {
+    return backend_.target().device == Device::cpu && backend_.target().threads > 1;
+  }
   std::string description() const override { return operation_->description(); }
 
   Check check(const std::vector<std::int64_t>& launches) override {
     // One sampled row: query `column` of batch and head `row`; two dot products of head_dim per key.
     const double cost = 2.0 * double(problem_.seq_kv) * double(problem_.head_dim);
-    const auto rows = sample_elements(problem_.batch * problem_.heads, problem_.seq_q, cost, point_.seed);
+    const auto rows = sampled_elements(problem_.batch * problem_.heads, problem_.seq_q, cost, point_.seed);
     std::vector<AttentionRow> references(rows.size());
 #pragma omp parallel for schedule(dynamic, 1) num_threads(available_threads())
     for (std::size_t r = 0; r < rows.size(); ++r)
-      references[r] = attention_reference(problem_, host_q_.data(), host_k_.data(), host_v_.data(), rows[r].row / problem_.heads,
-                                          rows[r].row % problem_.heads, rows[r].column);
+      references[r] = attention_reference(problem_, host_q_.data(), host_k_.data(), host_v_.data(),
+                                          rows[r].row / problem_.heads, rows[r].row % problem_.heads, rows[r].column);
     Check check;
     for (int set = 0; set < sets_; ++set)
       if (launches[std::size_t(set)] > 0) compare_set(check, set, rows, references);
@@ -132,10 +139,11 @@ class AttentionWorkload final : public Workload {
       const std::int64_t b = rows[r].row / problem_.heads, h = rows[r].row % problem_.heads, i = rows[r].column;
       const AttentionRow& reference = references[r];
       for (std::int64_t c = 0; c < problem_.head_dim; ++c)
-        check.compare(load_element(problem_.dtype, o.data(), problem_.q_index(b, i, h) + c), reference.o[std::size_t(c)],
-                      reference.allowed[std::size_t(c)],
+        check.compare(load_element(problem_.dtype, o.data(), problem_.q_index(b, i, h) + c),
+                      reference.o[std::size_t(c)], reference.allowed[std::size_t(c)],
                       [&] { return fmt::format("o[batch {}, query {}, head {}, {}] of set {}", b, i, h, c, set); });
-      check.compare(lse[std::size_t((b * problem_.heads + h) * problem_.seq_q + i)], reference.lse, reference.lse_allowed,
+      check.compare(lse[std::size_t((b * problem_.heads + h) * problem_.seq_q + i)], reference.lse,
+                    reference.lse_allowed,
                     [&] { return fmt::format("lse[batch {}, head {}, query {}] of set {}", b, h, i, set); });
     }
     check.include_digest(o.data(), o.size());
@@ -165,7 +173,12 @@ WorkloadKind attention_workload(const std::vector<AttentionKernel>& kernels) {
   kind.name = "attention";
   kind.meaning = "scaled-dot-product attention, forward; the causal mask is bottom-right aligned";
   kind.axes = {
-      {"mask", "causal: query i sees key j iff j <= i + seq_kv - seq_q; full: every key", {"causal", "full"}, 0, 0, AxisValue("causal")},
+      {"mask",
+       "causal: query i sees key j iff j <= i + seq_kv - seq_q; full: every key",
+       {"causal", "full"},
+       0,
+       0,
+       AxisValue("causal")},
       count("batch", "sequences"),
       count("heads", "query heads"),
       count("kv_heads", "key-value heads; divides heads"),

@@ -41,7 +41,8 @@ std::string validate(const Case& point) {
   const double m = double(point.number("m")), n = double(point.number("n")), k = double(point.number("k"));
   constexpr double kLimit = 0x1p62;
   if (2 * m * n * k >= kLimit || 4 * std::max({m * k, k * n, m * n}) >= kLimit)
-    return fmt::format("m={:.0f}, n={:.0f}, k={:.0f} is more work than 64 bits count; make one of them smaller", m, n, k);
+    return fmt::format("m={:.0f}, n={:.0f}, k={:.0f} is more work than 64 bits count; make one of them smaller", m, n,
+                       k);
   return {};
 }
 
@@ -75,10 +76,11 @@ class GemmWorkload final : public Workload {
         host_a_(bytes_.a),
         host_b_(bytes_.b),
         host_d_(problem_.accumulates() ? bytes_.d : 0) {
-    fill_tensor(host_a_.data(), problem_.dtype, problem_.m * problem_.k, point.data, point.seed, kA);
-    fill_tensor(host_b_.data(), problem_.dtype, problem_.k * problem_.n, point.data, point.seed, kB);
+    const int threads = available_threads();
+    fill_array(problem_.dtype, host_a_.data(), problem_.m * problem_.k, point.data, point.seed, kA, threads);
+    fill_array(problem_.dtype, host_b_.data(), problem_.k * problem_.n, point.data, point.seed, kB, threads);
     if (problem_.accumulates())
-      fill_tensor(host_d_.data(), problem_.output(), problem_.m * problem_.n, point.data, point.seed, kD);
+      fill_array(problem_.output(), host_d_.data(), problem_.m * problem_.n, point.data, point.seed, kD, threads);
     a_.copy_in(host_a_.data());
     b_.copy_in(host_b_.data());
     for (int set = 0; set < sets_; ++set) buffers_.push_back({a_.data(set), b_.data(set), d_.data(set)});
@@ -90,11 +92,13 @@ class GemmWorkload final : public Workload {
   Work work() const override { return work_of(point_, 1); }
   int sets() const override { return sets_; }
   void launch(int set) override { operation_->launch(buffers_[std::size_t(set)], backend_.stream()); }
-  bool probe_placement() const override { return backend_.target().device == Device::cpu && backend_.target().threads > 1; }
+  bool probe_placement() const override {
+    return backend_.target().device == Device::cpu && backend_.target().threads > 1;
+  }
   std::string description() const override { return operation_->description(); }
 
   Check check(const std::vector<std::int64_t>& launches) override {
-    const auto elements = sample_elements(problem_.m, problem_.n, double(problem_.k), point_.seed);
+    const auto elements = sampled_elements(problem_.m, problem_.n, double(problem_.k), point_.seed);
     std::vector<GemmElement> references(elements.size());
 #pragma omp parallel for schedule(dynamic, 16) num_threads(available_threads())
     for (std::size_t e = 0; e < elements.size(); ++e)
@@ -132,9 +136,10 @@ class GemmWorkload final : public Workload {
       const std::int64_t added = problem_.accumulates() ? launches : 1;
       const GemmElement& reference = references[e];
       const double expected = start + double(added) * reference.value;
-      const double allowed = problem_.accumulates()
-                                 ? accumulated_allowed(problem_.k, reference.magnitude, start, reference.value, added)
-                                 : dot_product_allowed(problem_.k, reference.magnitude, DType::f32, expected, problem_.output());
+      const double allowed =
+          problem_.accumulates()
+              ? accumulated_allowed(problem_.k, added, start, reference.value, reference.magnitude, DType::f32)
+              : dot_product_allowed(problem_.k, reference.magnitude, DType::f32, expected, problem_.output());
       check.compare(load_element(problem_.output(), output.data(), index), expected, allowed,
                     [&] { return fmt::format("d[{}, {}] of set {}", row, column, set); });
     }

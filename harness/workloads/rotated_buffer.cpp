@@ -6,7 +6,7 @@
 namespace assay {
 namespace {
 
-constexpr std::size_t kAlignment = 256;   // what cudaMalloc gives: kernels may count on it
+constexpr std::size_t kAlignment = 256;  // what cudaMalloc gives: kernels may count on it
 constexpr std::size_t kGuard = 256;
 constexpr std::uint8_t kGuardByte = 0xa5;
 

@@ -18,9 +18,9 @@ class RotatedBuffer {
   /// Memory a set of `bytes` takes, guards included.
   static std::size_t stride_for(std::size_t bytes);
 
-  void copy_in(const void* host);           // the same contents into every set
+  void copy_in(const void* host);  // the same contents into every set
   void copy_out(int set, void* host) const;
-  void fill(std::uint8_t byte);             // every set; 0xff is NaN in every float type
+  void fill(std::uint8_t byte);  // every set; 0xff is NaN in every float type
   bool guards_intact(int set) const;
 
  private:

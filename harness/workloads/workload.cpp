@@ -40,8 +40,8 @@ int rotation_sets(const Case& point, std::size_t set_bytes, const Backend& backe
   }
   const auto usable = std::size_t(kUsableShare * double(backend.free_bytes(slot)));
   if (sets > usable / one)
-    throw MeasureError(fmt::format("{} of buffers are needed ({} sets of {}), and {} are usable", format_bytes(sets * one),
-                                   sets, format_bytes(one), format_bytes(usable)));
+    throw MeasureError(fmt::format("{} of buffers are needed ({} sets of {}), and {} are usable",
+                                   format_bytes(sets * one), sets, format_bytes(one), format_bytes(usable)));
   return int(sets);
 }
 

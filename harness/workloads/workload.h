@@ -16,10 +16,10 @@ namespace assay {
 
 /// Algorithmic work of one launch, never measured.
 struct Work {
-  double flops = 0;           // 0 where the workload does none worth a rate
-  double bytes = 0;           // that must move: every input read once, every output written once
-  std::string convention;     // how they are counted: "2 m n k"
-  double bus_factor = 0;      // collectives: busbw = bus_factor * bytes / seconds; 0 elsewhere
+  double flops = 0;        // 0 where the workload does none worth a rate
+  double bytes = 0;        // that must move: every input read once, every output written once
+  std::string convention;  // how they are counted: "2 m n k"
+  double bus_factor = 0;   // collectives: busbw = bus_factor * bytes / seconds; 0 elsewhere
 };
 
 /// What a workload may use.
@@ -47,10 +47,10 @@ class Workload {
 /// One axis a workload declares.
 struct AxisSpec {
   std::string name;
-  std::string meaning;                      // with unit
-  std::vector<std::string> words;           // allowed words; empty for a number
+  std::string meaning;             // with unit
+  std::vector<std::string> words;  // allowed words; empty for a number
   std::int64_t minimum = 1, maximum = std::int64_t(1) << 40;
-  std::optional<AxisValue> default_value;   // required where absent
+  std::optional<AxisValue> default_value;  // required where absent
 };
 
 /// A kernel of the workload as far as suites and listings need it.
@@ -65,8 +65,8 @@ struct KernelSpec {
 struct WorkloadKind {
   std::string name;
   std::string meaning;
-  std::vector<AxisSpec> axes;               // in the order of the case id
-  std::vector<KernelSpec> kernels;          // ours first
+  std::vector<AxisSpec> axes;       // in the order of the case id
+  std::vector<KernelSpec> kernels;  // ours first
   /// What no single axis can say: "heads must be a multiple of kv_heads"; also products that overflow.  Empty: fine.
   std::function<std::string(const Case&)> validate;
   /// Bytes of device memory the case needs per buffer set, and its work, without allocating anything.

@@ -21,7 +21,8 @@ void right(const GemmProblem& p, const GemmBuffers& buffers, const Target&, Stre
     for (std::int64_t j = 0; j < p.n; ++j) {
       float sum = 0;
       for (std::int64_t l = 0; l < p.k; ++l)
-        sum += float(load_element(p.dtype, buffers.a, p.a_index(i, l))) * float(load_element(p.dtype, buffers.b, p.b_index(l, j)));
+        sum += float(load_element(p.dtype, buffers.a, p.a_index(i, l))) *
+               float(load_element(p.dtype, buffers.b, p.b_index(l, j)));
       if (p.accumulates()) sum += float(load_element(p.output(), buffers.d, i * p.n + j));
       store_element(p.output(), buffers.d, i * p.n + j, sum);
     }
@@ -188,8 +189,8 @@ Case attention_case(const std::string& mask, std::int64_t seq_q, std::int64_t se
   point.dtype = dtype;
   point.cache = Cache::hot;
   const std::int64_t batch = 2, heads = 4, kv_heads = 2, head_dim = 64;
-  point.axes = {{"mask", mask},     {"batch", batch},   {"heads", heads},      {"kv_heads", kv_heads},
-                {"seq_q", seq_q},   {"seq_kv", seq_kv}, {"head_dim", head_dim}};
+  point.axes = {{"mask", mask},   {"batch", batch},   {"heads", heads},      {"kv_heads", kv_heads},
+                {"seq_q", seq_q}, {"seq_kv", seq_kv}, {"head_dim", head_dim}};
   return point;
 }
 
@@ -238,9 +239,10 @@ TEST(PlantedAttention, RightPassesAlsoWithRowsThatSeeNoKey) {
 }
 
 TEST(PlantedAttention, WrongOutputIsNamed) {
-  const Check check = check_attention(attention_case("causal", 9, 23, DType::bf16), [](AttentionRow& row, auto b, auto h, auto i) {
-    if (b == 1 && h == 2 && i == 4) row.o[5] += 0.5;
-  });
+  const Check check =
+      check_attention(attention_case("causal", 9, 23, DType::bf16), [](AttentionRow& row, auto b, auto h, auto i) {
+        if (b == 1 && h == 2 && i == 4) row.o[5] += 0.5;
+      });
   EXPECT_FALSE(check.ok());
   EXPECT_THAT(check.describe(), testing::HasSubstr("o[batch 1, query 4, head 2, 5]"));
 }
@@ -253,9 +255,10 @@ TEST(PlantedAttention, LseInTheWrongBaseIsWrong) {
 }
 
 TEST(PlantedAttention, NanInARowThatSeesNoKeyIsWrong) {
-  const Check check = check_attention(attention_case("causal", 23, 9, DType::f16), [](AttentionRow& row, auto, auto, auto i) {
-    if (i == 0) row.o[0] = std::numeric_limits<double>::quiet_NaN();
-  });
+  const Check check =
+      check_attention(attention_case("causal", 23, 9, DType::f16), [](AttentionRow& row, auto, auto, auto i) {
+        if (i == 0) row.o[0] = std::numeric_limits<double>::quiet_NaN();
+      });
   EXPECT_FALSE(check.ok());
 }
 
