@@ -1,4 +1,4 @@
-// How far from the exact result a kernel may be: derived from the arithmetic, not chosen.
+// How far a correct kernel may be from the fp64 reference.  Derived in allowed_error.cpp, not chosen.
 #pragma once
 #include <cstdint>
 
@@ -6,11 +6,16 @@
 
 namespace assay {
 
-/// A dot product of length k accumulated in `accumulate` and rounded once to `out`; magnitude = sum |a_p b_p|,
-/// reference = its exact value.  Derivation in allowed_error.cpp.
+/// Of a dot product of length k, summed in `accumulate` and stored as `out`.  `magnitude` is sum |a_p * b_p|,
+/// `reference` the exact value.
 double dot_product_allowed(std::int64_t k, double magnitude, DType accumulate, double reference, DType out);
 
-/// An fp32 element that started at `start` and had the same fp32-accumulated dot product added `added` times.
-double accumulated_allowed(std::int64_t k, double magnitude, double start, double reference, std::int64_t added);
+/// Of d after `launches` times d += (that dot product), d kept in `accumulate` and starting at `initial`.
+/// The exact result is initial + launches * value.
+double accumulated_allowed(std::int64_t k, std::int64_t launches, double initial, double value, double magnitude,
+                           DType accumulate);
+
+/// The error of storing a result too small to be a normal number of `out`.
+double smallest_step(DType out);
 
 }  // namespace assay
