@@ -46,10 +46,11 @@ install_missing() {
     say "missing: $package ($([ "$required" = yes ] && echo required || echo optional)):$why"
   done <<<"$1"
   [ ${#missing[@]} -gt 0 ] || return 0
-  local as_root=()
+  local as_root=() command_line
   [ "$(id -u)" = 0 ] || as_root=(sudo)
+  command_line="${as_root[*]+${as_root[*]} }apt-get install ${missing[*]}"
   if [ "$2" = yes ]; then
-    say "to install: ${as_root[*]} apt-get install ${missing[*]}"
+    say "to install: $command_line"
     [ ${#required_missing[@]} -eq 0 ] || fail "required packages are missing, and --no-install was given" 4
     return 0
   fi
@@ -59,8 +60,8 @@ install_missing() {
   fi
   say "installing from the distribution: ${missing[*]}"
   "${as_root[@]}" apt-get update -qq >&2 || say "apt-get update failed; trying with the lists there are"
-  if ! DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2; then
-    [ ${#required_missing[@]} -eq 0 ] || DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${required_missing[@]}" >&2 ||
+  if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2; then
+    [ ${#required_missing[@]} -eq 0 ] || "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${required_missing[@]}" >&2 ||
       fail "apt-get could not install: ${required_missing[*]}" 4
     say "some optional packages could not be installed; continuing without them"
   fi
