@@ -3,7 +3,8 @@
 //   {"journal":"assay-journal/1","suite":...,"sampling":...,"provenance":...,"plan":[ids]}
 //   {"begin":"<case id>"}
 //   {"record":{...}}
-// A torn last line (the kill hit while writing) is ignored; any other damage is an InputError.
+// A torn last line (the kill hit while writing) is ignored; any other damage is an InputError.  One process at a time
+// holds a journal (a lock that ends with the process).
 #pragma once
 #include <filesystem>
 #include <memory>
@@ -18,16 +19,18 @@ namespace assay {
 std::filesystem::path journal_path(const std::filesystem::path& result);
 
 struct JournalContents {
-  Result so_far;                              // finished records
-  std::vector<std::string> plan;              // ids the run set out to do, in order
-  std::vector<std::string> interrupted;       // ids begun and not finished, one entry per time
+  bool started = false;                  // false where even the first line is torn: as if it were not there
+  Result so_far;                         // finished records
+  std::vector<std::string> plan;         // ids the run set out to do, in order
+  std::vector<std::string> interrupted;  // ids begun and not finished, one entry per time
 };
 JournalContents read_journal(const std::filesystem::path&);
 
 /// Move-only.  Every call returns after the line is on disk.
 class Journal {
  public:
-  /// Starts a new journal; InputError where one is already there (resume it or remove it).
+  /// Starts a new journal; InputError where one is already there (resume it or remove it).  MeasureError, here and
+  /// below, where the disk does not take it.
   static Journal create(const std::filesystem::path&, const Result& header, const std::vector<std::string>& plan);
   /// Continues one: truncates a torn last line.
   static Journal resume(const std::filesystem::path&);

@@ -16,13 +16,14 @@ namespace assay {
 
 struct Record {
   Case point;
+  bool vendor = false;  // the kernel is a library's: a yardstick
   Outcome outcome;
   Work work;
-  Measurement measurement;              // empty unless measured
+  Measurement measurement;  // empty unless measured
   std::optional<Check> check;
-  std::string description;              // what the kernel chose
-  int interrupted_attempts = 0;         // runs of this case that a crash or kill cut off before this one
-  std::string started_utc;              // ISO 8601
+  std::string description;       // what the kernel chose
+  int interrupted_attempts = 0;  // runs of this case that a crash or kill cut off before this one
+  std::string started_utc;       // ISO 8601
 };
 
 /// Derived rates: null unless the outcome is ok.
@@ -32,7 +33,15 @@ struct Rates {
 };
 std::optional<Rates> rates(const Record&);
 
+/// What the outcome demands of the rest: a measurement that can be summarised and a check that passed where it is ok, a
+/// failed check where it is wrong, a reason elsewhere.  Empty where all holds.
+std::string inconsistency(const Record&);
+
+/// NaN and infinity become null, doubles round-trip.  `summary` is there for people and for jq: reading checks it for
+/// sense and derives everything from the samples again.
 nlohmann::ordered_json to_json(const Record&);
+nlohmann::ordered_json to_json(const Check&);
+Check check_from_json(const nlohmann::ordered_json&, const std::string& source, const std::string& place);
 /// InputError naming `source` and the place.
 Record record_from_json(const nlohmann::ordered_json&, const std::string& source, const std::string& place);
 

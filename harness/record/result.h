@@ -14,20 +14,26 @@ namespace assay {
 inline constexpr const char* kResultSchema = "assay-result/1";
 
 struct Result {
-  nlohmann::ordered_json provenance;    // record/provenance.h
+  nlohmann::ordered_json provenance;  // record/provenance.h
   std::string suite;
   SamplingRule sampling;
-  bool complete = false;                // every case of the plan has a record
+  bool complete = false;  // every case of the plan has a record
   std::vector<Record> records;
 };
 
+nlohmann::ordered_json to_json(const SamplingRule&);
+/// InputError naming `source` and the place.
+SamplingRule sampling_from_json(const nlohmann::ordered_json&, const std::string& source, const std::string& place);
+
+/// JSON with one line per record, so that a diff or a grep shows cases.
 std::string to_text(const Result&);
 /// Validates against configs/schemas/result.schema.json and beyond (finite samples, unique ids).
 Result parse_result(std::string_view text, const std::string& source);
 Result load_result(const std::filesystem::path&);
 void save_result(const Result&, const std::filesystem::path&);
 
-/// The same samples as Google Benchmark's JSON, one row per sample, which its compare.py reads.
+/// The same samples as Google Benchmark's JSON, one row per sample, which its compare.py reads.  Cases that are not ok
+/// have no rows (there a row is a time); the context names them.
 std::string to_google_benchmark(const Result&);
 
 }  // namespace assay

@@ -1,0 +1,88 @@
+#include "harness/record/result.h"
+
+#include <set>
+
+#include "harness/core/error.h"
+#include "harness/core/file.h"
+#include "harness/record/json_fields.h"
+#include "harness/suite/json_schema.h"
+
+namespace assay {
+namespace {
+using Json = nlohmann::ordered_json;
+}
+
+Json to_json(const SamplingRule& rule) {
+  return {{"min_samples", rule.min_samples},
+          {"max_samples", rule.max_samples},
+          {"relative_half_width", rule.relative_half_width},
+          {"wall_seconds", rule.wall_seconds},
+          {"timeout_seconds", rule.timeout_seconds},
+          {"warmup_seconds", rule.warmup_seconds},
+          {"sustained_seconds", rule.sustained_seconds}};
+}
+
+SamplingRule sampling_from_json(const Json& json, const std::string& source, const std::string& place) {
+  const JsonFields in(json, source, place);
+  const auto samples = [&](const char* key) {
+    const std::int64_t count = in.count(key, 1);
+    if (count > 1'000'000'000) in.fail(key, "expected at most 1000000000");
+    return int(count);
+  };
+  SamplingRule rule;
+  rule.min_samples = samples("min_samples");
+  rule.max_samples = samples("max_samples");
+  rule.relative_half_width = in.number("relative_half_width");
+  rule.wall_seconds = in.number("wall_seconds");
+  rule.timeout_seconds = in.number("timeout_seconds");
+  rule.warmup_seconds = in.number("warmup_seconds");
+  rule.sustained_seconds = in.number("sustained_seconds");
+  return rule;
+}
+
+std::string to_text(const Result& result) {
+  const Json head = {{"schema", kResultSchema},
+                     {"suite", result.suite},
+                     {"complete", result.complete},
+                     {"sampling", to_json(result.sampling)},
+                     {"provenance", result.provenance}};
+  // Text that is not UTF-8 (a device's name, a path in the command) is replaced, never a reason to lose the result.
+  constexpr auto replace = Json::error_handler_t::replace;
+  std::string text = head.dump(1, ' ', false, replace);
+  text.resize(text.size() - 2);  // the closing "\n}"
+  text += ",\n \"records\": [";
+  const char* separator = "\n";
+  for (const auto& record : result.records) {
+    text += separator + to_json(record).dump(-1, ' ', false, replace);
+    separator = ",\n";
+  }
+  return text + "\n ]\n}\n";
+}
+
+Result parse_result(std::string_view text, const std::string& source) {
+  const Json json = parse_json(text, source, "result.schema.json");
+  const JsonFields in(json, source, "");
+  if (in.text("schema") != kResultSchema)
+    in.fail("schema", "is \"" + in.text("schema") + "\", expected \"" + kResultSchema + "\"");
+  Result result;
+  result.suite = in.text("suite");
+  result.complete = in.flag("complete");
+  result.sampling = sampling_from_json(in.at("sampling"), source, "/sampling");
+  result.provenance = in.at("provenance");
+  std::set<std::string> ids;
+  for (std::size_t i = 0; i < in.at("records").size(); ++i) {
+    const std::string place = "/records/" + std::to_string(i);
+    result.records.push_back(record_from_json(in.at("records")[i], source, place));
+    if (const auto id = result.records.back().point.id(); !ids.insert(id).second)
+      throw InputError(source + ": " + place + ": " + id + " is there already, expected each case once");
+  }
+  return result;
+}
+
+Result load_result(const std::filesystem::path& path) { return parse_result(read_file(path), path.string()); }
+
+void save_result(const Result& result, const std::filesystem::path& path) {
+  write_file_atomically(path, to_text(result));
+}
+
+}  // namespace assay

@@ -1,0 +1,32 @@
+# Runs at build time: writes the revision header, and only where its text changed, so that nothing is rebuilt without need.
+# -DSOURCE=... -DOUTPUT=... [-DGIT=...].  A tree that is no repository of its own (an unpacked archive) is "unknown".
+set(revision unknown)
+set(dirty 0)
+if(GIT)
+  execute_process(COMMAND ${GIT} rev-parse --show-toplevel WORKING_DIRECTORY ${SOURCE}
+    OUTPUT_VARIABLE top OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE status)
+  if(status EQUAL 0)
+    file(REAL_PATH "${SOURCE}" source)
+    file(REAL_PATH "${top}" top)
+  endif()
+  if(status EQUAL 0 AND top STREQUAL source)
+    execute_process(COMMAND ${GIT} rev-parse --short=12 HEAD WORKING_DIRECTORY ${SOURCE}
+      OUTPUT_VARIABLE head OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE status)
+    if(status EQUAL 0)
+      set(revision ${head})
+      execute_process(COMMAND ${GIT} --no-optional-locks status --porcelain --untracked-files=no WORKING_DIRECTORY ${SOURCE}
+        OUTPUT_VARIABLE changes ERROR_QUIET)
+      if(changes)
+        set(dirty 1)
+      endif()
+    endif()
+  endif()
+endif()
+set(text "// Written at build time.\n#pragma once\n#define ASSAY_REVISION \"${revision}\"\n#define ASSAY_REVISION_DIRTY ${dirty}\n")
+set(before "")
+if(EXISTS ${OUTPUT})
+  file(READ ${OUTPUT} before)
+endif()
+if(NOT text STREQUAL before)
+  file(WRITE ${OUTPUT} "${text}")
+endif()
