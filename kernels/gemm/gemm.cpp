@@ -17,7 +17,13 @@ bool parse_layout(std::string_view text, GemmLayout& out) {
 
 const std::vector<GemmKernel>& gemm_kernels() {
   static const std::vector<GemmKernel> kernels = [] {
-    std::vector<GemmKernel> rows;
+    std::vector<GemmKernel> rows{cpu_blocked_gemm()};
+#if ASSAY_HAS_OPENBLAS
+    rows.push_back(openblas_gemm());
+#endif
+#if ASSAY_HAS_ONEDNN
+    rows.push_back(onednn_gemm());
+#endif
 #if ASSAY_HAS_CUDA
     append_cuda_gemm_kernels(rows);
 #endif

@@ -1,0 +1,40 @@
+// Copying matrix operands into the order the micro-kernels read them in (see tile.h).
+#pragma once
+#include <cstdint>
+
+#include "kernels/common/cpu/tile.h"
+
+namespace assay::cpu {
+
+/// What is stored, and what a packed unit holds.
+enum class PackFormat : std::uint8_t {
+  f32,           // fp32 -> fp32
+  bf16_pairs,    // bf16 -> two bf16
+  bf16_widened,  // bf16 -> fp32
+};
+
+constexpr int elements_per_unit(PackFormat f) { return f == PackFormat::bf16_pairs ? 2 : 1; }
+
+/// Units that `k` elements take: whole pieces, the rest zero.
+constexpr std::int64_t packed_units(PackFormat f, std::int64_t k) {
+  const std::int64_t per_piece = kUnitsPerPiece * elements_per_unit(f);
+  return (k + per_piece - 1) / per_piece * kUnitsPerPiece;
+}
+
+/// A block of one operand: `count` rows of a (or columns of b), `k` elements deep.
+struct PackSource {
+  const void* data = nullptr;  // the block's first element
+  std::int64_t stride = 0;     // elements from one stored row to the next
+  /// k contiguous: element (i, p) is data[i * stride + p]; else data[p * stride + i]
+  bool k_major = false;
+  std::int64_t count = 0;
+  std::int64_t k = 0;
+};
+
+/// a in panels of `rows` rows, the last with as many as are left: panel p starts at p * rows * packed_units.
+void pack_a(PackFormat, const PackSource&, int rows, std::uint32_t* packed);
+
+/// b in panels of `columns` (a multiple of 4), the last filled up with zeros: panel p starts at p * columns * packed_units.
+void pack_b(PackFormat, const PackSource&, int columns, std::uint32_t* packed);
+
+}  // namespace assay::cpu

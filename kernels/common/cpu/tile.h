@@ -1,0 +1,46 @@
+// The CPU's micro-kernels: c[rows, columns] (+)= a[rows, units] * b[units, columns] held in registers.
+//
+// A "unit" is 32 bits along k: one fp32, or a pair of bf16 (k, k + 1) with the even one in the low half.  Both types
+// therefore share one packed form, one loop and one set of tile sizes; only the multiply-add differs.
+#pragma once
+#include <cstdint>
+
+namespace assay::cpu {
+
+inline constexpr int kMaxTileRows = 14;
+inline constexpr int kMaxTileColumns = 32;
+/// Units of one row of a that are moved together when packing: 16 bytes.
+inline constexpr int kUnitsPerPiece = 4;
+/// Units between the rows of a `strided` a.  A constant, so that 14 row addresses need one register.
+/// 16 more than the 512 an attention block uses: rows 2 KiB apart would share a few cache sets.
+inline constexpr int kStridedRowUnits = 528;
+
+struct TileTask {
+  std::int64_t units = 0;  // a multiple of kUnitsPerPiece
+  /// packed:  [units / 4][rows][4]; strided: [rows][kStridedRowUnits]
+  const std::uint32_t* a = nullptr;
+  const std::uint32_t* b = nullptr;  // [units][columns]
+  float* c = nullptr;                // [rows][c_stride]
+  std::int64_t c_stride = 0;
+  bool accumulate = false;           // c = c + a * b; else c = a * b
+  const float* row_scale = nullptr;  // [rows], with accumulate only: c = c * row_scale + a * b
+};
+
+using TileFunction = void (*)(const TileTask&);
+
+/// The micro-kernels of one instruction set and element type.
+struct TileSet {
+  const char* name = "";
+  int rows = 0, columns = 0;  // of the full tile
+  int elements_per_unit = 1;
+  // [r - 1] computes r rows, so that a last panel of few rows costs only those rows
+  TileFunction packed[kMaxTileRows] = {};
+  TileFunction strided[kMaxTileRows] = {};
+};
+
+/// fp32 for the best instruction set of this CPU.
+const TileSet& f32_tiles();
+/// bf16 pairs through AVX-512 BF16; null where the compiler or this CPU has none.
+const TileSet* bf16_tiles();
+
+}  // namespace assay::cpu
