@@ -1,12 +1,15 @@
 // The processes of one measurement.  Alone, every call is the identity.
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 namespace assay {
 
+/// All calls that communicate are collective: every rank makes the same ones in the same order.  A rank that leaves the
+/// order (an exception on it alone) would leave the others waiting for ever: see run_together().
 class Communicator {
  public:
   virtual ~Communicator() = default;
@@ -22,14 +25,34 @@ class Communicator {
   virtual std::vector<std::string> gather(const std::string&) = 0;
   /// A name shared by the group's processes and by no other group on this host.
   virtual std::string group_name() const = 0;
+  /// Whether all ranks are on one host, and so can share memory.
+  virtual bool one_host() const { return true; }
+  /// The library that carries it ("Open MPI v4.1.4"); empty for one process alone.
+  virtual std::string description() const { return {}; }
+  /// Ends every process of the group at once, with this exit code, whatever they are waiting for.
+  [[noreturn]] virtual void abort(int exit_code);
 
   bool is_root() const { return rank() == 0; }
 };
 
 std::unique_ptr<Communicator> make_single_communicator();
 
-/// MPI where this process was started by an MPI launcher, else alone.  MeasureError where a launcher's marks are there
-/// and MPI is not usable: N processes that do not know of each other must not measure.
+/// MPI where an MPI launcher started this process as one of several, else alone.  MeasureError where a launcher's marks
+/// are there and MPI is not usable: N processes that do not know of each other must not measure.
+/// At most one at a time.  Destroying it finalises MPI; while an exception unwinds the stack it aborts the group
+/// instead, since the other ranks would wait for this one.
 std::unique_ptr<Communicator> make_communicator();
+
+/// How an MPI launcher marks what it starts: its variable and the number of processes it names (0: it does not say).
+struct LauncherMark {
+  std::string variable;  // empty: no launcher
+  int processes = 1;
+};
+LauncherMark find_launcher(const std::function<const char*(const char*)>& environment);
+
+/// `body`, and what a verb does with a communicator: an exception that leaves it on one rank of several is printed
+/// ("assay: rank 2: ...") and ends all of them through abort(), with the error's exit code.  On one rank alone it is
+/// passed on.  Returns what `body` returns.
+int run_together(Communicator&, const std::function<int()>& body);
 
 }  // namespace assay

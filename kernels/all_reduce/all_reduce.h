@@ -19,8 +19,9 @@ struct AllReducePeers {
   int ranks = 1;
   int first_local = 0;
   int local = 1;
-  bool mpi = false;             // MPI is initialised and rank r is process r of MPI_COMM_WORLD
-  std::string shared_name;      // unique to this group of processes: names its shared-memory segments
+  bool mpi = false;         // MPI is initialised and rank r is process r of MPI_COMM_WORLD
+  bool one_host = true;     // all ranks reach one shared memory
+  std::string shared_name;  // unique to this group of processes: names its shared-memory segments
 
   bool single_process() const { return local == ranks; }
 };
@@ -28,7 +29,7 @@ struct AllReducePeers {
 struct AllReduceProblem {
   std::int64_t count = 1;  // elements
   DType dtype = DType::f32;
-  bool in_place = false;   // output == input
+  bool in_place = false;  // output == input
   AllReducePeers peers;
 
   std::int64_t bytes() const { return count * std::int64_t(size_bytes(dtype)); }
@@ -50,7 +51,8 @@ using AllReduceKernel = Kernel<AllReduceProblem, AllReduceBuffers>;
 const std::vector<AllReduceKernel>& all_reduce_kernels();
 
 /// Inputs whose sum over up to 256 ranks is exact in every dtype, whatever the order: small integers that depend on
-/// rank, index and seed (|sum| <= 256, the largest integer range bf16 holds without gaps).
+/// rank, index and seed, each at most 256 / ranks in magnitude, so that every partial sum is at most 256 (the largest
+/// integer up to which bf16 has no gaps).
 double all_reduce_input(int rank, int ranks, std::int64_t index, std::uint64_t seed);
 double all_reduce_expected(int ranks, std::int64_t index, std::uint64_t seed);
 

@@ -1,0 +1,37 @@
+// What the loadable module libassay_mpi.so offers: MPI as a table of C functions.  The program itself links no MPI, so
+// it starts on machines that have none; it loads the module when an MPI launcher started it.
+//
+// Functions return 0 or an MPI error code (`error_text` explains it), unless said otherwise.  All work on a duplicate
+// of MPI_COMM_WORLD and are called by the thread that called `initialise`.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace assay {
+
+inline constexpr int kMpiModuleVersion = 1;  // grows with every change of the table
+inline constexpr const char* kMpiModuleSymbol = "assay_mpi_module";
+
+struct MpiModule {
+  int version;                 // kMpiModuleVersion
+  const char* implementation;  // "openmpi", "mpich" or "mpi"
+  int (*initialise)();         // again and again is fine
+  int (*finalise)();
+  void (*abort)(int exit_code);
+  bool (*is_initialised)();
+  int (*rank)();          // not an error code
+  int (*size)();          // not an error code
+  bool (*is_one_host)();  // all ranks share memory
+  void (*library_version)(char* text, std::size_t bytes);
+  void (*error_text)(int code, char* text, std::size_t bytes);
+  int (*barrier)();
+  int (*maximum)(double* value);
+  int (*broadcast)(void* data, int bytes);    // from rank 0
+  int (*all_gather_int)(int mine, int* all);  // `all`: one per rank
+  int (*all_gather_bytes)(const char* mine, int length, char* all, const int* lengths, const int* offsets);
+  /// Sum into `output` of every rank; `input` == `output` is in place.  bf16 is summed in fp32 and rounded.
+  int (*all_reduce_f32)(const void* input, void* output, std::int64_t count);
+  int (*all_reduce_bf16)(const void* input, void* output, std::int64_t count);
+};
+
+}  // namespace assay
