@@ -18,6 +18,7 @@ class Progress {
   void done();
 
  private:
+  double remaining_seconds() const;
   void print(bool force);
   std::FILE* stream_;
   bool quiet_, terminal_;

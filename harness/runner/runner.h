@@ -2,8 +2,7 @@
 #pragma once
 #include <atomic>
 #include <filesystem>
-#include <functional>
-#include <optional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,6 +17,7 @@ struct PlannedCase {
   Case point;
   Support support;
   Work work;
+  bool vendor = false;
 };
 
 class Progress;  // progress.h
@@ -25,8 +25,8 @@ class Progress;  // progress.h
 struct RunOptions {
   std::filesystem::path out;
   bool resume = false;
-  int threads = 0;                     // CPU threads; 0: all this process may use
-  std::vector<std::string> command;    // for the provenance
+  int threads = 0;                   // CPU threads; 0: all this process may use
+  std::vector<std::string> command;  // for the provenance
 };
 
 /// Owns the backends, made on first use and kept: a CPU, each GPU, all GPUs together.
@@ -36,6 +36,8 @@ class Machine {
   ~Machine();
   int gpus() const;
   const std::string& gpu_reason() const;  // why there are none
+  int threads() const;                    // of the CPU
+  /// MeasureError where the case's device is not there.
   Backend& backend_for(const Case&);
   Target target_for(const Case&);
 
@@ -44,14 +46,17 @@ class Machine {
   std::unique_ptr<Impl> impl_;
 };
 
+/// Every rank comes to the same plan: what one of them cannot do is skipped by all.
 std::vector<PlannedCase> plan(const Suite&, const Catalog&, Machine&, Communicator&);
 
-/// Measures every planned case and returns the result, also saved with its journal protocol (rank 0 only).
-/// Ends early, with a valid result, once `interrupted` is set.
+/// Measures every planned case and returns the result, also saved with its journal protocol (rank 0 only; the other
+/// ranks return what they measured themselves).  Once `interrupted` is set on any rank the case at hand is finished and
+/// the rest left for a --resume: the result is saved, valid and not complete, and its journal stays.
 Result run(const Suite&, const Catalog&, const std::vector<PlannedCase>&, Machine&, Communicator&, const RunOptions&,
            Progress&, const std::atomic<bool>& interrupted);
 
-/// One case, from preparation to record: never throws for what the case did wrong.
+/// One case, from preparation to record: never throws for what the case did wrong.  On several ranks the outcome is the
+/// same on all: what went wrong on one is everybody's outcome, and the reason names the rank.
 Record run_case(const PlannedCase&, const WorkloadKind&, Machine&, Communicator&, const SamplingRule&,
                 const std::atomic<bool>& interrupted);
 

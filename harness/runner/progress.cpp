@@ -1,0 +1,79 @@
+// Printed from where cases begin and end, not from a thread of its own, which would disturb what is measured; so a line
+// can be late by the length of one case.
+#include "harness/runner/progress.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace assay {
+namespace {
+
+constexpr double kLineEverySeconds = 10;
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+std::string duration(double seconds) {
+  const long whole = std::max(0L, long(seconds + 0.5));
+  if (whole < 60) return fmt::format("{} s", whole);
+  if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
+  return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
+}
+
+}  // namespace
+
+Progress::Progress(std::FILE* stream, bool quiet)
+    : stream_(stream), quiet_(quiet), terminal_(::isatty(::fileno(stream)) == 1) {}
+
+void Progress::start(std::size_t cases, double budget_seconds) {
+  cases_ = cases;
+  finished_ = 0;
+  budget_seconds_ = budget_seconds;
+  started_ = now();
+}
+
+void Progress::begin(const std::string& case_id) {
+  current_ = case_id;
+  print(false);
+}
+
+void Progress::finish(const Record& record) {
+  ++finished_;
+  current_ = record.point.id() + ": " + name(record.outcome.kind);
+  print(false);
+}
+
+void Progress::done() {
+  if (cases_ > 0) print(true);
+  if (!quiet_ && terminal_ && cases_ > 0) fmt::print(stream_, "\n");
+}
+
+/// What is left, at most: before the first case has finished by the budget, then also by what cases took so far.
+double Progress::remaining_seconds() const {
+  const double left = double(cases_ - std::min(finished_, cases_));
+  const double by_budget = left * budget_seconds_;
+  if (finished_ == 0) return by_budget;
+  return std::min(by_budget, left * (now() - started_) / double(finished_));
+}
+
+void Progress::print(bool force) {
+  if (quiet_ || (!terminal_ && !force && now() - printed_ < kLineEverySeconds)) return;
+  printed_ = now();
+  const std::string left = finished_ >= cases_ ? fmt::format("took {}", duration(now() - started_))
+                           : finished_ == 0    ? fmt::format("at most {} left", duration(remaining_seconds()))
+                                               : fmt::format("about {} left", duration(remaining_seconds()));
+  const std::string head = fmt::format("[{}/{}] {}", finished_, cases_, left);
+  if (terminal_) {
+    // One line: a longer one would wrap, and the next could not overwrite it.
+    constexpr std::size_t kColumns = 100;
+    const std::string line = fmt::format("{}  {}", head, current_).substr(0, kColumns);
+    fmt::print(stream_, "\r{:<{}}", line, kColumns);
+  } else {
+    fmt::print(stream_, "{}  {}\n", head, current_);
+  }
+  std::fflush(stream_);
+}
+
+}  // namespace assay

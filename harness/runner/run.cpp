@@ -1,0 +1,179 @@
+// The run as a whole: Google Benchmark drives the cases, the journal outlives us, all ranks do the same.
+//
+// Each case is one registered benchmark of one iteration with manual time; our sampler runs inside it.  Google
+// Benchmark's own search for an iteration count re-enters a function four times with growing counts and cannot be ended
+// early, which fits neither a GPU nor several ranks.
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "harness/core/error.h"
+#include "harness/record/journal.h"
+#include "harness/record/provenance.h"
+#include "harness/runner/progress.h"
+#include "harness/runner/resume.h"
+#include "harness/runner/runner.h"
+
+namespace assay {
+namespace {
+
+/// Google Benchmark prints nothing: its times are one number per case, ours are in the result.  Not calling the base
+/// also drops the banner about the library's build, which the provenance records instead.
+class SilentReporter final : public benchmark::BenchmarkReporter {
+ public:
+  bool ReportContext(const Context&) override { return true; }
+  void ReportRuns(const std::vector<Run>&) override {}
+};
+
+/// Google Benchmark takes options from the environment (BENCHMARK_*), which must not change what a run does.
+void fix_google_benchmark_options() {
+  std::vector<std::string> words = {"assay",
+                                    "--benchmark_filter=",
+                                    "--benchmark_list_tests=false",
+                                    "--benchmark_repetitions=1",
+                                    "--benchmark_out=",
+                                    "--benchmark_enable_random_interleaving=false",
+                                    "--benchmark_perf_counters="};
+  std::vector<char*> arguments;
+  for (auto& word : words) arguments.push_back(word.data());
+  int count = int(arguments.size());
+  arguments.push_back(nullptr);
+  benchmark::Initialize(&count, arguments.data());
+}
+
+/// The executable's benchmarks live in a registry of the process: it is ours for the length of a run.
+class Registry {
+ public:
+  Registry() { benchmark::ClearRegisteredBenchmarks(); }
+  ~Registry() { benchmark::ClearRegisteredBenchmarks(); }
+  Registry(const Registry&) = delete;
+  Registry& operator=(const Registry&) = delete;
+
+  template <class Step>
+  void add(const std::string& id, Step step) {
+    benchmark::RegisterBenchmark(id.c_str(), std::move(step))->Iterations(1)->Repetitions(1)->UseManualTime();
+  }
+  void run_all() {
+    SilentReporter reporter;
+    std::ostringstream nowhere;
+    reporter.SetOutputStream(&nowhere);
+    reporter.SetErrorStream(&nowhere);
+    benchmark::RunSpecifiedBenchmarks(&reporter, ".");
+  }
+};
+
+class Run {
+ public:
+  Run(const Catalog& catalog, Machine& machine, Communicator& communicator, Progress& progress,
+      const std::atomic<bool>& interrupted)
+      : catalog_(catalog),
+        machine_(machine),
+        communicator_(communicator),
+        progress_(progress),
+        interrupted_(interrupted) {}
+
+  Result run(const Suite& suite, const std::vector<PlannedCase>& planned, const RunOptions& options) {
+    Start start = begin_or_resume(suite, planned, options, machine_, communicator_);
+    result_ = std::move(start.result);
+    journal_ = std::move(start.journal);
+    progress_.start(
+        std::size_t(std::count_if(start.todo.begin(), start.todo.end(), [](const Todo& t) { return !t.done; })),
+        result_.sampling.wall_seconds);
+    fix_google_benchmark_options();
+    Registry registry;
+    for (std::size_t i = 0; i < planned.size(); ++i)
+      if (const Todo todo = start.todo[i]; !todo.done)
+        registry.add(planned[i].point.id(),
+                     [this, &one = planned[i], todo](benchmark::State& state) { step(state, one, todo); });
+    if (std::any_of(start.todo.begin(), start.todo.end(), [](const Todo& t) { return !t.done; })) registry.run_all();
+    if (failure_) std::rethrow_exception(failure_);
+    progress_.done();
+    return finish(planned, options);
+  }
+
+ private:
+  /// One registered benchmark.  Nothing may be thrown through Google Benchmark's frames.
+  void step(benchmark::State& state, const PlannedCase& planned, const Todo& todo) {
+    if (failure_ || stopped_) return state.SkipWithError("the run has ended");
+    try {
+      // Every rank ends before the same case, whichever saw the signal.
+      stopped_ = communicator_.maximum(interrupted_ ? 1 : 0) > 0;
+      if (stopped_) return state.SkipWithError("interrupted");
+      Record record = todo.interrupted_attempts < kMostAttempts ? measure(planned, todo) : given_up(planned, todo);
+      const auto derived = rates(record);
+      if (journal_) journal_->finish(record);
+      progress_.finish(record);
+      result_.records.push_back(std::move(record));
+      if (!derived) return state.SkipWithError(name(result_.records.back().outcome.kind));
+      for ([[maybe_unused]] auto iteration : state) state.SetIterationTime(derived->seconds.median);
+    } catch (...) {
+      failure_ = std::current_exception();
+      state.SkipWithError("failed");
+    }
+  }
+
+  Record measure(const PlannedCase& planned, const Todo& todo) {
+    const std::string id = planned.point.id();
+    progress_.begin(id);
+    if (journal_) journal_->begin(id);
+    // A signal ends the run after the case at hand, so the case itself does not see it.
+    const std::atomic<bool> never{false};
+    Record record = run_case(planned, *find_workload(catalog_, planned.point.workload), machine_, communicator_,
+                             result_.sampling, never);
+    record.interrupted_attempts = todo.interrupted_attempts;
+    return record;
+  }
+
+  /// A case that twice took the process with it would do so for ever.
+  static Record given_up(const PlannedCase& planned, const Todo& todo) {
+    Record record;
+    record.point = planned.point;
+    record.vendor = planned.vendor;
+    record.work = planned.work;
+    record.started_utc = utc_now();
+    record.interrupted_attempts = todo.interrupted_attempts;
+    record.outcome = {OutcomeKind::failed,
+                      "interrupted twice: a crash or a kill ended the run while this case was measured"};
+    return record;
+  }
+
+  Result finish(const std::vector<PlannedCase>& planned, const RunOptions& options) {
+    std::map<std::string, std::size_t> order;
+    for (const auto& one : planned) order.emplace(one.point.id(), order.size());
+    std::stable_sort(result_.records.begin(), result_.records.end(),
+                     [&](const Record& a, const Record& b) { return order[a.point.id()] < order[b.point.id()]; });
+    result_.complete = result_.records.size() == planned.size();
+    if (journal_) {
+      save_result(result_, options.out);
+      if (result_.complete) journal_->remove();
+    }
+    return std::move(result_);
+  }
+
+  static constexpr int kMostAttempts = 2;
+
+  const Catalog& catalog_;
+  Machine& machine_;
+  Communicator& communicator_;
+  Progress& progress_;
+  const std::atomic<bool>& interrupted_;
+  Result result_;
+  std::optional<Journal> journal_;  // rank 0's
+  std::exception_ptr failure_;
+  bool stopped_ = false;
+};
+
+}  // namespace
+
+Result run(const Suite& suite, const Catalog& catalog, const std::vector<PlannedCase>& planned, Machine& machine,
+           Communicator& communicator, const RunOptions& options, Progress& progress,
+           const std::atomic<bool>& interrupted) {
+  return Run(catalog, machine, communicator, progress, interrupted).run(suite, planned, options);
+}
+
+}  // namespace assay
