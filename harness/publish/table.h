@@ -11,7 +11,8 @@ namespace assay {
 /// Column meanings are in the README; null where not measured.
 struct TableRow {
   std::string id, workload, kernel, device, dtype, mode, cache, outcome, reason, shape, accelerator, labels;
-  std::optional<double> seconds, seconds_low, seconds_high;
+  bool vendor = false;                                       // a library's kernel: a yardstick
+  std::optional<double> seconds, seconds_low, seconds_high;  // median and its 95 % interval
   std::int64_t samples = 0;
   std::optional<double> flops_per_second, bytes_per_second, bus_bytes_per_second;
   std::optional<double> percent_of_peak;    // of the datasheet's dense peak
@@ -19,6 +20,7 @@ struct TableRow {
   std::optional<double> error_over_allowed;
 };
 
+/// In the order of the files.
 std::vector<TableRow> table_rows(const std::vector<Result>&);
 
 std::string to_markdown(const std::vector<TableRow>&);
@@ -27,7 +29,8 @@ std::string to_table_json(const std::vector<TableRow>&);
 /// For a terminal `columns` wide.
 std::string to_console(const std::vector<TableRow>&, int columns);
 
-/// `value` with the digits its interval supports: two significant digits of the half width (at least 1 digit, at most 6).
+/// `value` with the digits its interval supports: two significant digits of the half width (at least 1 digit, at most
+/// 6).
 std::string format_with_interval(double value, double low, double high);
 
 }  // namespace assay

@@ -1,0 +1,71 @@
+#include "harness/publish/grid.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "harness/publish/units.h"
+
+namespace assay {
+namespace {
+
+std::string interval(const TableRow& row) {
+  if (!row.seconds || !row.seconds_low || !row.seconds_high) return {};
+  // Relative, as percent of the median: the reader sees at once how sharp a figure is.
+  return fmt::format("-{:.2f} +{:.2f} %", 100 * (*row.seconds - *row.seconds_low) / *row.seconds,
+                     100 * (*row.seconds_high - *row.seconds) / *row.seconds);
+}
+
+/// What a case that is not ok says in place of a rate; the reason is for a place with room.
+std::string outcome(const TableRow& row) {
+  if (row.outcome == "wrong") return "WRONG";
+  if (row.outcome == "timed_out") return "timed out";
+  return row.outcome;
+}
+
+struct ColumnSpec {
+  const char* title;
+  bool numeric;
+  int dispensable;
+  std::string (*cell)(const TableRow&);
+};
+
+constexpr ColumnSpec kColumns[] = {
+    {"workload", false, 0, [](const TableRow& r) { return r.workload; }},
+    {"kernel", false, 0, [](const TableRow& r) { return r.kernel; }},
+    {"device", false, 3, [](const TableRow& r) { return r.device; }},
+    {"dtype", false, 0, [](const TableRow& r) { return r.dtype; }},
+    {"shape", false, 0, [](const TableRow& r) { return r.shape; }},
+    {"cache", false, 6, [](const TableRow& r) { return r.cache; }},
+    {"mode", false, 7, [](const TableRow& r) { return r.mode; }},
+    {"time", true, 0, [](const TableRow& r) { return format_seconds(r.seconds, r.seconds_low, r.seconds_high); }},
+    {"95 % interval", true, 5, interval},
+    {"samples", true, 8, [](const TableRow& r) { return r.samples > 0 ? std::to_string(r.samples) : std::string(); }},
+    {"FLOP/s", true, 0,
+     [](const TableRow& r) { return format_flops(r.flops_per_second, r.seconds, r.seconds_low, r.seconds_high); }},
+    {"bytes/s", true, 9,
+     [](const TableRow& r) { return format_bytes_rate(r.bytes_per_second, r.seconds, r.seconds_low, r.seconds_high); }},
+    {"busbw", true, 0,
+     [](const TableRow& r) {
+       return format_bytes_rate(r.bus_bytes_per_second, r.seconds, r.seconds_low, r.seconds_high);
+     }},
+    {"% of peak", true, 1, [](const TableRow& r) { return format_percent(r.percent_of_peak); }},
+    {"% of vendor", true, 2, [](const TableRow& r) { return format_percent(r.percent_of_vendor); }},
+    {"error/allowed", true, 4, [](const TableRow& r) { return format_ratio(r.error_over_allowed); }},
+    {"outcome", false, 0, outcome},
+};
+
+}  // namespace
+
+std::vector<GridColumn> make_grid(const std::vector<TableRow>& rows) {
+  std::vector<GridColumn> out;
+  for (const auto& spec : kColumns) {
+    GridColumn column{spec.title, spec.numeric, spec.dispensable, {}};
+    for (const auto& row : rows) column.cells.push_back(spec.cell(row));
+    const bool empty = std::all_of(column.cells.begin(), column.cells.end(), [](const auto& c) { return c.empty(); });
+    if (!empty) out.push_back(std::move(column));
+  }
+  return out;
+}
+
+}  // namespace assay

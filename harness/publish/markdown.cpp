@@ -1,0 +1,54 @@
+#include <fmt/format.h>
+
+#include "harness/publish/grid.h"
+#include "harness/publish/table.h"
+
+namespace assay {
+namespace {
+
+/// A cell may hold neither the separator nor a line break.
+std::string escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '|' || c == '\\')
+      out += std::string("\\") + c;
+    else
+      out += c == '\n' || c == '\r' ? ' ' : c;
+  }
+  return out;
+}
+
+std::string line(const std::vector<std::string>& cells) {
+  std::string out = "|";
+  for (const auto& cell : cells) out += " " + escaped(cell) + " |";
+  return out + "\n";
+}
+
+}  // namespace
+
+std::string to_markdown(const std::vector<TableRow>& rows) {
+  if (rows.empty()) return "No cases.\n";
+  const auto grid = make_grid(rows);
+  std::vector<std::string> titles;
+  std::string rule = "|";
+  for (const auto& column : grid) {
+    titles.push_back(column.title);
+    rule += column.numeric ? "---:|" : "---|";
+  }
+  std::string out = line(titles) + rule + "\n";
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    std::vector<std::string> cells;
+    for (const auto& column : grid) cells.push_back(column.cells[r]);
+    out += line(cells);
+  }
+  bool first = true;
+  for (const auto& row : rows) {
+    if (row.reason.empty()) continue;
+    if (first) out += "\nNot measured, or not right:\n\n";
+    first = false;
+    out += fmt::format("- `{}`: {}: {}\n", row.id, row.outcome, escaped(row.reason));
+  }
+  return out;
+}
+
+}  // namespace assay

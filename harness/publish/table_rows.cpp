@@ -1,0 +1,116 @@
+#include <cmath>
+#include <map>
+
+#include "harness/publish/table.h"
+#include "harness/suite/accelerators.h"
+
+namespace assay {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// What a record ran on, as the driver or the CPU names itself.
+std::string accelerator_of(const Case& point, const Json& provenance) {
+  if (point.device == Device::cpu) {
+    const auto cpu = provenance.find("cpu");
+    if (cpu == provenance.end() || !cpu->is_object()) return {};
+    const Json model = cpu->value("model", Json());
+    return model.is_string() ? model.get<std::string>() : std::string();
+  }
+  for (const auto& gpu : provenance.value("gpus", Json::array()))
+    if (gpu.is_object() && gpu.value("index", Json()) == point.device_index && gpu.value("name", Json()).is_string())
+      return gpu["name"].get<std::string>();
+  return {};
+}
+
+std::string shape_of(const Case& point) {
+  std::string out;
+  for (const auto& axis : point.axes) out += (out.empty() ? "" : " ") + axis.name + "=" + to_string(axis.value);
+  return out;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (const auto& word : words) out += (out.empty() ? "" : ", ") + word;
+  return out;
+}
+
+/// Everything of a case but who computes it: two records with the same point may be compared.
+std::string point_without_kernel(const Case& point) {
+  Case anonymous = point;
+  anonymous.kernel.clear();
+  return anonymous.id();
+}
+
+std::optional<double> peak_percent(const Record& record, const Rates& derived, const std::string& accelerator) {
+  if (record.point.device != Device::gpu || !derived.flops_per_second) return std::nullopt;
+  const Accelerator* known = find_accelerator(accelerator);
+  const auto peak = known ? known->peak(record.point.dtype) : std::nullopt;
+  if (!peak || !(*peak > 0)) return std::nullopt;
+  return 100 * *derived.flops_per_second / *peak;
+}
+
+/// The rate a case is judged by: its FLOP where it does some, else what it moves.
+std::optional<double> judged_rate(const Rates& derived) {
+  if (derived.flops_per_second) return derived.flops_per_second;
+  return derived.bus_bytes_per_second ? derived.bus_bytes_per_second : derived.bytes_per_second;
+}
+
+TableRow row_of(const Record& record, const Result& result) {
+  const Case& point = record.point;
+  TableRow row;
+  row.id = point.id();
+  row.workload = point.workload;
+  row.kernel = point.kernel;
+  row.device = point.device_name();
+  row.dtype = name(point.dtype);
+  row.mode = name(point.mode);
+  row.cache = name(point.cache);
+  row.outcome = name(record.outcome.kind);
+  row.reason = record.outcome.reason;
+  row.shape = shape_of(point);
+  row.accelerator = accelerator_of(point, result.provenance);
+  row.labels = joined(point.labels);
+  row.vendor = record.vendor;
+  row.samples = std::int64_t(record.measurement.seconds.size());
+  if (record.check && std::isfinite(record.check->error_over_allowed))
+    row.error_over_allowed = record.check->error_over_allowed;
+  const auto derived = rates(record);
+  if (!derived) return row;
+  row.seconds = derived->seconds.median;
+  row.seconds_low = derived->seconds.median_95.low;
+  row.seconds_high = derived->seconds.median_95.high;
+  row.flops_per_second = derived->flops_per_second;
+  row.bytes_per_second = derived->bytes_per_second;
+  row.bus_bytes_per_second = derived->bus_bytes_per_second;
+  row.percent_of_peak = peak_percent(record, *derived, row.accelerator);
+  return row;
+}
+
+void append_rows(const Result& result, std::vector<TableRow>& out) {
+  std::map<std::string, double> fastest_vendor;
+  for (const auto& record : result.records) {
+    const auto derived = rates(record);
+    const auto rate = derived ? judged_rate(*derived) : std::nullopt;
+    if (!record.vendor || !rate) continue;
+    auto& fastest = fastest_vendor[point_without_kernel(record.point)];
+    fastest = std::max(fastest, *rate);
+  }
+  for (const auto& record : result.records) {
+    out.push_back(row_of(record, result));
+    const auto derived = rates(record);
+    const auto rate = derived ? judged_rate(*derived) : std::nullopt;
+    const auto vendor = fastest_vendor.find(point_without_kernel(record.point));
+    if (rate && vendor != fastest_vendor.end()) out.back().percent_of_vendor = 100 * *rate / vendor->second;
+  }
+}
+
+}  // namespace
+
+std::vector<TableRow> table_rows(const std::vector<Result>& results) {
+  std::vector<TableRow> out;
+  for (const auto& result : results) append_rows(result, out);
+  return out;
+}
+
+}  // namespace assay
