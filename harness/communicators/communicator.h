@@ -30,9 +30,13 @@ class Communicator {
   /// The library that carries it ("Open MPI v4.1.4"); empty for one process alone.
   virtual std::string description() const { return {}; }
   /// Ends every process of the group at once, with this exit code, whatever they are waiting for.
-  [[noreturn]] virtual void abort(int exit_code);
+  [[noreturn]] void abort(int exit_code);
 
   bool is_root() const { return rank() == 0; }
+
+ protected:
+  /// What abort() does first; this process itself ends either way.
+  virtual void end_others(int /*exit_code*/) {}
 };
 
 std::unique_ptr<Communicator> make_single_communicator();

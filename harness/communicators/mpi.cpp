@@ -84,10 +84,8 @@ class MpiCommunicator final : public Communicator {
     return version;
   }
 
-  [[noreturn]] void abort(int exit_code) override {
-    module_.abort(exit_code);
-    Communicator::abort(exit_code);  // the module's does not return
-  }
+ protected:
+  void end_others(int exit_code) override { module_.abort(exit_code); }
 
  private:
   void check(int code, const char* call) const {

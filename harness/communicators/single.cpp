@@ -22,7 +22,10 @@ class SingleCommunicator final : public Communicator {
 
 }  // namespace
 
-void Communicator::abort(int exit_code) { std::_Exit(exit_code); }
+void Communicator::abort(int exit_code) {
+  end_others(exit_code);
+  std::_Exit(exit_code);
+}
 
 std::unique_ptr<Communicator> make_single_communicator() { return std::make_unique<SingleCommunicator>(); }
 

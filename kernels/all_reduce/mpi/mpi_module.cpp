@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 
 #include "kernels/all_reduce/vector_sum.h"
@@ -62,10 +61,7 @@ int finalise() {
   return MPI_Finalize();
 }
 
-void abort_all(int exit_code) {
-  MPI_Abort(MPI_COMM_WORLD, exit_code);
-  std::_Exit(exit_code);  // some implementations return
-}
+void abort_all(int exit_code) { MPI_Abort(MPI_COMM_WORLD, exit_code); }
 
 int rank() {
   int value = 0;

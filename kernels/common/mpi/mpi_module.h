@@ -17,7 +17,7 @@ struct MpiModule {
   const char* implementation;  // "openmpi", "mpich" or "mpi"
   int (*initialise)();         // again and again is fine
   int (*finalise)();
-  void (*abort)(int exit_code);
+  void (*abort)(int exit_code);  // may return
   bool (*is_initialised)();
   int (*rank)();          // not an error code
   int (*size)();          // not an error code
