@@ -11,13 +11,14 @@ class App;
 
 namespace assay {
 
-/// Parses and dispatches.  `workloads` is the catalog the verbs see (tests pass one with planted kernels).
+/// Parses and dispatches.  `arguments` are those after the program's name.  `workloads` is the catalog the verbs see
+/// (tests pass one with planted kernels).
 int run_command_line(const std::vector<std::string>& arguments, const Catalog& workloads);
 
-// Each registers its subcommand; the returned function runs it.
+// Each registers its subcommand, whose callback runs it.
 void add_devices(CLI::App&, const Catalog&, int& exit_code);
 void add_list(CLI::App&, const Catalog&, int& exit_code);
-void add_run(CLI::App&, const Catalog&, int& exit_code);
+void add_run(CLI::App&, const Catalog&, int& exit_code, const std::vector<std::string>& arguments);
 void add_table(CLI::App&, const Catalog&, int& exit_code);
 
 }  // namespace assay

@@ -1,0 +1,46 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "harness/cli/cli.h"
+#include "harness/cli/terminal.h"
+#include "harness/core/file.h"
+#include "harness/publish/table.h"
+
+namespace assay {
+namespace {
+
+using Writer = std::string (*)(const std::vector<TableRow>&);
+
+const std::map<std::string, Writer>& formats() {
+  static const std::map<std::string, Writer> table = {{"md", to_markdown}, {"csv", to_csv}, {"json", to_table_json}};
+  return table;
+}
+
+struct Options {
+  std::vector<std::string> results;
+  std::string format = "md";
+  std::string out;
+};
+
+void table(const Options& options) {
+  std::vector<Result> results;
+  for (const auto& path : options.results) results.push_back(load_result(path));
+  const std::string text = formats().at(options.format)(table_rows(results));
+  if (options.out.empty()) return print(text);
+  if (is_printing_process()) write_file_atomically(options.out, text);
+}
+
+}  // namespace
+
+void add_table(CLI::App& app, const Catalog&, int&) {
+  const auto options = std::make_shared<Options>();
+  std::vector<std::string> names;
+  for (const auto& [name, writer] : formats()) names.push_back(name);
+  CLI::App* verb = app.add_subcommand("table", "the comparison table of results");
+  verb->add_option("result", options->results, "result files")->required();
+  verb->add_option("--format", options->format, "md, csv or json")->check(CLI::IsMember(names))->capture_default_str();
+  verb->add_option("--out", options->out, "file; default: stdout");
+  verb->callback([options] { table(*options); });
+}
+
+}  // namespace assay

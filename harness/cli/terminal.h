@@ -1,0 +1,21 @@
+// What the verbs print on, and whether this process is the one that prints.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace assay {
+
+/// Columns of the terminal on stdout; a usual width where it is none.
+int terminal_columns();
+
+/// False on the ranks of an MPI launcher that stay silent: all but the first.
+bool is_printing_process();
+
+/// To stdout, in this process or in none.
+void print(std::string_view text);
+
+/// The command line's own spelling nearest to `word`; empty where none is near.
+std::string nearest(std::string_view word, const std::vector<std::string>& known);
+
+}  // namespace assay
