@@ -25,7 +25,10 @@ struct Warp {
   std::vector<Clock> in_flight;               // per row: wgmma group that has yet to deliver it, 0 if none
   bool any_in_flight = false;
   template <class T> T* row(const Operand& o) { return reinterpret_cast<T*>((o.kind == Operand::Const ? const_cast<unsigned char*>(k->consts.data()) : rows.data()) + o.off); }
-  uint32_t pbits(const Operand& o) const { uint32_t v = pred[o.off]; return o.negate ? ~v : v; }
+  uint32_t pbits(const Operand& o) const {  // mov.pred takes immediates: 0 is false
+    if (o.kind == Operand::Const) return *reinterpret_cast<const uint32_t*>(k->consts.data() + o.off) ? ~0u : 0;
+    uint32_t v = pred[o.off]; return o.negate ? ~v : v;
+  }
   void set_pred(const Operand& o, uint32_t v, uint32_t mask) { if (o.kind == Operand::Pred) pred[o.off] = (pred[o.off] & ~mask) | (v & mask); }
 };
 constexpr uint64_t kLivelock = 20'000'000;     // warp instructions without any event another warp could wait for
