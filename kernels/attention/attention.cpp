@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "assay/build_config.h"
+#include "kernels/attention/cpu_kernels.h"
 #if ASSAY_HAS_CUDA
 #include "kernels/attention/cuda_kernels.h"
 #endif
@@ -27,7 +28,7 @@ std::int64_t AttentionProblem::visible_pairs() const {
 
 const std::vector<AttentionKernel>& attention_kernels() {
   static const std::vector<AttentionKernel> kernels = [] {
-    std::vector<AttentionKernel> rows;
+    std::vector<AttentionKernel> rows{cpu_flash_attention()};
 #if ASSAY_HAS_CUDA
     append_cuda_attention_kernels(rows);
 #endif

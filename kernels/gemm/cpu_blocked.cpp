@@ -68,7 +68,7 @@ struct Workspace {
 
 class CpuBlockedGemm final : public GemmOperation {
  public:
-  CpuBlockedGemm(const GemmProblem& problem, int threads, CpuGemmTiles tiles)
+  CpuBlockedGemm(const GemmProblem& problem, int threads, cpu::PackedTiles tiles)
       : problem_(problem), tiles_(*tiles.tiles), format_(tiles.format), threads_(std::max(threads, 1)) {
     const int per_unit = cpu::elements_per_unit(format_);
     block_k_ = even_block(problem.k, kBlockUnits * per_unit, cpu::kUnitsPerPiece * per_unit);
@@ -219,13 +219,7 @@ class CpuBlockedGemm final : public GemmOperation {
 
 }  // namespace
 
-CpuGemmTiles best_cpu_gemm_tiles(DType dtype) {
-  if (dtype == DType::f32) return {&cpu::f32_tiles(), cpu::PackFormat::f32};
-  if (const cpu::TileSet* tiles = cpu::bf16_tiles()) return {tiles, cpu::PackFormat::bf16_pairs};
-  return {&cpu::f32_tiles(), cpu::PackFormat::bf16_widened};
-}
-
-std::unique_ptr<GemmOperation> make_cpu_blocked_gemm(const GemmProblem& problem, int threads, CpuGemmTiles tiles) {
+std::unique_ptr<GemmOperation> make_cpu_blocked_gemm(const GemmProblem& problem, int threads, cpu::PackedTiles tiles) {
   return std::make_unique<CpuBlockedGemm>(problem, threads, tiles);
 }
 
@@ -235,7 +229,7 @@ GemmKernel cpu_blocked_gemm() {
   kernel.dtypes = {DType::f32, DType::bf16};
   kernel.supports = [](const GemmProblem&, const Target&) { return Support::yes(); };
   kernel.prepare = [](const GemmProblem& problem, const Target& target, const std::vector<GemmBuffers>&, Stream) {
-    return make_cpu_blocked_gemm(problem, target.threads, best_cpu_gemm_tiles(problem.dtype));
+    return make_cpu_blocked_gemm(problem, target.threads, cpu::best_tiles(problem.dtype));
   };
   return kernel;
 }

@@ -154,6 +154,12 @@ void pack_b_panels(const PackSource& s, int columns, std::uint32_t* packed) {
 
 }  // namespace
 
+PackedTiles best_tiles(DType dtype) {
+  if (dtype == DType::f32) return {&f32_tiles(), PackFormat::f32};
+  if (const TileSet* tiles = bf16_tiles()) return {tiles, PackFormat::bf16_pairs};
+  return {&f32_tiles(), PackFormat::bf16_widened};
+}
+
 void pack_a(PackFormat format, const PackSource& source, int rows, std::uint32_t* packed) {
   switch (format) {
     case PackFormat::f32:

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "kernels/common/cpu/tile.h"
+#include "kernels/common/dtype.h"
 
 namespace assay::cpu {
 
@@ -20,6 +21,15 @@ constexpr std::int64_t packed_units(PackFormat f, std::int64_t k) {
   const std::int64_t per_piece = kUnitsPerPiece * elements_per_unit(f);
   return (k + per_piece - 1) / per_piece * kUnitsPerPiece;
 }
+
+/// Micro-kernels and the packed form that feeds them.
+struct PackedTiles {
+  const TileSet* tiles = nullptr;
+  PackFormat format = PackFormat::f32;
+};
+
+/// The best of this CPU for f32 or bf16; without a bf16 instruction, bf16 is widened for the fp32 micro-kernels.
+PackedTiles best_tiles(DType);
 
 /// A block of one operand: `count` rows of a (or columns of b), `k` elements deep.
 struct PackSource {

@@ -5,6 +5,7 @@
 // Hazard: vdpbf16ps takes subnormal inputs as zero and flushes subnormal sums, whatever MXCSR says.
 #include "kernels/common/cpu/tile.h"
 
+#include <cstring>
 #include <utility>
 
 #if defined(__x86_64__)
@@ -21,12 +22,16 @@ namespace avx512_bf16 {
 
 struct Bf16Pairs {
   using Vec = __m512;
-  using Operand = __m512i;  // __m512bh converts to nothing; the cast below is free
+  using Operand = __m512i;  // __m512bh has no load or broadcast of its own
   static constexpr int kLanes = 16;
   static constexpr int kVectors = 2;
 
   static Operand load(const std::uint32_t* units) { return _mm512_loadu_si512(units); }
-  static Operand broadcast(const std::uint32_t* unit) { return _mm512_set1_epi32(static_cast<int>(*unit)); }
+  static Operand broadcast(const std::uint32_t* unit) {
+    int pair;
+    std::memcpy(&pair, unit, sizeof pair);  // the unit may have been written as bf16
+    return _mm512_set1_epi32(pair);
+  }
   static Vec multiply_add(Operand a, Operand b, Vec sum) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
   static Vec zero() { return _mm512_setzero_ps(); }
   static Vec splat(float value) { return _mm512_set1_ps(value); }

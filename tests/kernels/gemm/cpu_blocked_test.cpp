@@ -15,7 +15,7 @@ using test::text;
 const GemmProblem kProblems[] = {{1, 1, 1},      {7, 17, 5},      {6, 16, 8},    {12, 8, 12},
                                  {61, 101, 129}, {43, 39, 1601}, {285, 2051, 3}, {15, 33, 1537}};
 
-void check_all(DType dtype, CpuGemmTiles tiles) {
+void check_all(DType dtype, cpu::PackedTiles tiles) {
   for (GemmProblem problem : kProblems)
     for (const GemmLayout layout : {GemmLayout::tn, GemmLayout::nn, GemmLayout::nt}) {
       problem.layout = layout;
@@ -78,7 +78,7 @@ TEST(CpuBlockedGemm, Bf16OutputIsRoundedOnceToNearestEven) {
   for (std::int64_t p = 0; p < problem.k; ++p)
     for (std::int64_t j = 0; j < problem.n; ++j)
       store_element(DType::bf16, fixture.b(), problem.b_index(p, j), p < 1000 + j ? 1 : 0);
-  for (const CpuGemmTiles tiles : {best_cpu_gemm_tiles(DType::bf16), CpuGemmTiles{&cpu::f32_tiles(), cpu::PackFormat::bf16_widened}}) {
+  for (const cpu::PackedTiles tiles : {cpu::best_tiles(DType::bf16), cpu::PackedTiles{&cpu::f32_tiles(), cpu::PackFormat::bf16_widened}}) {
     fixture.reset();
     make_cpu_blocked_gemm(problem, 1, tiles)->launch(fixture.buffers(), nullptr);
     for (std::int64_t i = 0; i < problem.m; ++i)

@@ -1,0 +1,144 @@
+// Attention's reference: one query in fp64, and the error a kernel of the contract may make on it.
+//
+// With u = 2^-24 (fp32), u_in the roundoff of the problem's type, n the keys the query sees, p_j the exact softmax:
+//
+// 1. Scores.  s_j = scale * q.k_j is summed in fp32: its absolute error is
+//      e_j = 2 sqrt(d) u scale sum|q k_j| + 4 u (|s_j| + |max s|) + 8 u.
+//    The second term is the scaling, the change to base 2 and the subtraction of the maximum; the third the
+//    exponential's own error, which is relative to its result and so absolute in its argument.  Weights are then
+//    p_j exp(t_j) / sum p exp(t) for some |t_j| <= e_j, and because sum p_j (v_j - o) = 0,
+//      |o' - o| <= sum p_j (exp(e_j) - 1) |v_j - o| / sum p_j exp(-e_j),
+//    and never more than the farthest v_j is from o.
+// 2. Weights rounded to the input type before the second product (not for f32).  Errors of one row are independent
+//    of v: where they are alike they cancel in the quotient or scale o, where they differ they add up as squares:
+//      u_in (|o| + 6 sqrt(sum (p_j v_j)^2)), and never more than u_in sum p_j |v_j|.
+//    A weight under the type's normal range (relative to the largest weight) may lose all it has, or half a step.
+// 3. The second product and the sum of the weights, in fp32: 2 sqrt(n) u (sum p_j |v_j| + |o|), and 8 u |o| for the
+//    division and the rescaling.
+// 4. Rounding of the output.
+// The log-sum-exp has 1 (as ln sum p_j exp(e_j)), 3 (as 2 sqrt(n) u) and the rounding of maximum plus logarithm.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "kernels/attention/attention.h"
+
+namespace assay {
+namespace {
+
+const double kF32Roundoff = unit_roundoff(DType::f32);
+// exp(e) of a larger error says nothing more than "no digit is left", and must not overflow.
+constexpr double kMaxScoreError = 600;
+
+std::vector<double> load_row(const AttentionProblem& problem, const void* array, std::int64_t first) {
+  std::vector<double> row(static_cast<std::size_t>(problem.head_dim));
+  for (std::size_t c = 0; c < row.size(); ++c)
+    row[c] = load_element(problem.dtype, array, first + static_cast<std::int64_t>(c));
+  return row;
+}
+
+/// The softmax of one query.
+struct Weights {
+  std::vector<double> p;      // [n]
+  std::vector<double> error;  // [n], e_j
+  double max = -std::numeric_limits<double>::infinity();
+  double sum = 0;  // of exp(s_j - max)
+};
+
+Weights softmax(const AttentionProblem& problem, const std::vector<double>& q, const void* k, std::int64_t b,
+                std::int64_t h_kv, std::int64_t n) {
+  Weights w;
+  w.p.resize(static_cast<std::size_t>(n));
+  w.error.resize(w.p.size());
+  const double dot_error = 2 * std::sqrt(static_cast<double>(problem.head_dim)) * kF32Roundoff * problem.scale();
+  for (std::size_t j = 0; j < w.p.size(); ++j) {
+    const std::int64_t first = problem.kv_index(b, static_cast<std::int64_t>(j), h_kv);
+    double dot = 0, magnitude = 0;
+    for (std::size_t c = 0; c < q.size(); ++c) {
+      const double product = q[c] * load_element(problem.dtype, k, first + static_cast<std::int64_t>(c));
+      dot += product;
+      magnitude += std::abs(product);
+    }
+    w.p[j] = problem.scale() * dot;
+    w.error[j] = dot_error * magnitude;
+    // Not std::max: a NaN score must become a NaN maximum, whichever came first.
+    w.max = w.p[j] > w.max || std::isnan(w.p[j]) ? w.p[j] : w.max;
+  }
+  for (std::size_t j = 0; j < w.p.size(); ++j) {
+    w.error[j] += 4 * kF32Roundoff * (std::abs(w.p[j]) + std::abs(w.max)) + 8 * kF32Roundoff;
+    w.error[j] = std::min(w.error[j], kMaxScoreError);
+    w.p[j] = std::exp(w.p[j] - w.max);
+    w.sum += w.p[j];
+  }
+  for (double& p : w.p) p /= w.sum;
+  return w;
+}
+
+/// What one column of o is made of.
+struct ColumnSums {
+  double absolute = 0;   // sum p |v|
+  double squares = 0;    // sum (p v)^2
+  double shifted = 0;    // sum p (exp(e) - 1) |v - o|
+  double farthest = 0;   // max |v - o|
+  double underflow = 0;  // sum of what weights below the type's normal range may lose, times |v|
+};
+
+/// What weight p_j may lose to the end of the type's normal range: nothing above it; below, all of it or the smallest
+/// normal number, whichever is less (instructions may flush subnormals).
+double underflow(const Weights& w, std::size_t j, DType t) {
+  const double smallest = std::ldexp(1.0, info(t).min_exponent) / w.sum;
+  return w.p[j] < smallest ? std::min(w.p[j], t == DType::f16 ? std::ldexp(smallest, -info(t).significand_bits) : smallest)
+                           : 0;
+}
+
+double allowed_error(const AttentionProblem& problem, double o, const ColumnSums& c, double least_sum, double n) {
+  const double u_in = problem.dtype == DType::f32 ? 0 : unit_roundoff(problem.dtype);
+  const double scores = std::min(c.shifted / least_sum, c.farthest);
+  const double weights = std::min(u_in * (std::abs(o) + 6 * std::sqrt(c.squares)), u_in * c.absolute);
+  const double sums = kF32Roundoff * (2 * std::sqrt(n) * (c.absolute + std::abs(o)) + 8 * std::abs(o));
+  const double before_output = scores + weights + c.underflow + sums;
+  const DTypeInfo& type = info(problem.dtype);
+  const double half_subnormal_step = std::ldexp(1.0, type.min_exponent - type.significand_bits);
+  return before_output + unit_roundoff(problem.dtype) * (std::abs(o) + before_output) + half_subnormal_step;
+}
+
+}  // namespace
+
+AttentionRow attention_reference(const AttentionProblem& problem, const void* q, const void* k, const void* v,
+                                 std::int64_t b, std::int64_t h, std::int64_t i) {
+  const auto d = static_cast<std::size_t>(problem.head_dim);
+  const std::int64_t n = problem.visible(i), h_kv = h / (problem.heads / problem.kv_heads);
+  AttentionRow row{std::vector<double>(d, 0.0), std::vector<double>(d, 0.0)};
+  if (n == 0) {
+    row.lse = -std::numeric_limits<double>::infinity();
+    return row;
+  }
+  const Weights w = softmax(problem, load_row(problem, q, problem.q_index(b, i, h)), k, b, h_kv, n);
+  std::vector<std::vector<double>> values;
+  double least_sum = 0, most_sum = 0;
+  for (std::size_t j = 0; j < w.p.size(); ++j) {
+    values.push_back(load_row(problem, v, problem.kv_index(b, static_cast<std::int64_t>(j), h_kv)));
+    for (std::size_t c = 0; c < d; ++c) row.o[c] += w.p[j] * values[j][c];
+    least_sum += w.p[j] * std::exp(-w.error[j]);
+    most_sum += w.p[j] * std::exp(w.error[j]);
+  }
+  std::vector<ColumnSums> columns(d);
+  for (std::size_t j = 0; j < w.p.size(); ++j) {
+    const double shift = w.p[j] * std::expm1(w.error[j]), lost = underflow(w, j, problem.dtype);
+    for (std::size_t c = 0; c < d; ++c) {
+      const double value = values[j][c], distance = std::abs(value - row.o[c]);
+      columns[c].absolute += w.p[j] * std::abs(value);
+      columns[c].squares += w.p[j] * value * (w.p[j] * value);
+      columns[c].shifted += shift * distance;
+      columns[c].farthest = std::max(columns[c].farthest, distance);
+      columns[c].underflow += lost * std::abs(value);
+    }
+  }
+  const auto keys = static_cast<double>(n);
+  for (std::size_t c = 0; c < d; ++c) row.allowed[c] = allowed_error(problem, row.o[c], columns[c], least_sum, keys);
+  row.lse = w.max + std::log(w.sum);
+  row.lse_allowed = std::log(most_sum) + kF32Roundoff * (2 * std::sqrt(keys) + 4 * (std::abs(row.lse) + std::abs(w.max) + 1));
+  return row;
+}
+
+}  // namespace assay
