@@ -86,11 +86,15 @@ template <bool kAccumulate>
 __device__ __forceinline__ void put_pair(float* d, bool pairs, int columns, float low, float high) {
   if (columns <= 0) return;
   if (pairs) {
-    const float2 old = kAccumulate ? *reinterpret_cast<const float2*>(d) : make_float2(0, 0);
-    *reinterpret_cast<float2*>(d) = make_float2(old.x + low, old.y + high);
+    float2* both = reinterpret_cast<float2*>(d);
+    if constexpr (kAccumulate) low += both->x, high += both->y;
+    *both = make_float2(low, high);
   } else {
-    d[0] = (kAccumulate ? d[0] : 0.0f) + low;
-    if (columns > 1) d[1] = (kAccumulate ? d[1] : 0.0f) + high;
+    if constexpr (kAccumulate) low += d[0];
+    d[0] = low;
+    if (columns < 2) return;
+    if constexpr (kAccumulate) high += d[1];
+    d[1] = high;
   }
 }
 
