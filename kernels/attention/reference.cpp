@@ -30,11 +30,23 @@ const double kF32Roundoff = unit_roundoff(DType::f32);
 // exp(e) of a larger error says nothing more than "no digit is left", and must not overflow.
 constexpr double kMaxScoreError = 600;
 
-std::vector<double> load_row(const AttentionProblem& problem, const void* array, std::int64_t first) {
-  std::vector<double> row(static_cast<std::size_t>(problem.head_dim));
-  for (std::size_t c = 0; c < row.size(); ++c)
-    row[c] = load_element(problem.dtype, array, first + static_cast<std::int64_t>(c));
-  return row;
+template <class Element, class Convert>
+void convert_row(const void* array, std::int64_t first, std::vector<double>& row, Convert convert) {
+  const Element* from = static_cast<const Element*>(array) + first;
+  for (std::size_t c = 0; c < row.size(); ++c) row[c] = convert(from[c]);
+}
+
+/// row = the elements of `array` from `first`.
+void load_row(DType t, const void* array, std::int64_t first, std::vector<double>& row) {
+  switch (t) {
+    case DType::f32:
+    case DType::tf32:
+      return convert_row<float>(array, first, row, [](float e) { return e; });
+    case DType::bf16:
+      return convert_row<std::uint16_t>(array, first, row, bf16_to_float);
+    case DType::f16:
+      return convert_row<std::uint16_t>(array, first, row, f16_to_float);
+  }
 }
 
 /// The softmax of one query.
@@ -51,13 +63,13 @@ Weights softmax(const AttentionProblem& problem, const std::vector<double>& q, c
   w.p.resize(static_cast<std::size_t>(n));
   w.error.resize(w.p.size());
   const double dot_error = 2 * std::sqrt(static_cast<double>(problem.head_dim)) * kF32Roundoff * problem.scale();
+  std::vector<double> key(q.size());
   for (std::size_t j = 0; j < w.p.size(); ++j) {
-    const std::int64_t first = problem.kv_index(b, static_cast<std::int64_t>(j), h_kv);
+    load_row(problem.dtype, k, problem.kv_index(b, static_cast<std::int64_t>(j), h_kv), key);
     double dot = 0, magnitude = 0;
     for (std::size_t c = 0; c < q.size(); ++c) {
-      const double product = q[c] * load_element(problem.dtype, k, first + static_cast<std::int64_t>(c));
-      dot += product;
-      magnitude += std::abs(product);
+      dot += q[c] * key[c];
+      magnitude += std::abs(q[c] * key[c]);
     }
     w.p[j] = problem.scale() * dot;
     w.error[j] = dot_error * magnitude;
@@ -102,6 +114,33 @@ double allowed_error(const AttentionProblem& problem, double o, const ColumnSums
   return before_output + unit_roundoff(problem.dtype) * (std::abs(o) + before_output) + half_subnormal_step;
 }
 
+/// o, and the allowed error of each of its elements.
+void weigh_values(const AttentionProblem& problem, const Weights& w, const void* v, std::int64_t b, std::int64_t h_kv,
+                  AttentionRow& row) {
+  std::vector<double> value(row.o.size());
+  double least_sum = 0;
+  for (std::size_t j = 0; j < w.p.size(); ++j) {
+    load_row(problem.dtype, v, problem.kv_index(b, static_cast<std::int64_t>(j), h_kv), value);
+    for (std::size_t c = 0; c < value.size(); ++c) row.o[c] += w.p[j] * value[c];
+    least_sum += w.p[j] * std::exp(-w.error[j]);
+  }
+  std::vector<ColumnSums> columns(row.o.size());
+  for (std::size_t j = 0; j < w.p.size(); ++j) {
+    load_row(problem.dtype, v, problem.kv_index(b, static_cast<std::int64_t>(j), h_kv), value);
+    const double shift = w.p[j] * std::expm1(w.error[j]), lost = underflow(w, j, problem.dtype);
+    for (std::size_t c = 0; c < value.size(); ++c) {
+      const double distance = std::abs(value[c] - row.o[c]);
+      columns[c].absolute += w.p[j] * std::abs(value[c]);
+      columns[c].squares += w.p[j] * value[c] * (w.p[j] * value[c]);
+      columns[c].shifted += shift * distance;
+      columns[c].farthest = std::max(columns[c].farthest, distance);
+      columns[c].underflow += lost * std::abs(value[c]);
+    }
+  }
+  for (std::size_t c = 0; c < row.o.size(); ++c)
+    row.allowed[c] = allowed_error(problem, row.o[c], columns[c], least_sum, static_cast<double>(w.p.size()));
+}
+
 }  // namespace
 
 AttentionRow attention_reference(const AttentionProblem& problem, const void* q, const void* k, const void* v,
@@ -109,35 +148,19 @@ AttentionRow attention_reference(const AttentionProblem& problem, const void* q,
   const auto d = static_cast<std::size_t>(problem.head_dim);
   const std::int64_t n = problem.visible(i), h_kv = h / (problem.heads / problem.kv_heads);
   AttentionRow row{std::vector<double>(d, 0.0), std::vector<double>(d, 0.0)};
-  if (n == 0) {
+  if (n == 0) {  // sees no key: exact by definition
     row.lse = -std::numeric_limits<double>::infinity();
     return row;
   }
-  const Weights w = softmax(problem, load_row(problem, q, problem.q_index(b, i, h)), k, b, h_kv, n);
-  std::vector<std::vector<double>> values;
-  double least_sum = 0, most_sum = 0;
-  for (std::size_t j = 0; j < w.p.size(); ++j) {
-    values.push_back(load_row(problem, v, problem.kv_index(b, static_cast<std::int64_t>(j), h_kv)));
-    for (std::size_t c = 0; c < d; ++c) row.o[c] += w.p[j] * values[j][c];
-    least_sum += w.p[j] * std::exp(-w.error[j]);
-    most_sum += w.p[j] * std::exp(w.error[j]);
-  }
-  std::vector<ColumnSums> columns(d);
-  for (std::size_t j = 0; j < w.p.size(); ++j) {
-    const double shift = w.p[j] * std::expm1(w.error[j]), lost = underflow(w, j, problem.dtype);
-    for (std::size_t c = 0; c < d; ++c) {
-      const double value = values[j][c], distance = std::abs(value - row.o[c]);
-      columns[c].absolute += w.p[j] * std::abs(value);
-      columns[c].squares += w.p[j] * value * (w.p[j] * value);
-      columns[c].shifted += shift * distance;
-      columns[c].farthest = std::max(columns[c].farthest, distance);
-      columns[c].underflow += lost * std::abs(value);
-    }
-  }
-  const auto keys = static_cast<double>(n);
-  for (std::size_t c = 0; c < d; ++c) row.allowed[c] = allowed_error(problem, row.o[c], columns[c], least_sum, keys);
+  std::vector<double> query(d);
+  load_row(problem.dtype, q, problem.q_index(b, i, h), query);
+  const Weights w = softmax(problem, query, k, b, h_kv, n);
+  weigh_values(problem, w, v, b, h_kv, row);
+  double most_sum = 0;
+  for (std::size_t j = 0; j < w.p.size(); ++j) most_sum += w.p[j] * std::exp(w.error[j]);
   row.lse = w.max + std::log(w.sum);
-  row.lse_allowed = std::log(most_sum) + kF32Roundoff * (2 * std::sqrt(keys) + 4 * (std::abs(row.lse) + std::abs(w.max) + 1));
+  row.lse_allowed = std::log(most_sum) + kF32Roundoff * (2 * std::sqrt(static_cast<double>(n)) +
+                                                         4 * (std::abs(row.lse) + std::abs(w.max) + 1));
   return row;
 }
 

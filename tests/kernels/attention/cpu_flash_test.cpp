@@ -1,0 +1,45 @@
+// The CPU kernel on the instruction sets this CPU has but would not choose, and on bf16 without its instruction.
+#include <gtest/gtest.h>
+
+#include <hwy/targets.h>
+
+#include "kernels/attention/cpu_kernels.h"
+#include "tests/kernels/attention/attention_check.h"
+
+namespace assay {
+namespace {
+
+using test::AttentionFixture;
+using test::text;
+
+void check(cpu::PackedTiles tiles, DType dtype) {
+  for (const bool causal : {false, true})
+    for (const std::int64_t seq_q : {1, 139})
+      for (const std::int64_t seq_kv : {5, 530}) {
+        AttentionFixture fixture({1, 2, 1, seq_q, seq_kv, 64, causal, dtype});
+        make_cpu_flash(fixture.problem, 2, tiles)->launch(fixture.buffers(), nullptr);
+        EXPECT_EQ(fixture.fault(), "") << tiles.tiles->name << " " << text(fixture.problem);
+      }
+}
+
+TEST(CpuFlash, EveryInstructionSetOfThisCpu) {
+  hwy::SetSupportedTargetsForTest(0);
+  int tried = 0;
+  for (std::int64_t rest = hwy::SupportedTargets() & HWY_TARGETS; rest != 0; rest &= rest - 1, ++tried) {
+    hwy::SetSupportedTargetsForTest(rest & -rest);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+    check({&cpu::f32_tiles(), cpu::PackFormat::f32}, DType::f32);
+    check({&cpu::f32_tiles(), cpu::PackFormat::bf16_widened}, DType::bf16);
+    hwy::SetSupportedTargetsForTest(0);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+  EXPECT_GT(tried, 0);
+}
+
+TEST(CpuFlash, Bf16Instruction) {
+  if (cpu::bf16_tiles() == nullptr) GTEST_SKIP() << "this CPU has no AVX-512 BF16";
+  check({cpu::bf16_tiles(), cpu::PackFormat::bf16_pairs}, DType::bf16);
+}
+
+}  // namespace
+}  // namespace assay
