@@ -1,0 +1,2 @@
+# The CUDA rows of the attention table; included where CUDA was found.
+target_sources(assay_attention PRIVATE cuda_kernels.cpp mma_sm80.cu simt_f32.cu)

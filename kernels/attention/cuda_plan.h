@@ -1,0 +1,72 @@
+// The launch of an attention kernel whose blocks own one query tile each, and the problems such a kernel takes.
+// C++17, no CUDA.
+#pragma once
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "kernels/attention/attention.h"
+#include "kernels/attention/cuda_params.h"
+#include "kernels/common/launch_plan.h"
+
+namespace assay {
+
+/// Largest grid size in y and z.
+inline constexpr std::int64_t kMaxGridYZ = 65535;
+
+inline std::int64_t attention_query_tiles(const AttentionProblem& problem, int queries_per_block) {
+  return (problem.seq_q + queries_per_block - 1) / queries_per_block;
+}
+/// How many times the batch is folded into the grid's x (see locate_block in cuda_block.cuh).
+inline std::int64_t attention_batch_folds(const AttentionProblem& problem) {
+  return (problem.batch + kMaxGridYZ - 1) / kMaxGridYZ;
+}
+
+template <class Tile>
+LaunchPlan<AttentionKernelParams> attention_plan(const char* kernel, const AttentionProblem& problem,
+                                                 const AttentionBuffers& buffers) {
+  LaunchPlan<AttentionKernelParams> plan;
+  plan.kernel = kernel;
+  const std::int64_t query_tiles = attention_query_tiles(problem, Tile::kQueries),
+                     folds = attention_batch_folds(problem);
+  plan.grid = {static_cast<unsigned>(query_tiles * folds), static_cast<unsigned>(problem.heads),
+               static_cast<unsigned>((problem.batch + folds - 1) / folds)};
+  plan.block = {Tile::kThreads, 1, 1};
+  plan.shared_bytes = sizeof(typename Tile::Shared);
+  AttentionKernelParams& p = plan.params;
+  p.q = buffers.q, p.k = buffers.k, p.v = buffers.v, p.o = buffers.o, p.lse = buffers.lse;
+  p.heads = static_cast<std::int32_t>(problem.heads);
+  p.kv_heads = static_cast<std::int32_t>(problem.kv_heads);
+  p.group = p.heads / p.kv_heads;
+  p.seq_q = static_cast<std::int32_t>(problem.seq_q);
+  p.seq_kv = static_cast<std::int32_t>(problem.seq_kv);
+  p.first_visible = problem.causal ? p.seq_kv - p.seq_q + 1 : p.seq_kv;
+  p.visible_step = problem.causal ? 1 : 0;
+  p.query_tiles = static_cast<std::int32_t>(query_tiles);
+  p.batch = static_cast<std::int32_t>(problem.batch);
+  constexpr double kLog2E = 1.4426950408889634;
+  p.scale_log2 = static_cast<float>(kLog2E / std::sqrt(static_cast<double>(problem.head_dim)));
+  return plan;
+}
+
+/// What every kernel launched by attention_plan refuses.  `shared_bytes` is of its largest tile.
+inline Support attention_cuda_support(const AttentionProblem& problem, const Target& target, int queries_per_block,
+                                      std::size_t shared_bytes) {
+  // Positions are 32-bit, and query + seq_kv + a tile must not overflow.
+  constexpr std::int64_t kLongest = std::int64_t(1) << 29;
+  if (problem.head_dim != 64 && problem.head_dim != 128)
+    return Support::no("head_dim " + std::to_string(problem.head_dim) + ": only 64 and 128 are implemented");
+  if (problem.seq_q >= kLongest || problem.seq_kv >= kLongest)
+    return Support::no("sequences must be shorter than 2^29");
+  if (problem.heads > kMaxGridYZ) return Support::no("more than 65535 heads");
+  if (problem.batch > std::numeric_limits<std::int32_t>::max() - kMaxGridYZ ||
+      attention_query_tiles(problem, queries_per_block) * attention_batch_folds(problem) >
+          std::numeric_limits<std::int32_t>::max())
+    return Support::no("batch * query tiles / 65535 must be below 2^31");
+  if (target.shared_bytes_per_block < shared_bytes)
+    return Support::no("needs " + std::to_string(shared_bytes) + " bytes of shared memory a block, the device has " +
+                       std::to_string(target.shared_bytes_per_block));
+  return Support::yes();
+}
+
+}  // namespace assay
