@@ -24,13 +24,14 @@ std::string failure_of(Step&& step) {
   }
 }
 
-/// The first rank's failure, on every rank.  Empty where all went well.
+/// Every rank's failure, on every rank.  Empty where all went well.
 std::string agree(Communicator& communicator, const std::string& failure) {
   if (communicator.size() == 1) return failure;
   const auto all = communicator.gather(failure);
+  std::string out;
   for (std::size_t rank = 0; rank < all.size(); ++rank)
-    if (!all[rank].empty()) return fmt::format("rank {}: {}", rank, all[rank]);
-  return {};
+    if (!all[rank].empty()) out += fmt::format("{}rank {}: {}", out.empty() ? "" : "; ", rank, all[rank]);
+  return out;
 }
 
 /// All ranks' checks as one: elements add up, the worst element is named with its rank.
@@ -112,13 +113,11 @@ class CaseRun {
                             workload_->launch(set);
                           },
                           workload_->sets(), workload_->probe_placement()};
-    const std::string failure = failure_of([&] {
-      record_.measurement = sample(sampled, *backend_, communicator_, rule, planned_.point.mode, interrupted);
-    });
-    // The other ranks wait inside the sampler for one that left it, and no message reaches them there: the whole run
-    // ends (run_together aborts all ranks), and the journal tells in which case.
-    if (!failure.empty() && communicator_.size() > 1)
-      throw MeasureError(fmt::format("{}: rank {}: {}", planned_.point.id(), communicator_.rank(), failure));
+    // An error in one rank's launch leaves the sampler on all of them.
+    const std::string failure =
+        agree(communicator_, failure_of([&] {
+                record_.measurement = sample(sampled, *backend_, communicator_, rule, planned_.point.mode, interrupted);
+              }));
     if (!failure.empty()) {
       record_.measurement = {};
       return fail("launching failed", failure);
