@@ -63,13 +63,20 @@ std::uint16_t float_to_f16(float value) {
 }
 
 double round_to(DType t, double value) {
-  if (!std::isfinite(value) || value == 0) return value;
+  if (!std::isfinite(value)) return value;
   const DTypeInfo& type = info(t);
-  // The spacing of the type's numbers around `value`: that of its binade, never finer than the subnormals'.
-  const int exponent = std::max(std::ilogb(value), type.min_exponent);
+  if (std::abs(value) >= 2 * type.largest) return std::copysign(std::numeric_limits<double>::infinity(), value);
+  // The spacing of the type's numbers around `value` is 2^(exponent - (significand_bits - 1)): that of its binade, never
+  // finer than the subnormals'.  Beside 1.5 * 2^52 * spacing, doubles are that far apart, so that adding it rounds to
+  // a multiple of the spacing, to nearest even; subtracting it again is exact.
+  std::uint64_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  const int exponent = std::max(static_cast<int>(bits >> 52 & 0x7ff) - 1023, type.min_exponent);
   const int spacing = exponent - (type.significand_bits - 1);
-  // Scaling by a power of two is exact; nearbyint rounds to nearest even in the default rounding mode.
-  const double rounded = std::ldexp(std::nearbyint(std::ldexp(value, -spacing)), spacing);
+  const std::uint64_t rounder_bits = static_cast<std::uint64_t>(spacing + 52 + 1023) << 52 | std::uint64_t{1} << 51;
+  double rounder;
+  std::memcpy(&rounder, &rounder_bits, sizeof rounder);
+  const double rounded = std::copysign((value + rounder) - rounder, value);  // a zero keeps its sign
   if (std::abs(rounded) > type.largest) return std::copysign(std::numeric_limits<double>::infinity(), value);
   return rounded;
 }

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "kernels/attention/attention.h"
 
 namespace assay::test {
@@ -71,17 +73,17 @@ class AttentionFixture {
       for (std::int64_t h = 0; h < problem.heads; ++h)
         for (std::int64_t i = 0; i < problem.seq_q; ++i) {
           const AttentionRow row = attention_reference(problem, q.data(), k.data(), v.data(), b, h, i);
-          const std::string at = "[" + std::to_string(b) + ", " + std::to_string(i) + ", " + std::to_string(h);
           for (std::int64_t c = 0; c < problem.head_dim; ++c) {
             const auto e = static_cast<std::size_t>(c);
             const double got = load_element(problem.dtype, o.data(), problem.q_index(b, i, h) + c);
             if (!(std::abs(got - row.o[e]) <= row.allowed[e]))
-              return "o" + at + ", " + std::to_string(c) + "]" + difference(got, row.o[e], row.allowed[e]);
+              return fmt::format("o[{}, {}, {}, {}]", b, i, h, c) + difference(got, row.o[e], row.allowed[e]);
             if (row.allowed[e] > 0) worst = std::max(worst, std::abs(got - row.o[e]) / row.allowed[e]);
           }
           const double got = lse_at(b, h, i);
           if (got == row.lse) continue;  // equal infinities too
-          if (!(std::abs(got - row.lse) <= row.lse_allowed)) return "lse" + at + "]" + difference(got, row.lse, row.lse_allowed);
+          if (!(std::abs(got - row.lse) <= row.lse_allowed))
+            return fmt::format("lse[{}, {}, {}]", b, h, i) + difference(got, row.lse, row.lse_allowed);
         }
     return {};
   }
@@ -93,14 +95,13 @@ class AttentionFixture {
 
  private:
   static std::string difference(double got, double expected, double allowed) {
-    return " is " + std::to_string(got) + ", expected " + std::to_string(expected) + " +- " + std::to_string(allowed);
+    return fmt::format(" is {}, expected {} +- {}", got, expected, allowed);
   }
 };
 
 inline std::string text(const AttentionProblem& p) {
-  return "b" + std::to_string(p.batch) + " h" + std::to_string(p.heads) + "/" + std::to_string(p.kv_heads) + " q" +
-         std::to_string(p.seq_q) + " kv" + std::to_string(p.seq_kv) + " d" + std::to_string(p.head_dim) +
-         (p.causal ? " causal " : " full ") + name(p.dtype);
+  return fmt::format("b{} h{}/{} q{} kv{} d{} {} {}", p.batch, p.heads, p.kv_heads, p.seq_q, p.seq_kv, p.head_dim,
+                     p.causal ? "causal" : "full", name(p.dtype));
 }
 
 }  // namespace assay::test

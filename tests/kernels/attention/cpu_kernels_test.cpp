@@ -206,9 +206,9 @@ TEST(AttentionCheck, NoticesPlantedFaults) {
     wrong = fixture;
     const float nan = std::nanf(""), base2 = fixture.lse_at(0, 0, 32) * 1.4427f;
     std::memcpy(wrong.lse.data() + 32 * sizeof nan, &nan, sizeof nan);
-    EXPECT_THAT(wrong.fault(), testing::HasSubstr("lse[0, 32, 0]"));
+    EXPECT_THAT(wrong.fault(), testing::HasSubstr("lse[0, 0, 32]"));
     std::memcpy(wrong.lse.data() + 32 * sizeof nan, &base2, sizeof base2);
-    EXPECT_THAT(wrong.fault(), testing::HasSubstr("lse[0, 32, 0]"));
+    EXPECT_THAT(wrong.fault(), testing::HasSubstr("lse[0, 0, 32]"));
     wrong = fixture;
     wrong.lse.data()[wrong.lse.bytes()] ^= 1;
     EXPECT_EQ(wrong.fault(), "wrote outside lse");

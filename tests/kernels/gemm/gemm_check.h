@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "kernels/gemm/gemm.h"
 
 namespace assay::test {
@@ -56,8 +58,7 @@ class GemmFixture {
         const double allowed = 2 * std::sqrt(static_cast<double>(p.k)) * u * (exact.magnitude + std::abs(start)) +
                                unit_roundoff(p.output()) * std::abs(expected);
         if (!(std::abs(got - expected) <= allowed))
-          return "d[" + std::to_string(i) + ", " + std::to_string(j) + "] is " + std::to_string(got) + ", expected " +
-                 std::to_string(expected) + " +- " + std::to_string(allowed);
+          return fmt::format("d[{}, {}] is {}, expected {} +- {}", i, j, got, expected, allowed);
       }
     return {};
   }
@@ -71,8 +72,7 @@ class GemmFixture {
 };
 
 inline std::string text(const GemmProblem& p) {
-  return std::to_string(p.m) + "x" + std::to_string(p.n) + "x" + std::to_string(p.k) + " " + name(p.layout) + " " +
-         name(p.dtype);
+  return fmt::format("{}x{}x{} {} {}", p.m, p.n, p.k, name(p.layout), name(p.dtype));
 }
 
 }  // namespace assay::test
