@@ -1,6 +1,7 @@
 // Where memory lives and how time is taken.  A backend knows no kernel.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -52,6 +53,8 @@ class Backend {
   /// Seconds that the work `enqueue` enqueues takes on the device, launch latency of the first excluded where the
   /// device can hold it back.  Returns after it finished.  On several slots: the slowest.
   virtual double time(const std::function<void()>& enqueue) = 0;
+  /// The least a launch can be, for the measurement floor: an empty kernel on each GPU, nothing on a CPU.
+  virtual void launch_empty() {}
   /// Waits for everything enqueued; throws MeasureError with the device's own message after a fault.
   virtual void synchronize() = 0;
   virtual std::size_t last_level_cache_bytes() const = 0;
@@ -63,6 +66,9 @@ class Backend {
   virtual void release(void* data, std::size_t bytes, int slot) noexcept = 0;
 };
 
+/// `threads` <= 0: all this process may use.  While it lives, the calling thread and the OpenMP threads of its parallel
+/// regions are pinned, each to its own core (cores.h), and flush denormals to zero; its end restores the caller.
+/// A std::thread started meanwhile inherits the caller's single core: it must set its own affinity.
 std::unique_ptr<Backend> make_cpu_backend(int threads);
 
 /// Empty, with the reason, where this build has no CUDA or the machine no usable GPU.
@@ -74,7 +80,7 @@ GpuProbe probe_gpus();
 /// Ordinals as CUDA counts them.  MeasureError where there is none such.
 std::unique_ptr<Backend> make_cuda_backend(const std::vector<int>& ordinals);
 
-/// Cores this process may use (affinity and cgroup quota respected).
+/// Cores this process may use: affinity and cgroup quota respected, shared out among an MPI launcher's local ranks.
 int available_threads();
 
 }  // namespace assay

@@ -24,8 +24,8 @@ struct Measurement {
   int batch = 1;                     // launches timed together for one sample; `seconds` is already divided by it
   std::int64_t warmup_launches = 0;
   double warmup_seconds = 0;
-  double wall_seconds = 0;           // sampling, warm-up excluded
-  double floor_seconds = 0;          // the measurement floor: an empty launch timed the same way
+  double wall_seconds = 0;   // sampling, warm-up excluded
+  double floor_seconds = 0;  // the measurement floor: an empty launch timed the same way
   StopReason stop = StopReason::max_samples;
 };
 
