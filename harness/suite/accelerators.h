@@ -24,7 +24,7 @@ struct Accelerator {
   std::vector<SourcedPeak> peaks;
   double memory_bytes_per_second = 0;
   double memory_bytes = 0;
-  bool table_only = false;                // published numbers only; nothing of ours runs there
+  bool table_only = false;  // published numbers only; nothing of ours runs there
 
   std::optional<double> peak(DType) const;
 };

@@ -11,15 +11,15 @@
 namespace assay {
 
 struct ModelGemm {
-  std::string label;      // "llama3-70b/qkv/forward/tp8"
-  std::string layer;      // "qkv", "attn_out", "gate_up", "down", "head", ...
-  std::string pass;       // "forward", "dgrad", "wgrad"
+  std::string label;  // "llama3-70b/qkv/forward/tp8", "mixtral-8x7b/expert_down/wgrad/ep8"
+  std::string layer;  // "qkv", "attn_out", "gate_up", "down", "head", ...
+  std::string pass;   // "forward", "dgrad", "wgrad"
   std::int64_t m = 0, n = 0, k = 0;
   GemmLayout layout = GemmLayout::tn;
 };
 
 struct ModelAttention {
-  std::string label;      // "llama3-70b/attention/tp8"
+  std::string label;  // "llama3-70b/attention/tp8"
   std::int64_t heads = 0, kv_heads = 0, head_dim = 0;
 };
 
@@ -29,8 +29,12 @@ struct Model {
   // The rest of the file (feed-forward, experts, latent attention) is interpreted by models.cpp.
   std::string text;
 
-  /// Per-rank GEMMs of one layer and the head; InputError where the degree does not divide the model.
-  std::vector<ModelGemm> gemms(std::int64_t tensor_parallel, std::int64_t tokens) const;
+  /// Per-rank GEMMs of one layer and the head, for `tokens` tokens of one rank's step; InputError where a degree does
+  /// not divide the model.  Experts see their mean share of the tokens of all `expert_parallel` ranks (0: the degree in
+  /// the model's file); they are not split by tensor parallelism.
+  std::vector<ModelGemm> gemms(std::int64_t tensor_parallel, std::int64_t tokens,
+                               std::int64_t expert_parallel = 0) const;
+  /// InputError for latent attention, whose queries and values differ in width.
   ModelAttention attention(std::int64_t tensor_parallel) const;
 };
 

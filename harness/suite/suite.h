@@ -18,7 +18,9 @@ struct DevicesPresent {
   int gpus = 0;
 };
 
-/// One `--set axis=v,v`: replaces that axis in every entry of the suite that has it.
+/// One `--set axis=v,v`: replaces that axis in every entry of the suite that has it, also where a model's dimensions or
+/// "shapes" gave it (the case then loses the model's label).  Three keys narrow instead: `device` the machine (cpu: as
+/// if it had no GPU), `workload` the entries; and a `kernel` counts where a workload has it.
 struct AxisOverride {
   std::string axis;
   std::vector<std::string> values;
@@ -28,11 +30,13 @@ struct Suite {
   std::string name;
   std::string description;
   SamplingRule sampling;
-  std::vector<Case> cases;     // in file order, ids unique
+  std::vector<Case> cases;         // in file order, ids unique; none where the machine has no device the suite asks for
+  std::vector<std::string> notes;  // what was left out and why, a line each
 };
 
 /// `source` names the text in errors ("configs/suites/quick.json").  InputError for anything that is not a suite whose
 /// every case is possible: unknown key, wrong type, impossible shape, empty axis, duplicate id, overflowed product.
+/// MeasureError for `--set device=` that names what this machine lacks.
 Suite parse_suite(std::string_view text, const std::string& source, const Catalog&, const DevicesPresent&,
                   const std::vector<AxisOverride>& overrides = {});
 

@@ -1,0 +1,16 @@
+# Writes the files of configs/ into a C++ source, as raw string literals sorted by path.
+# cmake -DROOT=configs -DFILES=list -DOUTPUT=file.cpp -P embed.cmake; FILES holds one path under ROOT a line.
+file(STRINGS "${FILES}" paths)
+list(SORT paths)
+set(text "// Generated from configs/ by cmake/embed.cmake.\n#include \"harness/suite/embedded.h\"\n\nnamespace assay {\n\n")
+string(APPEND text "const std::vector<EmbeddedFile>& embedded_files() {\n  static const std::vector<EmbeddedFile> files = {\n")
+foreach(path IN LISTS paths)
+  file(READ "${ROOT}/${path}" content)
+  string(FIND "${content}" ")assay_embed\"" end)
+  if(NOT end EQUAL -1)
+    message(FATAL_ERROR "${ROOT}/${path} holds the text that ends an embedded file")
+  endif()
+  string(APPEND text "      {\"${path}\", R\"assay_embed(${content})assay_embed\"},\n")
+endforeach()
+string(APPEND text "  };\n  return files;\n}\n\n}  // namespace assay\n")
+file(WRITE "${OUTPUT}" "${text}")

@@ -1,0 +1,81 @@
+#include "harness/suite/accelerators.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "harness/core/error.h"
+#include "harness/suite/embedded.h"
+#include "harness/suite/json_schema.h"
+
+namespace assay {
+namespace {
+
+using nlohmann::ordered_json;
+
+/// The first figure is the one used; a file that keeps differing ones must call them disputed, and only then.
+const ordered_json& used_figure(const ordered_json& group, const std::string& place) {
+  const ordered_json& figures = group["figures"];
+  const bool differ = std::any_of(figures.begin(), figures.end(),
+                                  [&](const ordered_json& figure) { return figure["value"] != figures[0]["value"]; });
+  if (differ != group.value("disputed", false))
+    throw InputError(fmt::format("{}: \"disputed\" must be true exactly where the figures differ", place));
+  return figures[0];
+}
+
+std::vector<SourcedPeak> read_peaks(const ordered_json& groups, const std::string& source) {
+  std::vector<SourcedPeak> peaks;
+  for (const auto& [type, group] : groups.items()) {
+    const ordered_json& used = used_figure(group, fmt::format("{}: /dense_flops_per_second/{}", source, type));
+    SourcedPeak peak;
+    if (!parse_dtype(type, peak.dtype)) continue;  // fp8, fp4: no workload has them yet
+    peak.flops_per_second = used["value"];
+    peak.source = fmt::format("{}, {}", used["source"].get<std::string>(), used["date"].get<std::string>());
+    peak.disputed = group.value("disputed", false);
+    peaks.push_back(std::move(peak));
+  }
+  return peaks;
+}
+
+Accelerator parse_accelerator(const EmbeddedFile& file) {
+  const std::string source = fmt::format("configs/{}", file.path);
+  const ordered_json json = parse_json(file.text, source, "accelerator.schema.json");
+  Accelerator out;
+  out.name = json["name"];
+  out.full_name = json["full_name"];
+  out.device_names = json["device_names"].get<std::vector<std::string>>();
+  out.compute_capability = json["compute_capability"];
+  out.peaks = read_peaks(json["dense_flops_per_second"], source);
+  out.memory_bytes_per_second =
+      used_figure(json["memory_bytes_per_second"], source + ": /memory_bytes_per_second")["value"];
+  out.memory_bytes = used_figure(json["memory_bytes"], source + ": /memory_bytes")["value"];
+  out.table_only = json["table_only"];
+  return out;
+}
+
+}  // namespace
+
+std::optional<double> Accelerator::peak(DType dtype) const {
+  for (const auto& peak : peaks)
+    if (peak.dtype == dtype) return peak.flops_per_second;
+  return std::nullopt;
+}
+
+const std::vector<Accelerator>& accelerators() {
+  static const std::vector<Accelerator> all = [] {
+    std::vector<Accelerator> parsed;
+    for (const auto& file : embedded_files())
+      if (file.path.starts_with("accelerators/")) parsed.push_back(parse_accelerator(file));
+    return parsed;
+  }();
+  return all;
+}
+
+const Accelerator* find_accelerator(std::string_view device_name) {
+  for (const auto& accelerator : accelerators())
+    for (const auto& name : accelerator.device_names)
+      if (name == device_name) return &accelerator;
+  return nullptr;
+}
+
+}  // namespace assay

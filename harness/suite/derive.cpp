@@ -1,0 +1,128 @@
+// Entries that name models: their shapes.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "harness/core/error.h"
+#include "harness/core/glob.h"
+#include "harness/suite/entry.h"
+#include "harness/suite/models.h"
+#include "harness/suite/wording.h"
+
+namespace assay {
+namespace {
+
+std::vector<std::int64_t> numbers(const Entry& entry, std::string_view key, std::int64_t otherwise) {
+  const Values* values = entry.find(key);
+  if (!values) return {otherwise};
+  std::vector<std::int64_t> out;
+  for (const auto& value : values->list) out.push_back(std::get<std::int64_t>(value));
+  return out;
+}
+
+std::vector<std::string> words(const Entry& entry, std::string_view key, std::vector<std::string> otherwise) {
+  const Values* values = entry.find(key);
+  if (!values) return otherwise;
+  std::vector<std::string> out;
+  for (const auto& value : values->list) out.push_back(std::get<std::string>(value));
+  return out;
+}
+
+/// What to take of a model's GEMMs, and which of the patterns matched any layer.
+class GemmFilter {
+ public:
+  explicit GemmFilter(const Entry& entry)
+      : passes_(words(entry, "pass", {"forward", "dgrad", "wgrad"})),
+        patterns_(words(entry, "layer", {"*"})),
+        used_(patterns_.size(), false) {}
+
+  bool takes(const ModelGemm& gemm) {
+    layers_.push_back(gemm.layer);
+    bool layer = false;
+    for (std::size_t i = 0; i < patterns_.size(); ++i)
+      if (glob_match(patterns_[i], gemm.layer)) {
+        layer = true;
+        used_[i] = true;
+      }
+    return layer && std::find(passes_.begin(), passes_.end(), gemm.pass) != passes_.end();
+  }
+
+  void check_used(const Entry& entry) {
+    std::sort(layers_.begin(), layers_.end());
+    layers_.erase(std::unique(layers_.begin(), layers_.end()), layers_.end());
+    for (std::size_t i = 0; i < patterns_.size(); ++i)
+      if (!used_[i])
+        throw InputError(fmt::format("{}: no layer of the models matches \"{}\"; there are {}{}",
+                                     entry.find("layer")->place, printable(patterns_[i]), join(layers_),
+                                     did_you_mean(patterns_[i], layers_)));
+  }
+
+ private:
+  std::vector<std::string> passes_, patterns_;
+  std::vector<char> used_;
+  std::vector<std::string> layers_;
+};
+
+Shape to_shape(const ModelGemm& gemm) {
+  return {{{"layout", std::string(name(gemm.layout))}, {"m", gemm.m}, {"n", gemm.n}, {"k", gemm.k}}, {gemm.label}};
+}
+
+Shape to_shape(const ModelAttention& attention) {
+  return {{{"heads", attention.heads}, {"kv_heads", attention.kv_heads}, {"head_dim", attention.head_dim}},
+          {attention.label}};
+}
+
+/// Runs `derive` and puts the place before its errors.
+template <class Derive>
+auto at_place(const std::string& place, Derive derive) {
+  try {
+    return derive();
+  } catch (const InputError& error) {
+    throw InputError(fmt::format("{}: {}", place, error.what()));
+  }
+}
+
+}  // namespace
+
+void derive_shapes(Entry& entry) {
+  const Values* named = entry.find("model");
+  if (!named) return;
+  entry.derived = true;
+  const auto tensor_parallel = numbers(entry, "tensor_parallel", 1);
+  const auto expert_parallel = numbers(entry, "expert_parallel", 0);
+  const auto tokens = numbers(entry, "tokens", 1);
+  const std::vector<Shape> written = entry.shapes.empty() ? std::vector<Shape>(1) : std::move(entry.shapes);
+  entry.shapes.clear();
+  const auto add = [&](const Shape& derived) {
+    for (Shape shape : written) {
+      shape.axes.insert(shape.axes.end(), derived.axes.begin(), derived.axes.end());
+      shape.labels = derived.labels;
+      entry.shapes.push_back(std::move(shape));
+    }
+  };
+  double combinations = double(written.size());  // a double cannot overflow here
+  for (const auto size : {named->list.size(), tensor_parallel.size(), expert_parallel.size(), tokens.size()})
+    combinations *= double(size);
+  if (combinations > double(kMaxCases))
+    throw InputError(fmt::format("{}: {:.0f} combinations of models, degrees, tokens and shapes, expected at most {}",
+                                 entry.place, combinations, kMaxCases));
+  GemmFilter filter(entry);
+  for (const auto& value : named->list) {
+    const Model& model = at_place(named->place, [&]() -> std::reference_wrapper<const Model> {
+      return find_model(std::get<std::string>(value));
+    });
+    for (const auto tp : tensor_parallel) {
+      if (entry.kind->name == "attention") {
+        add(to_shape(at_place(entry.place, [&] { return model.attention(tp); })));
+        continue;
+      }
+      for (const auto ep : expert_parallel)
+        for (const auto t : tokens)
+          for (const auto& gemm : at_place(entry.place, [&] { return model.gemms(tp, t, ep); }))
+            if (filter.takes(gemm)) add(to_shape(gemm));
+    }
+  }
+  if (entry.kind->name != "attention") filter.check_used(entry);
+}
+
+}  // namespace assay

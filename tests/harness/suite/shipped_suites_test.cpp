@@ -1,0 +1,79 @@
+// The suites in configs/, against the workloads of this build.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "harness/suite/embedded.h"
+#include "harness/suite/keys.h"
+#include "harness/suite/suite.h"
+
+namespace assay {
+namespace {
+
+using ::testing::SizeIs;
+
+Suite load(const std::string& name, int gpus, const std::vector<AxisOverride>& set = {}) {
+  return load_suite(name, catalog(), DevicesPresent{gpus}, set);
+}
+
+std::map<std::string, int> cases_by_workload(const Suite& suite) {
+  std::map<std::string, int> counts;
+  for (const auto& point : suite.cases) ++counts[point.workload];
+  return counts;
+}
+
+TEST(ShippedSuites, ExpandWithAndWithoutGpus) {
+  for (const char* name : {"quick", "smoke", "gemm", "attention", "all_reduce"}) {
+    EXPECT_FALSE(load(name, 0).cases.empty()) << name;
+    EXPECT_EQ(load(name, 0).name, name);
+    for (const auto& point : load(name, 0).cases) EXPECT_EQ(point.device, Device::cpu) << point.id();
+    for (const auto& point : load(name, 2).cases) EXPECT_EQ(point.device, Device::gpu) << point.id();
+    EXPECT_FALSE(load(name, 0).description.empty()) << name;
+  }
+}
+
+/// Every case of the quick suite may use its whole budget: they must still end within two minutes on a CPU.
+TEST(ShippedSuites, QuickKeepsItsPromise) {
+  const Suite quick = load("quick", 0);
+  const double preparation_and_check = 1.0;  // seconds a case; measured on two cores
+  EXPECT_LE(double(quick.cases.size()) * (quick.sampling.wall_seconds + preparation_and_check), 120.0);
+  EXPECT_GE(quick.cases.size(), 20u);
+  EXPECT_THAT(cases_by_workload(quick), SizeIs(3));
+}
+
+TEST(ShippedSuites, SmokeRunsEveryCpuKernelOfTheBuild) {
+  const Suite smoke = load("smoke", 0);
+  std::map<std::string, std::set<std::string>> ran;
+  for (const auto& point : smoke.cases) ran[point.workload].insert(point.kernel);
+  for (const auto& kind : catalog())
+    for (const auto& kernel : kind.kernels)
+      if (kernel.device == Device::cpu)
+        EXPECT_TRUE(ran[kind.name].count(kernel.name)) << kind.name << " " << kernel.name;
+  EXPECT_LE(double(smoke.cases.size()) * smoke.sampling.wall_seconds, 6.0);
+}
+
+TEST(ShippedSuites, OneShapeOfOnesOwn) {
+  std::vector<AxisOverride> set;
+  for (const char* text : {"workload=gemm", "layout=nt", "m=1", "n=33", "k=100Ki", "dtype=f32"})
+    set.push_back(parse_override(text));
+  const Suite suite = load("smoke", 0, set);
+  std::size_t kernels = 0;
+  for (const auto& kind : catalog())
+    if (kind.name == "gemm")
+      for (const auto& kernel : kind.kernels)
+        kernels += kernel.device == Device::cpu && std::count(kernel.dtypes.begin(), kernel.dtypes.end(), DType::f32);
+  EXPECT_THAT(suite.cases, SizeIs(kernels));
+}
+
+/// A workload's axis must not be named like a key of every entry.
+TEST(Catalog, KeysAreDistinct) {
+  for (const auto& kind : catalog()) {
+    std::set<std::string> seen = {"workload", "description", "shapes"};
+    for (const auto& key : keys_of(kind)) EXPECT_TRUE(seen.insert(key.name).second) << kind.name << ": " << key.name;
+  }
+}
+
+}  // namespace
+}  // namespace assay
