@@ -20,8 +20,9 @@ constexpr std::int64_t kFlatBytes = 16 << 10;
 // stay in a second-level cache of 1 MiB beside the user's data that streams through.
 constexpr std::int64_t kSlotBytes = 256 << 10;
 
-// From this size on a message does not stay in the caches, and mailboxes written past them reach a far core sooner.
-constexpr std::int64_t kStreamingBytes = std::int64_t(1) << 40;
+// From this size on a message and its sum do not stay in the caches: storing past them saves reading the output's lines
+// first.
+constexpr std::int64_t kStreamingBytes = 1 << 20;
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -39,7 +40,7 @@ RingPlan plan_ring(int ranks, DType dtype, std::int64_t count) {
   const std::int64_t shares = plan.flat ? 1 : plan.blocks * ranks;
   plan.segment = divide_up(divide_up(count, shares) * size, kAlignment) * kAlignment / size;
   plan.blocks = divide_up(count, plan.block());  // rounding a segment up may have made the last block superfluous
-  plan.mailbox_store = bytes >= kStreamingBytes ? StoreKind::streaming : StoreKind::cached;
+  plan.output_store = bytes >= kStreamingBytes ? StoreKind::streaming : StoreKind::cached;
   // With a core for every rank the wait is shorter than a switch; without, whoever is waited for needs this core.
   plan.spins = unsigned(ranks) <= std::thread::hardware_concurrency() ? 1000 : 64;
   return plan;
@@ -75,6 +76,8 @@ void RingMember::ring_block(const std::byte* input, std::byte* output, std::int6
   const int n = plan_.ranks, predecessor = (rank_ + n - 1) % n, successor = (rank_ + 1) % n;
   const auto size = std::int64_t(size_bytes(plan_.dtype));
   const std::uint64_t items_per_block = 2 * std::uint64_t(n) - 1;
+  // In place, the output's cache lines were just read.
+  const StoreKind output_store = input == output ? StoreKind::cached : plan_.output_store;
   std::byte* const mine = slot(rank_);
   const std::byte* const theirs = slot(predecessor);
   if (block_ >= 2) wait_for(successor, (block_ - 1) * items_per_block);  // it has read this slot's last contents
@@ -85,15 +88,15 @@ void RingMember::ring_block(const std::byte* input, std::byte* output, std::int6
     std::byte* const out = output + (first + begin) * size;
     std::byte* const box = mine + begin * size;
     if (j > 0) wait_for(predecessor, block_ * items_per_block + std::uint64_t(j));
+    std::byte* const box_if_read = j < 2 * n - 2 ? box : nullptr;  // nobody reads the last segment from us
     if (j == 0)
-      copy_elements(plan_.dtype, in, box, nullptr, elements, plan_.mailbox_store);
-    else if (j < n)
-      sum_elements(plan_.dtype, theirs + begin * size, in, box, j == n - 1 ? out : nullptr, elements,
-                   plan_.mailbox_store);
-    else if (j < 2 * n - 2)
-      copy_elements(plan_.dtype, theirs + begin * size, box, out, elements, plan_.mailbox_store);
-    else  // nobody reads the last segment from us
-      copy_elements(plan_.dtype, theirs + begin * size, out, nullptr, elements, StoreKind::cached);
+      copy_elements(plan_.dtype, in, box, nullptr, elements, StoreKind::cached);
+    else if (j < n - 1)
+      sum_elements(plan_.dtype, theirs + begin * size, in, box, nullptr, elements, StoreKind::cached);
+    else if (j == n - 1)
+      sum_elements(plan_.dtype, theirs + begin * size, in, out, box, elements, output_store);
+    else
+      copy_elements(plan_.dtype, theirs + begin * size, out, box_if_read, elements, output_store);
     finish_item();
   }
 }

@@ -52,7 +52,7 @@ struct RingPlan {
   bool flat = false;
   std::int64_t blocks = 0;
   std::int64_t segment = 0;  // elements of a segment (ring) or of a block (flat), a multiple of 64 bytes
-  StoreKind mailbox_store = StoreKind::cached;
+  StoreKind output_store = StoreKind::cached;
   int spins = 0;  // looks at a counter before the processor is offered to others
   double deadline_seconds = 60;
 

@@ -7,8 +7,8 @@
 
 namespace assay {
 
-/// How results are stored: through the caches, or past them (`streaming`).  Streaming stores pay where another core
-/// reads the result next and that core shares no cache with us, or where the result is larger than the caches.
+/// How results are stored: through the caches, or past them (`streaming`), which spares reading the lines first where
+/// nobody reads the result soon.
 enum class StoreKind : std::uint8_t { cached, streaming };
 
 /// `to[i] = a[i] + b[i]`, and the same into `also` where it is not null.  f32 and bf16 (summed in fp32, rounded to
