@@ -11,7 +11,8 @@ void DynamicLibrary::Close::operator()(void* handle) const { dlclose(handle); }
 DynamicLibrary::DynamicLibrary(const std::vector<std::string>& candidates) {
   std::string failures;
   for (const std::string& candidate : candidates) {
-    handle_.reset(dlopen(candidate.c_str(), RTLD_NOW | RTLD_LOCAL));
+    // NODELETE: CUDA's libraries register exit handlers, which must outlive our handle.
+    handle_.reset(dlopen(candidate.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE));
     if (handle_) {
       name_ = candidate;
       return;

@@ -1,0 +1,39 @@
+// cuBLASLt, loaded at run time: the functions we call, by their own types.
+#pragma once
+#include <cublasLt.h>
+
+#include <string>
+
+#include "kernels/common/dynamic_library.h"
+
+namespace assay {
+
+struct CublasLtLibrary {
+  CublasLtLibrary();  // throws std::runtime_error where it cannot be loaded
+
+  DynamicLibrary library;
+  decltype(&cublasLtGetVersion) get_version;
+  decltype(&cublasLtGetStatusString) status_string;
+  decltype(&cublasLtCreate) create;
+  decltype(&cublasLtDestroy) destroy;
+  decltype(&cublasLtMatmul) matmul;
+  decltype(&cublasLtMatmulDescCreate) desc_create;
+  decltype(&cublasLtMatmulDescDestroy) desc_destroy;
+  decltype(&cublasLtMatmulDescSetAttribute) desc_set;
+  decltype(&cublasLtMatrixLayoutCreate) layout_create;
+  decltype(&cublasLtMatrixLayoutDestroy) layout_destroy;
+  decltype(&cublasLtMatmulPreferenceCreate) preference_create;
+  decltype(&cublasLtMatmulPreferenceDestroy) preference_destroy;
+  decltype(&cublasLtMatmulPreferenceSetAttribute) preference_set;
+  decltype(&cublasLtMatmulAlgoGetHeuristic) get_heuristic;
+  decltype(&cublasLtMatmulAlgoConfigGetAttribute) config_get;
+  decltype(&cublasLtMatmulAlgoCapGetAttribute) capability_get;
+
+  /// Throws std::runtime_error naming `call` unless `status` is success.
+  void check(cublasStatus_t status, const char* call) const;
+};
+
+/// Null, and `reason` set to one line, where the library cannot be loaded.  Tried once per process.
+const CublasLtLibrary* cublaslt_library(std::string& reason);
+
+}  // namespace assay

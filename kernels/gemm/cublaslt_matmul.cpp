@@ -1,0 +1,164 @@
+#include "kernels/gemm/cublaslt_matmul.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "kernels/common/cuda_check.h"
+
+namespace assay {
+namespace {
+
+// What NVIDIA recommends for Hopper and later; with less, some shapes lose most of their speed.
+constexpr std::size_t kWorkspaceBytes = 32u << 20;
+
+cudaDataType_t cuda_type(DType dtype) {
+  switch (dtype) {
+    case DType::bf16: return CUDA_R_16BF;
+    case DType::f16: return CUDA_R_16F;
+    case DType::f32:
+    case DType::tf32: return CUDA_R_32F;
+  }
+  throw std::runtime_error("cuBLASLt: unknown element type");
+}
+
+// Accumulation in fp32 throughout.  Only tf32 may round fp32 inputs: a plain COMPUTE_32F never does.
+cublasComputeType_t compute_type(DType dtype) {
+  return dtype == DType::tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+}
+
+void* allocate(std::size_t bytes) {
+  void* device = nullptr;
+  ASSAY_CHECK_CUDA(cudaMalloc(&device, bytes));
+  return device;
+}
+
+/// The largest power of two up to 256 (cudaMalloc's alignment) that divides every address.
+template <class Address>
+std::uint32_t common_alignment(const std::vector<GemmBuffers>& sets, Address address) {
+  std::uintptr_t bits = 256;
+  for (const GemmBuffers& set : sets) bits |= reinterpret_cast<std::uintptr_t>(address(set));
+  return static_cast<std::uint32_t>(bits & (~bits + 1));
+}
+
+}  // namespace
+
+CublasLtMatmul::CublasLtMatmul(const CublasLtLibrary& lt, const GemmProblem& problem,
+                               const std::vector<GemmBuffers>& sets)
+    : lt_(lt),
+      problem_(problem),
+      handle_(nullptr, lt.destroy),
+      description_(nullptr, lt.desc_destroy),
+      first_(nullptr, lt.layout_destroy),
+      second_(nullptr, lt.layout_destroy),
+      result_(nullptr, lt.layout_destroy),
+      preference_(nullptr, lt.preference_destroy),
+      workspace_(nullptr, [](void* device) { cudaFree(device); }) {
+  cublasLtHandle_t handle = nullptr;
+  lt_.check(lt_.create(&handle), "cublasLtCreate");
+  handle_.reset(handle);
+
+  const CublasLtMapping mapping = cublaslt_mapping(problem);
+  cublasLtMatmulDesc_t description = nullptr;
+  lt_.check(lt_.desc_create(&description, compute_type(problem.dtype), CUDA_R_32F), "cublasLtMatmulDescCreate");
+  description_.reset(description);
+  const auto set_operation = [&](cublasLtMatmulDescAttributes_t attribute, bool transposed) {
+    const cublasOperation_t operation = transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
+    lt_.check(lt_.desc_set(description, attribute, &operation, sizeof operation), "cublasLtMatmulDescSetAttribute");
+  };
+  set_operation(CUBLASLT_MATMUL_DESC_TRANSA, mapping.first.transposed);
+  set_operation(CUBLASLT_MATMUL_DESC_TRANSB, mapping.second.transposed);
+
+  first_ = make_layout(cuda_type(problem.dtype), mapping.first);
+  second_ = make_layout(cuda_type(problem.dtype), mapping.second);
+  result_ = make_layout(cuda_type(problem.output()), mapping.result);
+  make_preference(problem, sets);
+  workspace_.reset(allocate(kWorkspaceBytes));
+}
+
+CublasLtMatmul::Owned<cublasLtMatrixLayout_t> CublasLtMatmul::make_layout(cudaDataType_t type,
+                                                                          const CublasLtMapping::Matrix& m) const {
+  cublasLtMatrixLayout_t layout = nullptr;
+  lt_.check(lt_.layout_create(&layout, type, static_cast<std::uint64_t>(m.rows), static_cast<std::uint64_t>(m.columns),
+                              m.leading_dimension),
+            "cublasLtMatrixLayoutCreate");
+  return {layout, lt_.layout_destroy};
+}
+
+void CublasLtMatmul::make_preference(const GemmProblem& problem, const std::vector<GemmBuffers>& sets) {
+  cublasLtMatmulPreference_t preference = nullptr;
+  lt_.check(lt_.preference_create(&preference), "cublasLtMatmulPreferenceCreate");
+  preference_.reset(preference);
+  const auto set = [&](cublasLtMatmulPreferenceAttributes_t attribute, auto value) {
+    lt_.check(lt_.preference_set(preference, attribute, &value, sizeof value), "cublasLtMatmulPreferenceSetAttribute");
+  };
+  set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t{kWorkspaceBytes});
+  // Split-k may not round partial sums to 16 bits: the contract is accumulation in fp32.
+  const std::uint32_t in_place = problem.output() == DType::f32 ? CUBLASLT_REDUCTION_SCHEME_INPLACE : 0;
+  set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+      static_cast<std::uint32_t>(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE | in_place));
+  const std::uint32_t d = common_alignment(sets, [](const GemmBuffers& s) { return s.d; });
+  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, common_alignment(sets, [](const GemmBuffers& s) { return s.b; }));
+  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, common_alignment(sets, [](const GemmBuffers& s) { return s.a; }));
+  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, d);
+  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, d);
+}
+
+std::vector<cublasLtMatmulAlgo_t> CublasLtMatmul::heuristics(int count) const {
+  std::vector<cublasLtMatmulHeuristicResult_t> results(static_cast<std::size_t>(count));
+  int returned = 0;
+  lt_.check(lt_.get_heuristic(handle_.get(), description_.get(), first_.get(), second_.get(), result_.get(),
+                              result_.get(), preference_.get(), count, results.data(), &returned),
+            "cublasLtMatmulAlgoGetHeuristic");
+  std::vector<cublasLtMatmulAlgo_t> algorithms;
+  for (int i = 0; i < returned; ++i) {
+    const auto& result = results[static_cast<std::size_t>(i)];
+    if (result.state == CUBLAS_STATUS_SUCCESS && !(problem_.dtype == DType::f32 && rounds_inputs(result.algo)))
+      algorithms.push_back(result.algo);
+  }
+  if (algorithms.empty()) throw std::runtime_error("cuBLASLt has no algorithm for this problem");
+  return algorithms;
+}
+
+void CublasLtMatmul::launch(const cublasLtMatmulAlgo_t& algorithm, const GemmBuffers& buffers, Stream stream) const {
+  const float alpha = 1, beta = problem_.accumulates() ? 1 : 0;
+  lt_.check(lt_.matmul(handle_.get(), description_.get(), &alpha, buffers.b, first_.get(), buffers.a, second_.get(),
+                       &beta, buffers.d, result_.get(), buffers.d, result_.get(), &algorithm, workspace_.get(),
+                       kWorkspaceBytes, stream),
+            "cublasLtMatmul");
+}
+
+std::uint32_t CublasLtMatmul::config(const cublasLtMatmulAlgo_t& algorithm,
+                                     cublasLtMatmulAlgoConfigAttributes_t attribute) const {
+  std::uint32_t value = 0;  // the cluster shape is a uint16_t: its bytes are the low ones
+  const std::size_t bytes = attribute == CUBLASLT_ALGO_CONFIG_CLUSTER_SHAPE_ID ? 2 : 4;
+  lt_.check(lt_.config_get(&algorithm, attribute, &value, bytes, nullptr), "cublasLtMatmulAlgoConfigGetAttribute");
+  return value;
+}
+
+/// Whether fp32 inputs are cut to tf32, which an environment variable (NVIDIA_TF32_OVERRIDE) can bring about.
+bool CublasLtMatmul::rounds_inputs(const cublasLtMatmulAlgo_t& algorithm) const {
+  cublasLtNumericalImplFlags_t flags = 0;
+  const cublasStatus_t status =
+      lt_.capability_get(&algorithm, CUBLASLT_ALGO_CAP_NUMERICAL_IMPL_FLAGS, &flags, sizeof flags, nullptr);
+  return status == CUBLAS_STATUS_SUCCESS && (flags & CUBLASLT_NUMERICAL_IMPL_FLAGS_INPUT_TF32) != 0;
+}
+
+std::string CublasLtMatmul::describe(const cublasLtMatmulAlgo_t& algorithm) const {
+  struct Field {
+    const char* name;
+    cublasLtMatmulAlgoConfigAttributes_t attribute;
+  };
+  static constexpr Field kFields[] = {
+      {"algorithm", CUBLASLT_ALGO_CONFIG_ID},
+      {"tile", CUBLASLT_ALGO_CONFIG_TILE_ID},
+      {"stages", CUBLASLT_ALGO_CONFIG_STAGES_ID},
+      {"split-k", CUBLASLT_ALGO_CONFIG_SPLITK_NUM},
+      {"cluster", CUBLASLT_ALGO_CONFIG_CLUSTER_SHAPE_ID},
+  };
+  std::string text = "cuBLASLt " + std::to_string(lt_.get_version());
+  for (const Field& field : kFields)
+    text += std::string(", ") + field.name + " " + std::to_string(config(algorithm, field.attribute));
+  return text;
+}
+
+}  // namespace assay

@@ -1,0 +1,46 @@
+// One GEMM described to cuBLASLt, the algorithms its heuristic proposes for it, and its launch with one of them.
+#pragma once
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "kernels/gemm/cublaslt_library.h"
+#include "kernels/gemm/cublaslt_mapping.h"
+#include "kernels/gemm/gemm.h"
+
+namespace assay {
+
+class CublasLtMatmul {
+ public:
+  /// `sets` decide the alignment that algorithms may count on.
+  CublasLtMatmul(const CublasLtLibrary&, const GemmProblem&, const std::vector<GemmBuffers>& sets);
+
+  /// At most `count` algorithms that need no more than our workspace, the best guess first.  Throws where there is none.
+  std::vector<cublasLtMatmulAlgo_t> heuristics(int count) const;
+
+  void launch(const cublasLtMatmulAlgo_t&, const GemmBuffers&, Stream) const;
+
+  /// "algorithm 66, tile 23, stages 35, split-k 1, ..." as the library numbers them.
+  std::string describe(const cublasLtMatmulAlgo_t&) const;
+
+ private:
+  /// Destroys a cuBLASLt object by the library's own function.
+  template <class Handle>
+  using Owned = std::unique_ptr<std::remove_pointer_t<Handle>, cublasStatus_t (*)(Handle)>;
+
+  Owned<cublasLtMatrixLayout_t> make_layout(cudaDataType_t, const CublasLtMapping::Matrix&) const;
+  void make_preference(const GemmProblem&, const std::vector<GemmBuffers>&);
+  std::uint32_t config(const cublasLtMatmulAlgo_t&, cublasLtMatmulAlgoConfigAttributes_t) const;
+  bool rounds_inputs(const cublasLtMatmulAlgo_t&) const;
+
+  const CublasLtLibrary& lt_;
+  GemmProblem problem_;
+  Owned<cublasLtHandle_t> handle_;
+  Owned<cublasLtMatmulDesc_t> description_;
+  Owned<cublasLtMatrixLayout_t> first_, second_, result_;
+  Owned<cublasLtMatmulPreference_t> preference_;
+  std::unique_ptr<void, void (*)(void*)> workspace_;
+};
+
+}  // namespace assay

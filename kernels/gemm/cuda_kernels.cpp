@@ -1,0 +1,17 @@
+#include "kernels/gemm/cuda_kernels.h"
+
+#include "assay/build_config.h"
+#include "kernels/gemm/cuda_kernel_rows.h"
+
+namespace assay {
+
+void append_cuda_gemm_kernels(std::vector<GemmKernel>& rows) {
+  rows.push_back(mma_sm80_row());
+  rows.push_back(simt_f32_row());
+#if ASSAY_HAS_CUBLASLT
+  rows.push_back(cublaslt_heuristic_row());
+  rows.push_back(cublaslt_tuned_row());
+#endif
+}
+
+}  // namespace assay
