@@ -22,7 +22,7 @@ using Vec = hn::Vec<F>;
 
 /// 2^x for x <= 0 with a relative error of 1.2 * 2^-24; 0 below the normal numbers.  Highway's own Exp serves positive
 /// arguments too, at 1.6 times the cost.
-Vec exp2(Vec x) {
+HWY_INLINE Vec exp2(Vec x) {
   const F f;
   const U u;
   // Adding 1.5 * 2^23 leaves round(x) in the lowest mantissa bits; subtracting it again gives round(x) as a float.
@@ -44,7 +44,7 @@ Vec exp2(Vec x) {
 }
 
 /// bf16 nearest to the non-negative `x`, ties to even.
-void store_bf16(Vec x, std::uint16_t* to) {
+HWY_INLINE void store_bf16(Vec x, std::uint16_t* to) {
   const U u;
   const auto bits = hn::BitCast(u, x);
   const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(u, 1));
@@ -55,7 +55,7 @@ void store_bf16(Vec x, std::uint16_t* to) {
 
 /// Weights never run ahead of the scores still to be read: in bf16 they take half the room.
 template <bool kBf16>
-void store(Vec weight, float* row, std::int64_t j) {
+HWY_INLINE void store(Vec weight, float* row, std::int64_t j) {
   if constexpr (kBf16)
     store_bf16(weight, reinterpret_cast<std::uint16_t*>(row) + j);
   else

@@ -64,7 +64,7 @@ struct Bf16Widened {
 
 /// Four units of one row of which the source holds `left` elements; the rest is zero.
 template <class F>
-Units along_k(const typename F::Element* p, std::int64_t left) {
+inline Units along_k(const typename F::Element* p, std::int64_t left) {
   constexpr std::int64_t kWhole = kUnitsPerPiece * F::kPerUnit;
   if (left >= kWhole) return F::along_k(p);
   typename F::Element padded[kWhole] = {};
@@ -74,82 +74,123 @@ Units along_k(const typename F::Element* p, std::int64_t left) {
 
 /// One unit of four rows of which the source holds `rows` rows and `left` elements along k; the rest is zero.
 template <class F>
-Units across(const typename F::Element* p, std::int64_t stride, std::int64_t rows, std::int64_t left) {
-  if (rows >= 4 && left >= F::kPerUnit) return F::across(p, stride);
+Units across_edge(const typename F::Element* p, std::int64_t stride, std::int64_t rows, std::int64_t left) {
   typename F::Element padded[F::kPerUnit][4] = {};
   for (std::int64_t e = 0; e < std::min<std::int64_t>(F::kPerUnit, left); ++e)
     for (std::int64_t r = 0; r < std::min<std::int64_t>(4, rows); ++r) padded[e][r] = p[e * stride + r];
   return F::across(padded[0], 4);
 }
 
-/// A panel of a: piece g of row r goes to packed[(g * rows + r) * 4].
 template <class F>
-void pack_a_panel(const PackSource& s, std::int64_t first, std::int64_t rows, std::int64_t pieces, std::uint32_t* packed) {
-  using Element = typename F::Element;
-  constexpr std::int64_t kPerPiece = kUnitsPerPiece * F::kPerUnit;
-  const auto* data = static_cast<const Element*>(s.data);
-  if (s.k_major) {
-    for (std::int64_t line = 0; line < pieces; line += kPiecesPerLine)
-      for (std::int64_t r = 0; r < rows; ++r)
-        for (std::int64_t g = line; g < std::min(pieces, line + kPiecesPerLine); ++g)
-          store(along_k<F>(data + (first + r) * s.stride + g * kPerPiece, s.k - g * kPerPiece),
-                packed + (g * rows + r) * kUnitsPerPiece);
-    return;
-  }
-  for (std::int64_t g = 0; g < pieces; ++g)
-    for (std::int64_t r = 0; r < rows; r += 4) {
-      Units x[4];
-      for (int u = 0; u < 4; ++u) {
-        const std::int64_t k = g * kPerPiece + u * F::kPerUnit;
-        x[u] = across<F>(data + k * s.stride + first + r, s.stride, rows - r, s.k - k);
-      }
-      transpose(x);
-      for (std::int64_t i = 0; i < std::min<std::int64_t>(4, rows - r); ++i)
-        store(x[i], packed + (g * rows + r + i) * kUnitsPerPiece);
-    }
+inline Units across(const typename F::Element* p, std::int64_t stride, std::int64_t rows, std::int64_t left) {
+  return rows >= 4 && left >= F::kPerUnit ? F::across(p, stride) : across_edge<F>(p, stride, rows, left);
 }
 
-/// A panel of b: unit u of column c goes to packed[u * columns + c].
+/// Where in a panel, and how much of it, one step of packing works on.
+struct Chunk {
+  std::int64_t first, width;            // row of a, or column of b
+  std::int64_t first_piece, end_piece;  // along k
+};
+
+/// Panels of a: piece g of row r goes to packed[(g * rows + r) * 4].
 template <class F>
-void pack_b_panel(const PackSource& s, std::int64_t first, std::int64_t columns, std::int64_t pieces,
-                  std::uint32_t* packed) {
+struct PanelA {
   using Element = typename F::Element;
-  constexpr std::int64_t kPerPiece = kUnitsPerPiece * F::kPerUnit;
-  const auto* data = static_cast<const Element*>(s.data);
-  if (!s.k_major) {
-    for (std::int64_t u = 0; u < pieces * kUnitsPerPiece; ++u)
-      for (std::int64_t c = 0; c < columns; c += 4) {
-        const std::int64_t k = u * F::kPerUnit;
-        store(across<F>(data + k * s.stride + first + c, s.stride, s.count - first - c, s.k - k), packed + u * columns + c);
-      }
-    return;
+  static constexpr std::int64_t kPerPiece = kUnitsPerPiece * F::kPerUnit;
+
+  static std::int64_t stored_width(std::int64_t, std::int64_t width) { return width; }
+
+  static void along_k(const PackSource& s, const Chunk& c, std::uint32_t* packed) {
+    for (std::int64_t r = 0; r < c.width; ++r) {
+      const Element* row = static_cast<const Element*>(s.data) + (c.first + r) * s.stride;
+      for (std::int64_t g = c.first_piece; g < c.end_piece; ++g)
+        store(cpu::along_k<F>(row + g * kPerPiece, s.k - g * kPerPiece), packed + (g * c.width + r) * kUnitsPerPiece);
+    }
   }
-  for (std::int64_t line = 0; line < pieces; line += kPiecesPerLine)
-    for (std::int64_t c = 0; c < columns; c += 4)
-      for (std::int64_t g = line; g < std::min(pieces, line + kPiecesPerLine); ++g) {
+
+  static void across(const PackSource& s, const Chunk& c, std::uint32_t* packed) {
+    for (std::int64_t g = c.first_piece; g < c.end_piece; ++g)
+      for (std::int64_t r = 0; r < c.width; r += 4) {
         Units x[4];
-        for (int i = 0; i < 4; ++i) {
-          const std::int64_t left = first + c + i < s.count ? s.k - g * kPerPiece : 0;
-          x[i] = along_k<F>(data + (first + c + i) * s.stride + g * kPerPiece, left);
+        for (int u = 0; u < kUnitsPerPiece; ++u) {
+          const std::int64_t k = g * kPerPiece + u * F::kPerUnit, row = c.first + r;
+          // Rows of the next panel are read where there are any: cheaper than stopping at this panel's end.
+          x[u] = cpu::across<F>(static_cast<const Element*>(s.data) + k * s.stride + row, s.stride, s.count - row, s.k - k);
         }
         transpose(x);
-        for (int u = 0; u < 4; ++u) store(x[u], packed + (g * kUnitsPerPiece + u) * columns + c);
+        for (std::int64_t i = 0; i < std::min<std::int64_t>(4, c.width - r); ++i)
+          store(x[i], packed + (g * c.width + r + i) * kUnitsPerPiece);
       }
+  }
+};
+
+/// Panels of b: unit u of column c goes to packed[u * columns + c].
+template <class F>
+struct PanelB {
+  using Element = typename F::Element;
+  static constexpr std::int64_t kPerPiece = kUnitsPerPiece * F::kPerUnit;
+
+  static std::int64_t stored_width(std::int64_t panel, std::int64_t) { return panel; }
+
+  static void along_k(const PackSource& s, const Chunk& c, std::uint32_t* packed) {
+    for (std::int64_t column = 0; column < c.width; column += 4)
+      for (std::int64_t g = c.first_piece; g < c.end_piece; ++g) {
+        Units x[4];
+        for (std::int64_t i = 0; i < 4; ++i) {
+          const std::int64_t row = c.first + column + i;
+          const std::int64_t left = row < s.count ? s.k - g * kPerPiece : 0;
+          x[i] = cpu::along_k<F>(static_cast<const Element*>(s.data) + row * s.stride + g * kPerPiece, left);
+        }
+        transpose(x);
+        for (int u = 0; u < kUnitsPerPiece; ++u) store(x[u], packed + (g * kUnitsPerPiece + u) * c.width + column);
+      }
+  }
+
+  static void across(const PackSource& s, const Chunk& c, std::uint32_t* packed) {
+    for (std::int64_t u = c.first_piece * kUnitsPerPiece; u < c.end_piece * kUnitsPerPiece; ++u) {
+      const std::int64_t k = u * F::kPerUnit;
+      const Element* row = static_cast<const Element*>(s.data) + k * s.stride + c.first;
+      if (c.first + c.width <= s.count && k + F::kPerUnit <= s.k)
+        for (std::int64_t column = 0; column < c.width; column += 4)
+          store(F::across(row + column, s.stride), packed + u * c.width + column);
+      else
+        for (std::int64_t column = 0; column < c.width; column += 4)
+          store(across_edge<F>(row + column, s.stride, s.count - c.first - column, s.k - k), packed + u * c.width + column);
+    }
+  }
+};
+
+/// Walks the source along the direction it is stored in: panel by panel where k is contiguous, else a few rows of k
+/// through all panels, since each row is a page of its own in a large matrix.
+template <template <class> class Panel, class F>
+void pack_panels(const PackSource& s, int width, std::uint32_t* packed) {
+  const std::int64_t per_piece = kUnitsPerPiece * F::kPerUnit;
+  const std::int64_t pieces = (s.k + per_piece - 1) / per_piece;
+  const auto chunk = [&](std::int64_t first, std::int64_t piece) {
+    const std::int64_t present = std::min<std::int64_t>(width, s.count - first);
+    return Chunk{first, Panel<F>::stored_width(width, present), piece, std::min(pieces, piece + kPiecesPerLine)};
+  };
+  if (s.k_major) {
+    for (std::int64_t first = 0; first < s.count; first += width)
+      for (std::int64_t piece = 0; piece < pieces; piece += kPiecesPerLine)
+        Panel<F>::along_k(s, chunk(first, piece), packed + first * pieces * kUnitsPerPiece);
+    return;
+  }
+  for (std::int64_t piece = 0; piece < pieces; piece += kPiecesPerLine)
+    for (std::int64_t first = 0; first < s.count; first += width)
+      Panel<F>::across(s, chunk(first, piece), packed + first * pieces * kUnitsPerPiece);
 }
 
-template <class F>
-void pack_a_panels(const PackSource& s, int rows, std::uint32_t* packed) {
-  const std::int64_t pieces = (s.k + kUnitsPerPiece * F::kPerUnit - 1) / (kUnitsPerPiece * F::kPerUnit);
-  for (std::int64_t first = 0; first < s.count; first += rows)
-    pack_a_panel<F>(s, first, std::min<std::int64_t>(rows, s.count - first), pieces,
-                    packed + first * pieces * kUnitsPerPiece);
-}
-
-template <class F>
-void pack_b_panels(const PackSource& s, int columns, std::uint32_t* packed) {
-  const std::int64_t pieces = (s.k + kUnitsPerPiece * F::kPerUnit - 1) / (kUnitsPerPiece * F::kPerUnit);
-  for (std::int64_t first = 0; first < s.count; first += columns)
-    pack_b_panel<F>(s, first, columns, pieces, packed + first * pieces * kUnitsPerPiece);
+template <template <class> class Panel>
+void pack(PackFormat format, const PackSource& source, int width, std::uint32_t* packed) {
+  switch (format) {
+    case PackFormat::f32:
+      return pack_panels<Panel, F32>(source, width, packed);
+    case PackFormat::bf16_pairs:
+      return pack_panels<Panel, Bf16Pairs>(source, width, packed);
+    case PackFormat::bf16_widened:
+      return pack_panels<Panel, Bf16Widened>(source, width, packed);
+  }
 }
 
 }  // namespace
@@ -161,25 +202,11 @@ PackedTiles best_tiles(DType dtype) {
 }
 
 void pack_a(PackFormat format, const PackSource& source, int rows, std::uint32_t* packed) {
-  switch (format) {
-    case PackFormat::f32:
-      return pack_a_panels<F32>(source, rows, packed);
-    case PackFormat::bf16_pairs:
-      return pack_a_panels<Bf16Pairs>(source, rows, packed);
-    case PackFormat::bf16_widened:
-      return pack_a_panels<Bf16Widened>(source, rows, packed);
-  }
+  pack<PanelA>(format, source, rows, packed);
 }
 
 void pack_b(PackFormat format, const PackSource& source, int columns, std::uint32_t* packed) {
-  switch (format) {
-    case PackFormat::f32:
-      return pack_b_panels<F32>(source, columns, packed);
-    case PackFormat::bf16_pairs:
-      return pack_b_panels<Bf16Pairs>(source, columns, packed);
-    case PackFormat::bf16_widened:
-      return pack_b_panels<Bf16Widened>(source, columns, packed);
-  }
+  pack<PanelB>(format, source, columns, packed);
 }
 
 }  // namespace assay::cpu
