@@ -7,19 +7,19 @@ namespace assay {
 
 // Plain names: what the launch plan says is what profilers show and what the functional GPU looks up.
 extern "C" __global__ void __launch_bounds__(MmaSm80Tile<64>::kThreads)
-    attention_mma_sm80_bf16_d64(const __grid_constant__ AttentionKernelParams params) {
+    attention_mma_sm80_bf16_d64(const AttentionKernelParams params) {
   mma_sm80::attention<mma_sm80::Bf16, 64>(params);
 }
 extern "C" __global__ void __launch_bounds__(MmaSm80Tile<128>::kThreads)
-    attention_mma_sm80_bf16_d128(const __grid_constant__ AttentionKernelParams params) {
+    attention_mma_sm80_bf16_d128(const AttentionKernelParams params) {
   mma_sm80::attention<mma_sm80::Bf16, 128>(params);
 }
 extern "C" __global__ void __launch_bounds__(MmaSm80Tile<64>::kThreads)
-    attention_mma_sm80_f16_d64(const __grid_constant__ AttentionKernelParams params) {
+    attention_mma_sm80_f16_d64(const AttentionKernelParams params) {
   mma_sm80::attention<mma_sm80::F16, 64>(params);
 }
 extern "C" __global__ void __launch_bounds__(MmaSm80Tile<128>::kThreads)
-    attention_mma_sm80_f16_d128(const __grid_constant__ AttentionKernelParams params) {
+    attention_mma_sm80_f16_d128(const AttentionKernelParams params) {
   mma_sm80::attention<mma_sm80::F16, 128>(params);
 }
 

@@ -7,11 +7,11 @@ namespace assay {
 
 // Plain names: what the launch plan says is what profilers show and what the functional GPU looks up.
 extern "C" __global__ void __launch_bounds__(SimtF32Tile<64>::kThreads)
-    attention_simt_f32_d64(const __grid_constant__ AttentionKernelParams params) {
+    attention_simt_f32_d64(const AttentionKernelParams params) {
   simt_f32::attention<64>(params);
 }
 extern "C" __global__ void __launch_bounds__(SimtF32Tile<128>::kThreads)
-    attention_simt_f32_d128(const __grid_constant__ AttentionKernelParams params) {
+    attention_simt_f32_d128(const AttentionKernelParams params) {
   simt_f32::attention<128>(params);
 }
 
