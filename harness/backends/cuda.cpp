@@ -1,0 +1,254 @@
+// One GPU, or several that work together, as a backend: a stream and a pair of events on each.
+#include <algorithm>
+#include <atomic>
+#include <memory>
+
+#include "harness/backends/backend.h"
+#include "harness/backends/cuda_device.h"
+#include "harness/backends/cuda_hold.h"
+#include "harness/core/error.h"
+#include "harness/core/units.h"
+
+namespace assay {
+namespace {
+
+/// What one GPU needs.  Move-only by its owners.
+struct Slot {
+  explicit Slot(int ordinal) : target(gpu_target(ordinal)) {
+    use();
+    check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "making a stream");
+    check(cudaEventCreate(&start), "making an event");
+    check(cudaEventCreate(&stop), "making an event");
+  }
+  ~Slot() {  // after a fault these fail, and there is nothing left to do about it
+    cudaSetDevice(target.index);
+    if (start != nullptr) cudaEventDestroy(start);
+    if (stop != nullptr) cudaEventDestroy(stop);
+    if (stream != nullptr) cudaStreamDestroy(stream);
+  }
+  Slot(const Slot&) = delete;
+  Slot& operator=(const Slot&) = delete;
+
+  void check(cudaError_t error, const std::string& what) const { check_gpu(error, target.index, what); }
+  void use() const { check(cudaSetDevice(target.index), "selecting it"); }
+
+  Target target;
+  cudaStream_t stream = nullptr;
+  cudaEvent_t start = nullptr, stop = nullptr;
+};
+
+/// Host memory mapped into every GPU.
+class SharedHold {
+ public:
+  explicit SharedHold(int ordinal) {
+    void* memory = nullptr;
+    check_gpu(cudaHostAlloc(&memory, sizeof(HoldState), cudaHostAllocPortable | cudaHostAllocMapped), ordinal,
+              "mapping host memory");
+    state_ = new (memory) HoldState;
+  }
+  ~SharedHold() { cudaFreeHost(state_); }
+  SharedHold(const SharedHold&) = delete;
+  SharedHold& operator=(const SharedHold&) = delete;
+
+  HoldState* state() const { return state_; }
+  unsigned next_ticket() { return ++ticket_; }
+  void release() { std::atomic_ref(state_->released).store(ticket_); }
+  bool timed_out() const { return ticket_ != 0 && std::atomic_ref(state_->timed_out).load() == ticket_; }
+
+ private:
+  HoldState* state_ = nullptr;
+  unsigned ticket_ = 0;
+};
+
+/// Ends the hold whatever happens: an exception must not leave the GPU spinning.
+class ReleaseAtEnd {
+ public:
+  explicit ReleaseAtEnd(SharedHold& hold) : hold_(hold) {}
+  ~ReleaseAtEnd() { hold_.release(); }
+  ReleaseAtEnd(const ReleaseAtEnd&) = delete;
+  ReleaseAtEnd& operator=(const ReleaseAtEnd&) = delete;
+
+ private:
+  SharedHold& hold_;
+};
+
+class CudaBackend final : public Backend {
+ public:
+  explicit CudaBackend(const std::vector<int>& ordinals) {
+    for (const int ordinal : ordinals) slots_.push_back(std::make_unique<Slot>(ordinal));
+    at(0).use();
+    hold_ = std::make_unique<SharedHold>(ordinals.front());
+  }
+
+  Target target(int slot) const override { return at(slot).target; }
+  int slots() const override { return int(slots_.size()); }
+  Stream stream(int slot) const override { return at(slot).stream; }
+
+  Buffer allocate(std::size_t bytes, int slot) override;
+  void copy_in(const Buffer& to, const void* from, std::size_t bytes) override {
+    on(to.slot(), "copying to it",
+       [&](const Slot& s) { return cudaMemcpyAsync(to.data(), from, bytes, cudaMemcpyHostToDevice, s.stream); });
+  }
+  void copy_out(void* to, const Buffer& from, std::size_t bytes) override {
+    on(from.slot(), "copying from it",
+       [&](const Slot& s) { return cudaMemcpyAsync(to, from.data(), bytes, cudaMemcpyDeviceToHost, s.stream); });
+  }
+  void fill(const Buffer& buffer, std::uint8_t byte) override {
+    on(buffer.slot(), "filling its memory",
+       [&](const Slot& s) { return cudaMemsetAsync(buffer.data(), byte, buffer.bytes(), s.stream); });
+  }
+  std::size_t free_bytes(int slot) const override {
+    std::size_t free = 0, total = 0;
+    at(slot).use();
+    at(slot).check(cudaMemGetInfo(&free, &total), "reading its free memory");
+    at(0).use();
+    return free;
+  }
+
+  double time(const std::function<void()>& enqueue) override;
+  void launch_empty() override {
+    for (const auto& slot : slots_) {
+      slot->use();
+      slot->check(launch_empty_kernel(slot->stream), "launching an empty kernel");
+    }
+    at(0).use();
+  }
+  void synchronize() override;
+  std::size_t last_level_cache_bytes() const override {
+    int bytes = 0;
+    at(0).check(cudaDeviceGetAttribute(&bytes, cudaDevAttrL2CacheSize, at(0).target.index), "reading its L2 size");
+    return std::size_t(bytes);
+  }
+
+ private:
+  const Slot& at(int slot) const { return *slots_.at(std::size_t(slot)); }
+  void release(void* data, std::size_t, int slot) noexcept override {
+    cudaSetDevice(at(slot).target.index);
+    cudaFree(data);  // after a fault this fails; the memory goes with the process
+    cudaSetDevice(at(0).target.index);
+  }
+
+  /// Runs one call on a slot's device and waits for its stream.
+  template <class Call>
+  void on(int slot, const char* what, const Call& call) {
+    refuse_after_fault();
+    const Slot& s = at(slot);
+    s.use();
+    check_work(s, call(s), what);
+    check_work(s, cudaStreamSynchronize(s.stream), what);
+    at(0).use();
+  }
+
+  /// A fault of a kernel ends the device's context: every later call would report the same error, case after case.
+  void refuse_after_fault() const {
+    if (!fault_.empty()) throw MeasureError("the GPU cannot be used any more by this process, after " + fault_);
+  }
+  void check_work(const Slot& slot, cudaError_t error, const std::string& what) {
+    if (error == cudaSuccess) return;
+    cudaGetLastError();
+    // An error that stays after it was read is a fault; a wrong argument or too large a request is not.
+    if (cudaStreamSynchronize(slot.stream) != cudaSuccess)
+      fault_ = std::string(cudaGetErrorName(error)) + " on GPU " + std::to_string(slot.target.index);
+    slot.check(error, what);
+  }
+
+  void start_all(bool held);
+  double finish_all();
+
+  std::vector<std::unique_ptr<Slot>> slots_;
+  std::unique_ptr<SharedHold> hold_;
+  bool may_hold_ = true;
+  std::string fault_;
+};
+
+Buffer CudaBackend::allocate(std::size_t bytes, int slot) {
+  refuse_after_fault();
+  at(slot).use();
+  void* data = nullptr;
+  const cudaError_t error = cudaMalloc(&data, bytes);
+  if (error == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    throw MeasureError("GPU " + std::to_string(at(slot).target.index) + ": cannot allocate " + format_bytes(bytes) +
+                       ": " + format_bytes(free_bytes(slot)) + " are free");
+  }
+  check_work(at(slot), error, "allocating " + format_bytes(bytes));
+  at(0).use();
+  return Buffer(this, slot, data, bytes);
+}
+
+void CudaBackend::start_all(bool held) {
+  const unsigned ticket = held ? hold_->next_ticket() : 0;
+  for (const auto& slot : slots_) {
+    slot->use();
+    if (held) check_work(*slot, launch_hold(hold_->state(), ticket, slot->stream), "launching the hold kernel");
+    check_work(*slot, cudaEventRecord(slot->start, slot->stream), "recording an event");
+  }
+  at(0).use();
+}
+
+/// Seconds of the slowest slot.
+double CudaBackend::finish_all() {
+  double seconds = 0;
+  for (const auto& slot : slots_) {
+    slot->use();
+    check_work(*slot, cudaEventSynchronize(slot->stop), "running the launch");
+    float milliseconds = 0;
+    check_work(*slot, cudaEventElapsedTime(&milliseconds, slot->start, slot->stop), "reading the time");
+    seconds = std::max(seconds, milliseconds * 1e-3);
+  }
+  at(0).use();
+  return seconds;
+}
+
+// Per stream: hold kernel, start event, the launches, stop event; then the hold is released.  When the start event is
+// stamped, everything behind it is already in the queue, so that no gap of the host's making is timed.
+double CudaBackend::time(const std::function<void()>& enqueue) {
+  refuse_after_fault();
+  const bool held = may_hold_;
+  {
+    const ReleaseAtEnd release(*hold_);
+    start_all(held);
+    enqueue();
+    for (const auto& slot : slots_) {
+      slot->use();
+      check_work(*slot, cudaEventRecord(slot->stop, slot->stream), "launching");
+    }
+    at(0).use();
+  }
+  const double seconds = finish_all();
+  if (!held || !hold_->timed_out()) return seconds;
+  // This launch waits for the device itself (or more was enqueued than its queue takes): such work cannot be held back.
+  // The hold stays off, since every try costs its whole patience; times then include the host's gaps, if it has any.
+  may_hold_ = false;
+  return time(enqueue);
+}
+
+void CudaBackend::synchronize() {
+  refuse_after_fault();
+  for (const auto& slot : slots_) {
+    slot->use();
+    check_work(*slot, cudaGetLastError(), "launching");
+    check_work(*slot, cudaStreamSynchronize(slot->stream), "running what was launched");
+  }
+  at(0).use();
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> make_cuda_backend(const std::vector<int>& ordinals) {
+  const GpuProbe probe = probe_gpus();
+  if (probe.count == 0) throw MeasureError(probe.reason);
+  if (ordinals.empty()) throw MeasureError("no GPU was asked for");
+  for (const int ordinal : ordinals) {
+    if (ordinal < 0 || ordinal >= probe.count)
+      throw MeasureError("there is no GPU " + std::to_string(ordinal) + ": this machine has " +
+                         std::to_string(probe.count));
+    if (const Target target = gpu_target(ordinal); target.compute_capability < kLeastComputeCapability)
+      throw MeasureError("GPU " + std::to_string(ordinal) + " (" + gpu_name(ordinal) + ") is sm_" +
+                         std::to_string(target.compute_capability) + "; kernels start at sm_" +
+                         std::to_string(kLeastComputeCapability));
+  }
+  return std::make_unique<CudaBackend>(ordinals);
+}
+
+}  // namespace assay
