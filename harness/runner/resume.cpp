@@ -135,6 +135,9 @@ Start begin_or_resume(const Suite& suite, const std::vector<PlannedCase>& planne
     } catch (const Error& failure) {
       error = failure.what();
       code = failure.code;
+    } catch (const std::exception& failure) {
+      error = failure.what();
+      code = ExitCode::could_not_measure;
     }
   } else {
     start.result = fresh;
@@ -144,7 +147,8 @@ Start begin_or_resume(const Suite& suite, const std::vector<PlannedCase>& planne
     code = ExitCode(int(communicator.broadcast(double(int(code)))));
     error = communicator.broadcast(error);
   }
-  if (code != ExitCode::ok) throw Error(code, error);
+  if (code == ExitCode::bad_input) throw InputError(error);
+  if (code != ExitCode::ok) throw MeasureError(error);
   if (communicator.size() > 1) start.todo = decode(communicator.broadcast(encode(start.todo)));
   return start;
 }

@@ -31,7 +31,5 @@ int nvmlDeviceGetClockInfo(void*, int kind, unsigned* mhz) {
   *mhz = kind == 1 ? 1980 : 2619;
   return 0;
 }
-int nvmlDeviceGetTemperature(void*, int, unsigned*) {
-  return 3;
-}
+int nvmlDeviceGetTemperature(void*, int, unsigned*) { return 3; }
 }  // extern "C"

@@ -4,7 +4,9 @@
 
 int main(int count, char** words) {
   if (count != 3) return 2;
-  assay::write_file_atomically(words[1], to_google_benchmark(assay::sample_result({assay::ok_record(), assay::wrong_record(65)})));
-  assay::write_file_atomically(words[2], to_google_benchmark(assay::sample_result({assay::ok_record(64, "cpu_blocked", 1.02e-3)})));
+  assay::write_file_atomically(
+      words[1], to_google_benchmark(assay::sample_result({assay::ok_record(), assay::wrong_record(65)})));
+  assay::write_file_atomically(
+      words[2], to_google_benchmark(assay::sample_result({assay::ok_record(64, "cpu_blocked", 1.02e-3)})));
   return 0;
 }

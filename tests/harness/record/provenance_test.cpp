@@ -27,14 +27,16 @@ TEST(Provenance, RecordsNoVariableThatIsNotOnTheList) {
 }
 
 TEST(Provenance, TakesExactlyTheAllowedNames) {
-  const char* environment[] = {"NCCL_ALGO=Ring", "CUDA_VISIBLE_DEVICES=", "PATH=/bin",         "NCCL_HOSTID=x",
-                               "XOMP_PROC_BIND=1", "broken",              "HF_TOKEN=NCCL_ALGO=1", nullptr};
+  const char* environment[] = {
+      "NCCL_ALGO=Ring", "CUDA_VISIBLE_DEVICES=", "PATH=/bin", "NCCL_HOSTID=x", "XOMP_PROC_BIND=1",
+      "broken",         "HF_TOKEN=NCCL_ALGO=1",  nullptr};
   EXPECT_EQ(environment_provenance(environment), (Json{{"NCCL_ALGO", "Ring"}, {"CUDA_VISIBLE_DEVICES", ""}}));
 }
 
 TEST(Provenance, HasItsKeysOnThisMachine) {
   const Json provenance = collect_provenance({"assay", "run", "quick"});
-  for (const char* key : {"build", "libraries", "cpu", "gpus", "system", "environment", "command", "started_utc", "findings"})
+  for (const char* key :
+       {"build", "libraries", "cpu", "gpus", "system", "environment", "command", "started_utc", "findings"})
     EXPECT_TRUE(provenance.contains(key)) << key;
   EXPECT_TRUE(provenance["cpu"]["model"].is_string());
   EXPECT_GE(provenance["cpu"]["cores"].get<int>(), 1);
@@ -59,7 +61,8 @@ class FakeRoot : public testing::Test {
 };
 
 TEST_F(FakeRoot, ReadsTheCpu) {
-  put("proc/cpuinfo", "processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nflags\t\t: fpu avx2 hypervisor\nmicrocode\t: 0x1\n");
+  put("proc/cpuinfo",
+      "processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nflags\t\t: fpu avx2 hypervisor\nmicrocode\t: 0x1\n");
   put("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave");
   put("sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq", "3500000");
   put("sys/devices/system/cpu/intel_pstate/no_turbo", "1");
@@ -114,7 +117,11 @@ Json quiet_machine() {
   return {{"build", {{"type", "Release"}, {"capabilities", {{"cuda", true}}}}},
           {"cpu", {{"allowed_threads", 8}, {"threads", 8}, {"governor", "performance"}, {"hypervisor", false}}},
           {"gpus", Json::array()},
-          {"system", {{"load_average", {0.1, 0.1, 0.1}}, {"transparent_huge_pages", "madvise"}, {"nvidia_gpus_on_bus", 0}, {"nvidia_driver_loaded", false}}}};
+          {"system",
+           {{"load_average", {0.1, 0.1, 0.1}},
+            {"transparent_huge_pages", "madvise"},
+            {"nvidia_gpus_on_bus", 0},
+            {"nvidia_driver_loaded", false}}}};
 }
 
 /// The only finding after one change, as "severity: what".
@@ -136,11 +143,13 @@ TEST(Findings, NameEachProblem) {
   EXPECT_EQ(finding_after("/cpu/hypervisor", true), "info: this is a virtual machine");
   EXPECT_EQ(finding_after("/system/load_average", {4.0, 1, 1}), "warning: the load average is 4.0 on 8 threads");
   EXPECT_EQ(finding_after("/system/transparent_huge_pages", "never"), "info: transparent huge pages are off");
-  EXPECT_EQ(finding_after("/system/nvidia_gpus_on_bus", 8), "unfit: 8 NVIDIA GPU(s) on the PCI bus, and CUDA shows none");
+  EXPECT_EQ(finding_after("/system/nvidia_gpus_on_bus", 8),
+            "unfit: 8 NVIDIA GPU(s) on the PCI bus, and CUDA shows none");
 }
 
 TEST(Findings, NameACappedGpuAndMissingOnes) {
-  const Json gpu = {{"index", 0}, {"name", "NVIDIA Fake"}, {"power_limit_watts", 500.0}, {"power_default_watts", 700.0}};
+  const Json gpu = {
+      {"index", 0}, {"name", "NVIDIA Fake"}, {"power_limit_watts", 500.0}, {"power_default_watts", 700.0}};
   EXPECT_EQ(finding_after("/gpus", {gpu}), "warning: GPU 0 may draw 500 W of its default 700 W");
   Json provenance = quiet_machine();
   provenance["gpus"].push_back({{"index", 0}});

@@ -26,8 +26,9 @@ std::string refusal(const std::string& text) {
 }
 
 TEST(Result, RoundTripsEveryBit) {
-  const Result before = sample_result({ok_record(), wrong_record(65), reason_record(OutcomeKind::failed, "a | \"b\"\n", 66),
-                                       reason_record(OutcomeKind::skipped, "no such device", 67)});
+  const Result before =
+      sample_result({ok_record(), wrong_record(65), reason_record(OutcomeKind::failed, "a | \"b\"\n", 66),
+                     reason_record(OutcomeKind::skipped, "no such device", 67)});
   const std::string text = to_text(before);
   const Result after = parse_result(text, "r.json");
   EXPECT_EQ(to_text(after), text);
@@ -112,18 +113,24 @@ constexpr Damage kDamages[] = {
     {"SampleOfZero", R"([{"op":"replace","path":"/records/0/measurement/seconds/3","value":0}])", "seconds"},
     {"NegativeSample", R"([{"op":"replace","path":"/records/0/measurement/seconds/3","value":-1}])", "seconds"},
     {"NullSample", R"([{"op":"replace","path":"/records/0/measurement/seconds/3","value":null}])", "seconds"},
-    {"OkWithoutSamples", R"([{"op":"replace","path":"/records/0/measurement/seconds","value":[]}])", "without a sample"},
+    {"OkWithoutSamples", R"([{"op":"replace","path":"/records/0/measurement/seconds","value":[]}])",
+     "without a sample"},
     {"OkWithoutMeasurement", R"([{"op":"replace","path":"/records/0/measurement","value":null}])", "without a sample"},
     {"OkWithoutCheck", R"([{"op":"replace","path":"/records/0/check","value":null}])", "without a check"},
     {"OkThatIsWrong", R"([{"op":"replace","path":"/records/0/check/wrong","value":1}])", "/records/0/check"},
     {"OkWithAReason", R"([{"op":"replace","path":"/records/0/reason","value":"but"}])", "reason"},
-    {"WrongCalledOk", R"([{"op":"replace","path":"/records/1/outcome","value":"ok"},{"op":"replace","path":"/records/1/reason","value":""}])", "check failed"},
+    {"WrongCalledOk",
+     R"([{"op":"replace","path":"/records/1/outcome","value":"ok"},{"op":"replace","path":"/records/1/reason","value":""}])",
+     "check failed"},
     {"WrongWithoutReason", R"([{"op":"replace","path":"/records/1/reason","value":""}])", "without a reason"},
     {"WrongWithARate", R"([{"op":"copy","from":"/records/0/summary","path":"/records/1/summary"}])", "no rate"},
     {"MoreWrongThanChecked", R"([{"op":"replace","path":"/records/1/check/wrong","value":1000}])", "wrong"},
-    {"IntervalReversed", R"([{"op":"replace","path":"/records/0/summary/median_95_seconds","value":[2,1]}])", "median_95_seconds"},
-    {"IntervalBesideTheMedian", R"([{"op":"replace","path":"/records/0/summary/median_95_seconds","value":[1,2]}])", "median_95_seconds"},
-    {"PlacementOfSome", R"([{"op":"replace","path":"/records/0/measurement/placement","value":["near"]}])", "placement"},
+    {"IntervalReversed", R"([{"op":"replace","path":"/records/0/summary/median_95_seconds","value":[2,1]}])",
+     "median_95_seconds"},
+    {"IntervalBesideTheMedian", R"([{"op":"replace","path":"/records/0/summary/median_95_seconds","value":[1,2]}])",
+     "median_95_seconds"},
+    {"PlacementOfSome", R"([{"op":"replace","path":"/records/0/measurement/placement","value":["near"]}])",
+     "placement"},
     {"OtherId", R"([{"op":"replace","path":"/records/0/id","value":"gemm/x"}])", "/records/0/id"},
     {"Duplicate", R"([{"op":"copy","from":"/records/0","path":"/records/1"}])", "once"},
     {"TextForANumber", R"([{"op":"replace","path":"/records/0/work/flops","value":"many"}])", "flops"},

@@ -1,0 +1,135 @@
+// SIGKILL at random moments, and --resume: every case once, none measured twice.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <map>
+#include <random>
+#include <set>
+
+#include "harness/record/journal.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+
+class KillTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("kill_test_" + std::to_string(::getpid()));
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  pid_t start(const std::vector<std::string>& kernels) const {
+    std::vector<std::string> words = {ASSAY_KILL_TARGET, out(), log()};
+    words.insert(words.end(), kernels.begin(), kernels.end());
+    std::vector<char*> arguments;
+    for (auto& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::execv(arguments[0], arguments.data());
+      ::_exit(127);
+    }
+    return child;
+  }
+  /// 0: complete; -SIGNAL where it was killed.
+  static int end_of(pid_t child) {
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+  }
+  std::string out() const { return folder_ / "r.json"; }
+  std::string log() const { return folder_ / "log"; }
+  std::map<std::string, int> attempts() const {
+    std::map<std::string, int> counts;
+    std::ifstream file(log());
+    for (std::string id; std::getline(file, id);) ++counts[id];
+    return counts;
+  }
+  void expect_whole(std::size_t cases) const {
+    const Result result = load_result(out());  // validates
+    EXPECT_TRUE(result.complete);
+    EXPECT_FALSE(fs::exists(journal_path(out())));
+    std::set<std::string> ids;
+    const auto prepared = attempts();
+    for (const auto& record : result.records) {
+      const std::string id = record.point.id();
+      EXPECT_TRUE(ids.insert(id).second) << id << " is there twice";
+      const int times = prepared.contains(id) ? prepared.at(id) : 0;
+      if (record.outcome.ok()) {
+        EXPECT_LE(record.interrupted_attempts, 1) << id;
+        // A kill between the journal's line and the preparation leaves no line in the log.
+        EXPECT_GE(times, 1) << id;
+        EXPECT_LE(times, 1 + record.interrupted_attempts) << id << " was measured twice";
+      } else {
+        EXPECT_EQ(record.outcome.kind, OutcomeKind::failed);
+        EXPECT_EQ(record.outcome.reason.rfind("interrupted twice", 0), 0u) << record.outcome.reason;
+        EXPECT_EQ(record.interrupted_attempts, 2);
+        EXPECT_LE(times, 2) << id;
+      }
+    }
+    EXPECT_EQ(ids.size(), cases);
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(KillTest, LosesNothingFinishedAndMeasuresNothingTwice) {
+  const std::vector<std::string> kernels(40, "slow");
+  constexpr int kKills = 40;
+  const auto seed = std::random_device{}();
+  RecordProperty("seed", std::to_string(seed));
+  std::mt19937 random(seed);
+  std::uniform_int_distribution<useconds_t> microseconds(1'000, 150'000);
+  int kills = 0, resumed_in_the_middle = 0;
+  while (kills < kKills) {
+    const pid_t child = start(kernels);
+    ::usleep(microseconds(random));
+    ::kill(child, SIGKILL);
+    const int end = end_of(child);
+    ASSERT_TRUE(end == 0 || end == -SIGKILL) << end;
+    kills += end == -SIGKILL;
+    if (fs::exists(journal_path(out())))
+      resumed_in_the_middle += !read_journal(journal_path(out())).so_far.records.empty();
+    if (end == 0) {  // finished before the kill: the next round starts anew
+      expect_whole(kernels.size());
+      fs::remove(out());
+      fs::remove(log());
+    }
+  }
+  ASSERT_EQ(end_of(start(kernels)), 0);
+  expect_whole(kernels.size());
+  EXPECT_GT(resumed_in_the_middle, 5) << "seed " << seed << ": the kills missed the cases";
+}
+
+TEST_F(KillTest, MeasuresAnInterruptedCaseAgainAndSaysSo) {
+  EXPECT_EQ(end_of(start({"right", "dies_once", "right"})), -SIGKILL);
+  EXPECT_EQ(end_of(start({"right", "dies_once", "right"})), 0);
+  const Result result = load_result(out());
+  ASSERT_EQ(result.records.size(), 3u);
+  EXPECT_TRUE(result.records[1].outcome.ok());
+  EXPECT_EQ(result.records[1].interrupted_attempts, 1);
+  EXPECT_EQ(result.records[2].interrupted_attempts, 0);
+  EXPECT_EQ(attempts()[result.records[0].point.id()], 1);
+}
+
+TEST_F(KillTest, GivesUpACaseThatKillsTheProcessTwice) {
+  EXPECT_EQ(end_of(start({"right", "dies", "right"})), -SIGKILL);
+  EXPECT_EQ(end_of(start({"right", "dies", "right"})), -SIGKILL);
+  EXPECT_EQ(end_of(start({"right", "dies", "right"})), 0);
+  expect_whole(3);
+  const Result result = load_result(out());
+  EXPECT_EQ(result.records[1].outcome.kind, OutcomeKind::failed);
+  EXPECT_EQ(result.records[1].interrupted_attempts, 2);
+  EXPECT_TRUE(result.records[2].outcome.ok());
+}
+
+}  // namespace
+}  // namespace assay
