@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "harness/verify/digest.h"
+
 namespace assay {
 namespace {
 
@@ -33,7 +35,20 @@ void Check::compare(double got_value, double expected_value, double allowed_erro
   allowed = allowed_error;
 }
 
+void Check::include_digest(const void* bytes, std::size_t count) {
+  Digest running = digest.empty() ? Digest() : Digest(digest);
+  running.add(bytes, count);
+  digest = running.text();
+}
+
+void Check::fail_outside(const std::string& what) {
+  if (outside.empty()) outside = what;
+  ++wrong;
+  error_over_allowed = std::numeric_limits<double>::infinity();
+}
+
 std::string Check::describe() const {
+  if (!outside.empty()) return outside;
   if (elements == 0) return "no element was checked";
   const std::string worst = fmt::format("{} is {:.9g}, expected {:.9g} +- {:.3g}", where, got, expected, allowed);
   if (wrong == 0)

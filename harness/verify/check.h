@@ -9,11 +9,12 @@ namespace assay {
 struct Check {
   /// Worst |got - expected| over the error allowed there; infinity where the output is NaN or was never written.
   double error_over_allowed = 0;
-  std::int64_t elements = 0;  // compared
-  std::int64_t wrong = 0;     // of them, over the allowed error
-  std::string where;          // the worst element, as the workload names it: "d[12, 7]"
+  std::int64_t elements = 0;                  // compared
+  std::int64_t wrong = 0;                     // of them, over the allowed error
+  std::string where;                          // the worst element, as the workload names it: "d[12, 7]"
   double expected = 0, got = 0, allowed = 0;  // there; `got` may be NaN
-  std::string digest;         // FNV-1a of the compared output bytes: equal outputs, equal digests
+  std::string outside;                        // what was wrong that is no element; empty where nothing was
+  std::string digest;                         // FNV-1a of the compared output bytes: equal outputs, equal digests
 
   bool ok() const { return elements > 0 && wrong == 0 && error_over_allowed <= 1; }
   /// Adds one comparison.  NaN anywhere makes it wrong.  `where` is only called for a new worst element.

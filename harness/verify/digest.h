@@ -8,6 +8,9 @@ namespace assay {
 
 class Digest {
  public:
+  Digest() = default;
+  /// Continues from what text() gave.
+  explicit Digest(const std::string& text) : state_(std::stoull(text, nullptr, 16)) {}
   void add(const void* bytes, std::size_t count);
   std::uint64_t value() const { return state_; }
   /// 16 hexadecimal digits.
