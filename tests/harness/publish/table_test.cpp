@@ -1,0 +1,215 @@
+#include "harness/publish/table.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "harness/publish/units.h"
+#include "harness/suite/accelerators.h"
+#include "tests/harness/record/sample_records.h"
+
+namespace assay {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using Json = nlohmann::ordered_json;
+
+/// A result with a kernel of ours, two of vendors, and one case of each outcome that is not ok.
+Result mixed_result() {
+  Record fast = ok_record(64, "openblas", 1e-3), slow = ok_record(64, "onednn", 2e-3);
+  fast.vendor = slow.vendor = true;
+  return sample_result({ok_record(64, "cpu_blocked", 4e-3), fast, slow, wrong_record(65),
+                        reason_record(OutcomeKind::failed, "a | b, \"c\"\nd", 66),
+                        reason_record(OutcomeKind::skipped, "no sm_90", 67),
+                        reason_record(OutcomeKind::timed_out, "a launch took longer than 120 s", 68)});
+}
+
+TEST(TableRows, ComparesWithTheFastestVendorOnTheSamePoint) {
+  const auto rows = table_rows({mixed_result()});
+  ASSERT_EQ(rows.size(), 7u);
+  EXPECT_NEAR(*rows[0].percent_of_vendor, 25, 1e-9);
+  EXPECT_NEAR(*rows[1].percent_of_vendor, 100, 1e-9);
+  EXPECT_NEAR(*rows[2].percent_of_vendor, 50, 1e-9);
+  EXPECT_NEAR(*rows[0].flops_per_second, 2e9 / 4e-3, 1e6);
+  EXPECT_LE(*rows[0].seconds_low, *rows[0].seconds);
+  EXPECT_GE(*rows[0].seconds_high, *rows[0].seconds);
+  EXPECT_EQ(rows[0].shape, "layout=tn m=64 n=128 k=256");
+  EXPECT_EQ(rows[0].labels, "llama3-8b/qkv/forward");
+  EXPECT_EQ(rows[0].accelerator, "A CPU");
+  EXPECT_EQ(rows[0].samples, 20);
+}
+
+TEST(TableRows, ComparesOnlyWhatIsTheSameButForTheKernel) {
+  Record vendor = ok_record(64, "openblas", 1e-3);
+  vendor.vendor = true;
+  const auto percent = [&](auto change) {
+    Record ours = ok_record(64, "cpu_blocked", 2e-3);
+    change(ours.point);
+    return table_rows({sample_result({ours, vendor})})[0].percent_of_vendor;
+  };
+  EXPECT_TRUE(percent([](Case&) {}));
+  EXPECT_FALSE(percent([](Case& c) { c.axes[1].value = std::int64_t(65); }));
+  EXPECT_FALSE(percent([](Case& c) { c.dtype = DType::f32; }));
+  EXPECT_FALSE(percent([](Case& c) { c.cache = Cache::hot; }));
+  EXPECT_FALSE(percent([](Case& c) { c.mode = Mode::sustained; }));
+  EXPECT_FALSE(percent([](Case& c) { c.data = Fill::zeros; }));
+  EXPECT_FALSE(percent([](Case& c) { c.device = Device::gpu; }));
+  // Another file is another machine.
+  const auto rows = table_rows({sample_result({ok_record()}), sample_result({vendor})});
+  EXPECT_FALSE(rows[0].percent_of_vendor);
+}
+
+TEST(TableRows, TakesNoWrongVendorAsAYardstick) {
+  Record vendor = wrong_record(64, "openblas");
+  vendor.vendor = true;
+  EXPECT_FALSE(table_rows({sample_result({ok_record(), vendor})})[0].percent_of_vendor);
+}
+
+TEST(TableRows, TakesThePeakOfTheGpuTheProvenanceNames) {
+  const Accelerator* gpu = nullptr;
+  for (const auto& one : accelerators())
+    if (!one.table_only && one.peak(DType::bf16) && !one.device_names.empty()) gpu = &one;
+  ASSERT_TRUE(gpu);
+  Record record = ok_record();
+  record.point.device = Device::gpu;
+  record.point.device_index = 1;
+  Result result = sample_result({record, ok_record()});
+  result.provenance["gpus"] = {{{"index", 0}, {"name", "some other GPU"}},
+                               {{"index", 1}, {"name", gpu->device_names[0]}}};
+  const auto rows = table_rows({result});
+  EXPECT_EQ(rows[0].accelerator, gpu->device_names[0]);
+  EXPECT_NEAR(*rows[0].percent_of_peak, 100 * 2e9 / 1e-3 / *gpu->peak(DType::bf16), 1e-6);
+  EXPECT_FALSE(rows[1].percent_of_peak);  // a CPU
+  result.provenance["gpus"][1]["name"] = "a GPU nobody knows";
+  EXPECT_FALSE(table_rows({result})[0].percent_of_peak);
+}
+
+TEST(TableRows, HaveBusBandwidthWhereRanksTalk) {
+  Record record = ok_record();
+  record.work = {0, 8e6, "S", 1.5};
+  const auto row = table_rows({sample_result({record})})[0];
+  EXPECT_FALSE(row.flops_per_second);
+  EXPECT_NEAR(*row.bytes_per_second, 8e9, 1e7);
+  EXPECT_NEAR(*row.bus_bytes_per_second, 12e9, 2e7);
+}
+
+TEST(TableJson, HasEveryFieldOfTheContract) {
+  const Json rows = Json::parse(to_table_json(table_rows({mixed_result()})));
+  ASSERT_EQ(rows.size(), 7u);
+  for (const auto& row : rows) {
+    for (const char* key : {"id", "workload", "kernel", "device", "dtype", "mode", "cache", "outcome", "reason",
+                            "seconds", "seconds_low", "seconds_high", "samples", "flops_per_second", "bytes_per_second",
+                            "percent_of_peak", "percent_of_vendor", "error_over_allowed"})
+      EXPECT_TRUE(row.contains(key)) << key;
+    if (row["outcome"] == "ok") continue;
+    for (const char* key : {"seconds", "seconds_low", "seconds_high", "flops_per_second", "bytes_per_second",
+                            "bus_bytes_per_second", "percent_of_peak", "percent_of_vendor"})
+      EXPECT_TRUE(row[key].is_null()) << key << " of " << row["outcome"];
+    EXPECT_NE(row["reason"], "");
+  }
+  EXPECT_EQ(rows[3]["error_over_allowed"], 7.0);
+  EXPECT_EQ(to_table_json({}), "[]\n");
+}
+
+TEST(Csv, QuotesAsRfc4180Does) {
+  const std::string csv = to_csv(table_rows({mixed_result()}));
+  EXPECT_EQ(
+      csv.substr(0, csv.find("\r\n")),
+      "id,workload,kernel,vendor,device,accelerator,dtype,shape,labels,mode,cache,outcome,reason,seconds,seconds_low,"
+      "seconds_high,samples,flops_per_second,bytes_per_second,bus_bytes_per_second,percent_of_peak,percent_of_vendor,"
+      "error_over_allowed");
+  EXPECT_THAT(csv, HasSubstr(",failed,\"a | b, \"\"c\"\"\nd\",,,,0,,,,,,\r\n"));
+  EXPECT_EQ(csv.substr(csv.size() - 2), "\r\n");
+}
+
+TEST(Markdown, IsATableWhoseCellsStayInTheirColumns) {
+  const std::string text = to_markdown(table_rows({mixed_result()}));
+  std::istringstream lines(text);
+  std::string header, rule, row;
+  std::getline(lines, header);
+  std::getline(lines, rule);
+  std::getline(lines, row);
+  EXPECT_EQ(
+      header,
+      "| workload | kernel | device | dtype | shape | cache | mode | time | 95 % interval | samples | FLOP/s | bytes/s "
+      "| % of vendor | error/allowed | outcome |");
+  EXPECT_EQ(rule, "|---|---|---|---|---|---|---|---:|---:|---:|---:|---:|---:|---:|---|");
+  EXPECT_EQ(std::count(row.begin(), row.end(), '|'), std::count(header.begin(), header.end(), '|'));
+  EXPECT_THAT(text, HasSubstr("failed: a \\| b, \"c\" d\n"));
+  EXPECT_THAT(text, HasSubstr("WRONG"));
+  EXPECT_EQ(to_markdown({}), "No cases.\n");
+}
+
+/// Of the table: the reasons below it hold ids, which are never cut.
+std::size_t longest_line(const std::string& text) {
+  std::istringstream lines(text);
+  std::size_t longest = 0;
+  for (std::string line; std::getline(lines, line) && !line.empty();) longest = std::max(longest, line.size());
+  return longest;
+}
+
+TEST(Console, FitsItsWidth) {
+  const Result result = mixed_result();
+  for (const int columns : {100, 120, 160, 200})
+    EXPECT_LE(longest_line(to_console(table_rows({result}), columns)), std::size_t(columns)) << columns;
+  const std::string wide = to_console(table_rows({result}), 400), narrow = to_console(table_rows({result}), 100);
+  EXPECT_THAT(wide, HasSubstr("samples"));
+  EXPECT_THAT(narrow, Not(HasSubstr("samples")));
+  EXPECT_THAT(narrow, HasSubstr("cpu_blocked"));
+}
+
+TEST(Console, AlignsItsColumns) {
+  const std::string text =
+      to_console(table_rows({sample_result({ok_record(64, "cpu_blocked", 4e-3), ok_record(4096, "x", 1e-6)})}), 400);
+  EXPECT_EQ(text,
+            "workload  kernel       device  dtype  shape                         cache  mode        time  95 % "
+            "interval  samples"
+            "          FLOP/s      bytes/s  error/allowed\n"
+            "gemm      cpu_blocked  cpu     bf16   layout=tn m=64 n=128 k=256    cold   burst  4.0000 ms  -0.20 +0.20 "
+            "%       20"
+            "   500.0 GFLOP/s  0.7500 GB/s           0.25\n"
+            "gemm      x            cpu     bf16   layout=tn m=4096 n=128 k=256  cold   burst  1.0000 us  -0.20 +0.20 "
+            "%       20"
+            "  2000.0 TFLOP/s  3000.0 GB/s           0.25\n");
+}
+
+TEST(Console, SaysWrongFailedAndSkippedWithTheirReasonAndNoRate) {
+  const Result result = sample_result({wrong_record(65), reason_record(OutcomeKind::failed, "the launch failed", 66),
+                                       reason_record(OutcomeKind::skipped, "no sm_90", 67)});
+  const std::string text = to_console(table_rows({result}), 200);
+  EXPECT_THAT(text, HasSubstr("WRONG\n"));
+  EXPECT_THAT(text, HasSubstr("\nwrong: " + wrong_record(65).point.id() + "\n  d[1, 2] is 0.3"));
+  EXPECT_THAT(text, HasSubstr("  the launch failed\n"));
+  EXPECT_THAT(text, HasSubstr("  no sm_90\n"));
+  for (const char* rate : {"FLOP/s", "GB/s", " ms", " us"}) EXPECT_THAT(text, Not(HasSubstr(rate)));
+}
+
+TEST(FormatWithInterval, ShowsTheDigitsTheIntervalSupports) {
+  EXPECT_EQ(format_with_interval(123.456, 122.9, 124.02), "123.46");  // half width 0.56
+  EXPECT_EQ(format_with_interval(123.456, 118, 128), "123.5");        // 5.0
+  EXPECT_EQ(format_with_interval(123.456, 100, 140), "123");          // 20
+  EXPECT_EQ(format_with_interval(123.456, -1e3, 1e3), "100");         // 1000: one digit stays
+  EXPECT_EQ(format_with_interval(123.456, 23, 223), "120");           // 100
+  EXPECT_EQ(format_with_interval(123.456789, 123.456789, 123.456789), "123.457");
+  EXPECT_EQ(format_with_interval(0.00123456789, 0.00123, 0.00124), "0.0012346");
+  EXPECT_EQ(format_with_interval(1234567, 1234567, 1234567), "1234570");
+  EXPECT_EQ(format_with_interval(0, 0, 0), "0");
+  EXPECT_EQ(format_with_interval(std::nan(""), 0, 1), "-");
+}
+
+TEST(Units, AreChosenBySize) {
+  EXPECT_EQ(format_seconds(1.5e-6, 1.35e-6, 1.65e-6), "1.50 us");
+  EXPECT_EQ(format_seconds(2.5e-3, 2.35e-3, 2.65e-3), "2.50 ms");
+  EXPECT_EQ(format_seconds(3.0, 2.0, 4.0), "3.0 s");
+  EXPECT_EQ(format_seconds(5e-9, 4e-9, 6e-9), "0.0050 us");
+  EXPECT_EQ(format_seconds(std::nullopt, 1, 2), "");
+  EXPECT_EQ(format_flops(8e14, 1.0, 0.99, 1.01), "800.0 TFLOP/s");
+  EXPECT_EQ(format_flops(9e9, 1.0, 0.99, 1.01), "9.000 GFLOP/s");
+  EXPECT_EQ(format_bytes_rate(3.35e12, 1.0, 0.99, 1.01), "3350 GB/s");
+}
+
+}  // namespace
+}  // namespace assay
