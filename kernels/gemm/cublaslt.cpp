@@ -10,11 +10,11 @@
 namespace assay {
 namespace {
 
-constexpr int kProposals = 16;              // asked for; the heuristic may return fewer
-constexpr int kRepeats = 7;                 // timings per algorithm, of which the median counts
-constexpr double kBatchMilliseconds = 1;    // per timing: far above the half microsecond that events resolve
+constexpr int kProposals = 16;            // asked for; the heuristic may return fewer
+constexpr int kRepeats = 7;               // timings per algorithm, of which the median counts
+constexpr double kBatchMilliseconds = 1;  // per timing: far above the half microsecond that events resolve
 constexpr int kLargestBatch = 50;
-constexpr double kWorthSwitching = 0.98;    // closer than 2 % is within the noise of such short timings
+constexpr double kWorthSwitching = 0.98;  // closer than 2 % is within the noise of such short timings
 
 class Event {
  public:
@@ -59,7 +59,8 @@ struct Choice {
 /// clock meets all of them alike.
 Choice tune(const CublasLtMatmul& matmul, const std::vector<cublasLtMatmulAlgo_t>& algorithms,
             const std::vector<GemmBuffers>& sets, Stream stream) {
-  for (const auto& algorithm : algorithms) time_launches(matmul, algorithm, sets, 1, stream);  // the first call loads code
+  for (const auto& algorithm : algorithms)  // the first call of each loads its code
+    time_launches(matmul, algorithm, sets, 1, stream);
   const double once = time_launches(matmul, algorithms[0], sets, 2, stream);
   const int launches = std::clamp(static_cast<int>(kBatchMilliseconds / std::max(once, 1e-3)), 1, kLargestBatch);
   std::vector<std::vector<double>> times(algorithms.size());

@@ -13,10 +13,13 @@ constexpr std::size_t kWorkspaceBytes = 32u << 20;
 
 cudaDataType_t cuda_type(DType dtype) {
   switch (dtype) {
-    case DType::bf16: return CUDA_R_16BF;
-    case DType::f16: return CUDA_R_16F;
+    case DType::bf16:
+      return CUDA_R_16BF;
+    case DType::f16:
+      return CUDA_R_16F;
     case DType::f32:
-    case DType::tf32: return CUDA_R_32F;
+    case DType::tf32:
+      return CUDA_R_32F;
   }
   throw std::runtime_error("cuBLASLt: unknown element type");
 }

@@ -16,7 +16,7 @@ class CublasLtMatmul {
   /// `sets` decide the alignment that algorithms may count on.
   CublasLtMatmul(const CublasLtLibrary&, const GemmProblem&, const std::vector<GemmBuffers>& sets);
 
-  /// At most `count` algorithms that need no more than our workspace, the best guess first.  Throws where there is none.
+  /// At most `count` algorithms that need no more than our workspace, best guess first; throws if none.
   std::vector<cublasLtMatmulAlgo_t> heuristics(int count) const;
 
   void launch(const cublasLtMatmulAlgo_t&, const GemmBuffers&, Stream) const;

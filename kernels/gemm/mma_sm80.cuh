@@ -1,20 +1,20 @@
 // GEMM on tensor cores by mma.sync, for sm_80 and every later architecture.
 //
-// Algorithm   A CTA computes a 128 x 256 tile of d.  A ring of four stages in shared memory is filled by cp.async, three
-//             stages ahead of the arithmetic; each stage holds 64 bytes of k (32 elements of 16 bits, 16 of tf32).
-//             Eight warps own 64 x 64 of the tile each, read fragments with ldmatrix one k step ahead, and accumulate in
-//             fp32 registers.  One __syncthreads per stage.  Blocks are numbered so that those running together share
-//             rows of a and b through L2 (raster.cuh).
+// Algorithm   A CTA computes a 128 x 256 tile of d.  A ring of four stages in shared memory is filled by cp.async,
+//             three stages ahead of the arithmetic; each stage holds 64 bytes of k (32 elements of 16 bits, 16 of
+//             tf32).  Eight warps own 64 x 64 of the tile each, read fragments with ldmatrix one k step ahead, and
+//             accumulate in fp32 registers.  One __syncthreads per stage.  Blocks are numbered so that those running
+//             together share rows of a and b through L2 (raster.cuh).
 // Layouts     Operands keep the order they have in memory: k contiguous ("k-major": rows of 64 bytes) or m or n
-//             contiguous ("mn-major": one row per k).  16-byte chunks are permuted by XOR so that neither the copies nor
-//             the fragment reads meet in a bank: zero bank conflicts in CopyWide, checked in tests/simt/gemm.
+//             contiguous ("mn-major": one row per k).  16-byte chunks are permuted by XOR so that neither the copies
+//             nor the fragment reads meet in a bank: zero bank conflicts in CopyWide, checked in tests/simt/gemm.
 //             tf32 mn-major operands cannot be transposed by ldmatrix (it moves 16-bit elements) and are read word by
 //             word.
 // Resources   256 threads; 96 KiB of shared memory; at most 255 registers, so one CTA per multiprocessor; no spills.
-// Shapes      Any m, n, k.  CopyWide wants rows of a and b on 16-byte boundaries.  CopyNarrow takes all others, 4 bytes
-//             a copy where rows start on 4-byte boundaries, else element by element through registers (slow, right).
-//             d is stored in pairs where n is even; `nt` adds to the fp32 d that is there.
-// Source      Written for this project; the scheme is that of CUTLASS's multistage GEMM (Apache-2.0, no code taken).
+// Shapes      Any m, n, k.  CopyWide wants rows of a and b on 16-byte boundaries.  CopyNarrow takes all others, 4
+//             bytes a copy where rows start on 4-byte boundaries, else element by element through registers (slow,
+//             right).  d is stored in pairs where n is even; `nt` adds to the fp32 d that is there.
+// Source      Written for this project; the scheme is that of CUTLASS's multistage GEMM (BSD-3-Clause, no code taken).
 #pragma once
 #include <cstdint>
 
@@ -29,7 +29,7 @@
 
 namespace assay {
 
-// ---- what an instance is made of -------------------------------------------------------------------------------------
+// ---- what an instance is made of ----------------------------------------------------------------------------------
 // Element types: size, the mma that multiplies 32 bytes of k, and the type and packing of d where it is not fp32.
 struct Bf16 {
   static constexpr int kBytes = 2;
@@ -73,7 +73,7 @@ struct CopyNarrow {
   static constexpr int kBytes = 4;
 };
 
-// ---- one operand's tile in shared memory -----------------------------------------------------------------------------
+// ---- one operand's tile in shared memory --------------------------------------------------------------------------
 /// kExtent (m or n) by 64 bytes of k, in the order of global memory: rows of 16-byte chunks, chunks permuted by row.
 template <class Element, int kExtent, bool kKMajor>
 struct OperandTile {
@@ -82,17 +82,17 @@ struct OperandTile {
   static constexpr int kRowBytes = kKMajor ? MmaSm80Shape::kTileKBytes : kExtent * Element::kBytes;
   static constexpr int kElementsPerChunk = 16 / Element::kBytes;
 
-  /// Eight lanes' 16-byte accesses must cover all 32 banks.  k-major: two rows of 64 bytes fill them, so the chunk moves
-  /// with every second row.  mn-major, 16 bits: rows are multiples of 128 bytes, and ldmatrix takes one chunk of eight
-  /// rows.  mn-major, tf32: a fragment is 8 words of each of four rows, so pairs of chunks move.
+  /// Eight lanes' 16-byte accesses must cover all 32 banks.  k-major: two rows of 64 bytes fill them, so the chunk
+  /// moves with every second row.  mn-major, 16 bits: rows are multiples of 128 bytes, and ldmatrix takes one chunk of
+  /// eight rows.  mn-major, tf32: a fragment is 8 words of each of four rows, so pairs of chunks move.
   __device__ static std::uint32_t offset(int row, int chunk) {
     const int permutation = kKMajor ? row / 2 % 4 : Element::kBytes == 2 ? row % 8 : row % 4 * 2;
     return row * kRowBytes + ((chunk ^ permutation) << 4);
   }
 
-  /// The four 8 x 8 (tf32: 8 x 4) blocks of 16 of m or n, from `mn` on, by 32 bytes of k, the `step`-th such, as an mma
-  /// wants them: kMnFirst (operand a): (mn, k), (mn + 8, k), (mn, k + half), (mn + 8, k + half); else (operand b) with
-  /// the middle two exchanged: two pairs b0, b1.
+  /// The four 8 x 8 (tf32: 8 x 4) blocks of 16 of m or n, from `mn` on, by 32 bytes of k, the `step`-th such, as an
+  /// mma wants them: kMnFirst (operand a): (mn, k), (mn + 8, k), (mn, k + half), (mn + 8, k + half); else (operand b)
+  /// with the middle two exchanged: two pairs b0, b1.
   template <bool kMnFirst>
   __device__ static void load_fragment(std::uint32_t (&block)[4], std::uint32_t tile, int mn, int step) {
     const int lane = threadIdx.x % 32;
@@ -153,8 +153,8 @@ class TileLoader {
   __device__ void copy(std::uint32_t shared, const char* source, int valid) const {
     if constexpr (Copy::kBytes == 16) {  // rows are whole chunks, so a chunk is inside or outside
       ptx::cp_async_16(shared, source, valid > 0 ? 16 : 0);
-    } else if (words_) {
-      ptx::cp_async_4(shared, source, min(4, max(0, valid * Element::kBytes)));
+    } else if (words_) {  // likewise rows of whole words
+      ptx::cp_async_4(shared, source, valid > 0 ? 4 : 0);
     } else {  // only 16-bit elements can start between words; the next stage's barrier publishes the store
       const auto* element = reinterpret_cast<const std::uint16_t*>(source);
       const std::uint32_t low = valid > 0 ? element[0] : 0, high = valid > 1 ? element[1] : 0;
@@ -170,7 +170,7 @@ class TileLoader {
   bool words_;
 };
 
-// ---- epilogue --------------------------------------------------------------------------------------------------------
+// ---- epilogue -----------------------------------------------------------------------------------------------------
 /// Two neighbouring elements of d at `column`, of which the second may lie outside.
 __device__ __forceinline__ void load_pair(const float* d, bool pairs, int columns, float (&value)[2]) {
   if (pairs) {
@@ -236,7 +236,34 @@ __device__ __forceinline__ void store_accumulators(const GemmKernelParams& p, fl
   }
 }
 
-// ---- the kernel ------------------------------------------------------------------------------------------------------
+// ---- the kernel ---------------------------------------------------------------------------------------------------
+/// A warp's 64 x 64 part of the tile: fragments of two k steps, of which one is multiplied while the other is read, and
+/// the accumulators.
+template <class Element, class TileA, class TileB>
+struct WarpTile {
+  int m, n;  // of its first element in the CTA's tile
+  std::uint32_t a[2][4][4], b[2][4][4];
+  float accumulator[4][8][4] = {};
+
+  __device__ WarpTile(int first_m, int first_n) : m(first_m), n(first_n) {}
+
+  /// Reads the fragments of one k step from the stage at shared address `stage`: a's tile, then b's.
+  __device__ void read(int slot, std::uint32_t stage, int step) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      TileA::template load_fragment<true>(a[slot][i], stage, m + i * 16, step);
+      TileB::template load_fragment<false>(b[slot][i], stage + TileA::kBytes, n + i * 16, step);
+    }
+  }
+  __device__ void multiply(int slot) {
+#pragma unroll
+    for (int i = 0; i < 4; ++i)
+#pragma unroll
+      for (int j = 0; j < 8; ++j)
+        Element::mma(accumulator[i][j], a[slot][i], b[slot][j / 2][j % 2 * 2], b[slot][j / 2][j % 2 * 2 + 1]);
+  }
+};
+
 template <class Element, class Layout, class Copy>
 __global__ void __launch_bounds__(MmaSm80Shape::kThreads, 1) mma_sm80(GemmKernelParams p) {
   using Shape = MmaSm80Shape;
@@ -244,67 +271,43 @@ __global__ void __launch_bounds__(MmaSm80Shape::kThreads, 1) mma_sm80(GemmKernel
   using LoaderB = TileLoader<Element, Copy, Shape::kTileN, Layout::kBKMajor>;
   using TileA = typename LoaderA::Tile;
   using TileB = typename LoaderB::Tile;
-  struct Shared {
-    unsigned char a[Shape::kStages][TileA::kBytes];
-    unsigned char b[Shape::kStages][TileB::kBytes];
-  };
-  static_assert(sizeof(Shared) == Shape::kSharedBytes);
-  const std::uint32_t shared = ptx::shared_address(&ptx::dynamic_smem<Shared>());
-  const auto stage_a = [&](int tile) { return shared + tile % Shape::kStages * TileA::kBytes; };
-  const auto stage_b = [&](int tile) {
-    return shared + Shape::kStages * TileA::kBytes + tile % Shape::kStages * TileB::kBytes;
-  };
+  constexpr int kStageBytes = TileA::kBytes + TileB::kBytes;
+  static_assert(Shape::kStages * kStageBytes == Shape::kSharedBytes);
+  const std::uint32_t ring = ptx::shared_address(&ptx::dynamic_smem<unsigned char>());
+  const auto stage = [&](int k_tile) { return ring + k_tile % Shape::kStages * kStageBytes; };
 
   const TileCoordinate tile = tile_of_block(blockIdx.x, p.tile_rows, p.tile_columns, p.group);
   const int m0 = tile.row * Shape::kTileM, n0 = tile.column * Shape::kTileN;
-  const int warp = threadIdx.x / 32;
-  const int warp_m = warp / 4 * 64, warp_n = warp % 4 * 64;  // 2 x 4 warps
   const int k_tiles = (p.k + TileA::kTileK - 1) / TileA::kTileK;
-
   LoaderA loader_a(p.a, m0, p.m, p.k, p.a_words);
   LoaderB loader_b(p.b, n0, p.n, p.k, p.b_words);
   const auto load_stage = [&](int k_tile) {
     if (k_tile < k_tiles) {
-      loader_a.load(stage_a(k_tile));
-      loader_b.load(stage_b(k_tile));
+      loader_a.load(stage(k_tile));
+      loader_b.load(stage(k_tile) + TileA::kBytes);
     }
     ptx::cp_async_commit();  // an empty group past the end, so that the waits below count the same at every k
   };
-
-  std::uint32_t a[2][4][4], b[2][4][4];  // fragments of two k steps: one is multiplied while the other is read
-  const auto load_fragments = [&](int slot, int k_tile, int step) {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      TileA::template load_fragment<true>(a[slot][i], stage_a(k_tile), warp_m + i * 16, step);
-      TileB::template load_fragment<false>(b[slot][i], stage_b(k_tile), warp_n + i * 16, step);
-    }
-  };
-  float accumulator[4][8][4] = {};
-  const auto multiply = [&](int slot) {
-#pragma unroll
-    for (int i = 0; i < 4; ++i)
-#pragma unroll
-      for (int j = 0; j < 8; ++j)
-        Element::mma(accumulator[i][j], a[slot][i], b[slot][j / 2][j % 2 * 2], b[slot][j / 2][j % 2 * 2 + 1]);
-  };
-
 #pragma unroll
   for (int s = 0; s < Shape::kStages - 1; ++s) load_stage(s);
+
+  const int warp = threadIdx.x / 32;  // 2 x 4 warps
+  WarpTile<Element, TileA, TileB> warp_tile(warp / 4 * 64, warp % 4 * 64);
   ptx::cp_async_wait<Shape::kStages - 2>();
   __syncthreads();
-  load_fragments(0, 0, 0);
+  warp_tile.read(0, stage(0), 0);
   for (int k_tile = 0; k_tile < k_tiles; ++k_tile) {
-    load_fragments(1, k_tile, 1);
+    warp_tile.read(1, stage(k_tile), 1);
     load_stage(k_tile + Shape::kStages - 1);  // into the stage that all left at the previous barrier
-    multiply(0);
+    warp_tile.multiply(0);
     ptx::cp_async_wait<Shape::kStages - 2>();
     __syncthreads();  // stage k_tile + 1 has landed, and k_tile has been read by all
-    if (k_tile + 1 < k_tiles) load_fragments(0, k_tile + 1, 0);
-    multiply(1);
+    if (k_tile + 1 < k_tiles) warp_tile.read(0, stage(k_tile + 1), 0);
+    warp_tile.multiply(1);
   }
   ptx::cp_async_wait<0>();  // nothing but empty groups, but a CTA must not exit with copies open
 
-  store_accumulators<Element, Layout>(p, accumulator, m0 + warp_m, n0 + warp_n);
+  store_accumulators<Element, Layout>(p, warp_tile.accumulator, m0 + warp_tile.m, n0 + warp_tile.n);
 }
 
 }  // namespace assay

@@ -1,9 +1,10 @@
 // GEMM in fp32 on the ordinary arithmetic units: no tensor cores, every product rounded as IEEE fp32.
 //
 // Algorithm   A CTA computes a 128 x 128 tile of d, 8 of k at a time, from two buffers in shared memory: while one is
-//             multiplied, the next tile waits in registers.  Each thread accumulates 8 x 8 elements (four 4 x 4 blocks,
-//             64 apart, so that its shared reads are 16-byte vectors): 64 FMA for 16 words read.
-// Layouts     Shared tiles are [k][m] and [k][n] whatever the order in memory; operands with k contiguous are transposed
+//             multiplied, the next tile waits in registers.  Each thread accumulates 8 x 8 elements (four 4 x 4
+//             blocks, 64 apart, so that its shared reads are 16-byte vectors): 64 FMA for 16 words read.
+// Layouts     Shared tiles are [k][m] and [k][n] whatever the order in memory; operands with k contiguous are
+// transposed
 //             on the way, and rows are padded by 4 words so that these stores meet in no bank: zero bank conflicts,
 //             checked in tests/simt/gemm.
 // Resources   256 threads, two CTAs per multiprocessor (at most 128 registers), 16.5 KiB of static shared memory, no

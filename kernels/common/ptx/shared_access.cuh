@@ -1,4 +1,4 @@
-// Single words of shared memory by their 32-bit address, for code that already holds one (see shared_address.cuh).  C++17.
+// Single words of shared memory by their 32-bit address (see shared_address.cuh).  C++17.
 #pragma once
 #include <cstdint>
 

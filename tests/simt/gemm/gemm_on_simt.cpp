@@ -37,8 +37,8 @@ std::pair<double, double> reference(const GemmProblem& p, const Array& a, const 
                                     std::int64_t j) {
   double value = 0, magnitude = 0;
   for (std::int64_t q = 0; q < p.k; ++q) {
-    const double term = a.values[static_cast<std::size_t>(p.a_index(i, q))] *
-                        b.values[static_cast<std::size_t>(p.b_index(q, j))];
+    const double term =
+        a.values[static_cast<std::size_t>(p.a_index(i, q))] * b.values[static_cast<std::size_t>(p.b_index(q, j))];
     value += term;
     magnitude += std::abs(term);
   }

@@ -18,14 +18,14 @@ struct Extents {
 
 // Tiles are 128 x 256 x (32 or 16) in four stages, and 128 x 128 x 8 in two buffers.
 constexpr Extents kShapes[] = {
-    {1, 1, 1},                          // one element
-    {1, 300, 64}, {131, 1, 33},         // a single row, a single column
-    {64, 48, 1},                        // k = 1
-    {131, 67, 45},                      // odd everywhere: nothing is aligned
-    {130, 258, 46},                     // even everywhere: rows on 4-byte boundaries
-    {200, 264, 168}, {256, 256, 128},   // 16-byte copies, ragged tiles and whole ones
-    {16, 24, 264},                      // more k than the ring holds, small tile
-    {300, 600, 40},                     // 3 x 3 tiles: two raster groups, the last one lower
+    {1, 1, 1},                         // one element
+    {1, 300, 64},    {131, 1, 33},     // a single row, a single column
+    {64, 48, 1},                       // k = 1
+    {131, 67, 45},                     // odd everywhere: nothing is aligned
+    {130, 258, 46},                    // even everywhere: rows on 4-byte boundaries
+    {200, 264, 168}, {256, 256, 128},  // 16-byte copies, ragged tiles and whole ones
+    {16, 24, 264},                     // more k than the ring holds, small tile
+    {300, 600, 40},                    // 3 x 3 tiles: two raster groups, the last one lower
 };
 
 const simt::ptx::Module& module_of(const std::string& kernel) {
