@@ -130,7 +130,7 @@ __device__ __forceinline__ void attention(const AttentionKernelParams& p) {
 
 #pragma unroll 1
   for (int first_key = 0; first_key < block_visible; first_key += Tile::kKeys) {
-    __syncthreads();  // everyone has finished with the previous k and v
+    __syncthreads();  // everyone has finished with the previous k, v and p
     load_rows<HeadDim>(shared.k, k + first_key * kv_stride, kv_stride, p.seq_kv - first_key);
     load_rows<HeadDim>(shared.v, v + first_key * kv_stride, kv_stride, p.seq_kv - first_key);
     __syncthreads();
@@ -162,7 +162,6 @@ __device__ __forceinline__ void attention(const AttentionKernelParams& p) {
     }
     __syncwarp();  // a row of p is written and read by one half warp
     multiply_p_v<typename Tile::Shared, HeadDim, Tile::kKeys>(o, shared, first_row, x);
-    __syncwarp();  // before the next tile's p overwrites this one's
   }
 
 #pragma unroll

@@ -19,10 +19,13 @@ std::vector<unsigned char> normal_array(DType dtype, std::int64_t count, std::mt
 std::int64_t q_elements(const AttentionProblem& p) { return p.batch * p.seq_q * p.heads * p.head_dim; }
 std::int64_t kv_elements(const AttentionProblem& p) { return p.batch * p.seq_kv * p.kv_heads * p.head_dim; }
 
-const simt::ptx::Module& module_of(DType dtype) {
-  const auto load = [](const char* name) { return simt::ptx::ptx_text(ASSAY_PTX_DIR, name); };
-  static const simt::ptx::Module f32(load("attention_simt_f32")), mma(load("attention_mma_sm80"));
-  return dtype == DType::f32 ? f32 : mma;
+const simt::ptx::Module& module_of(DType dtype) {  // each is parsed when first asked for
+  if (dtype == DType::f32) {
+    static const simt::ptx::Module f32(simt::ptx::ptx_text(ASSAY_PTX_DIR, "attention_simt_f32"));
+    return f32;
+  }
+  static const simt::ptx::Module mma(simt::ptx::ptx_text(ASSAY_PTX_DIR, "attention_mma_sm80"));
+  return mma;
 }
 
 }  // namespace
@@ -79,14 +82,15 @@ std::string attention_mismatch(const AttentionProblem& p, const AttentionInputs&
         const AttentionRow row = attention_reference(p, inputs.q.data(), inputs.k.data(), inputs.v.data(), b, h, i);
         const double lse = got.lse[static_cast<std::size_t>((b * p.heads + h) * p.seq_q + i)];
         if (lse != row.lse && !(std::abs(lse - row.lse) <= row.lse_allowed))
-          return simt::format("wrong result: lse of batch %d head %d query %d is %.9g, expected %.9g +- %g", int(b), int(h),
-                              int(i), lse, row.lse, row.lse_allowed);
+          return simt::format("wrong result: lse of batch %d head %d query %d is %.9g, expected %.9g +- %g", int(b),
+                              int(h), int(i), lse, row.lse, row.lse_allowed);
         for (std::int64_t d = 0; d < p.head_dim; ++d) {
           const double o = load_element(p.dtype, got.o.data(), p.q_index(b, i, h) + d);
-          const double expected = row.o[static_cast<std::size_t>(d)], allowed = row.allowed[static_cast<std::size_t>(d)];
+          const double expected = row.o[static_cast<std::size_t>(d)],
+                       allowed = row.allowed[static_cast<std::size_t>(d)];
           if (!(std::abs(o - expected) <= allowed))
-            return simt::format("wrong result: o of batch %d head %d query %d dim %d is %.9g, expected %.9g +- %g", int(b),
-                                int(h), int(i), int(d), o, expected, allowed);
+            return simt::format("wrong result: o of batch %d head %d query %d dim %d is %.9g, expected %.9g +- %g",
+                                int(b), int(h), int(i), int(d), o, expected, allowed);
         }
       }
   return {};

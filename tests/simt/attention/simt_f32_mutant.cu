@@ -1,0 +1,9 @@
+// One instantiation, so that a planted bug compiles quickly.
+#include "kernels/attention/simt_f32.cuh"
+
+namespace assay {
+extern "C" __global__ void __launch_bounds__(SimtF32Tile<128>::kThreads)
+    attention_simt_f32_d128(const AttentionKernelParams params) {
+  simt_f32::attention<128>(params);
+}
+}  // namespace assay
