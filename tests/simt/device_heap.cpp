@@ -40,13 +40,16 @@ void DeviceHeap::check(const void* p, std::size_t bytes, const char* what, Site 
     const auto& [start, size] = *std::prev(after);
     if (address + bytes <= start + size) return;
     if (address - start < size + kGap / 2)
-      throw Error(Fault::OutOfBounds, format("global %s of %zu bytes, %zu bytes past the end of an allocation of %zu, at %s", what, bytes,
-                                             std::size_t(address + bytes - start - size), size, symbolise(site).c_str()));
+      throw Error(Fault::OutOfBounds,
+                  format("global %s of %zu bytes, %zu bytes past the end of an allocation of %zu, at %s", what, bytes,
+                         std::size_t(address + bytes - start - size), size, symbolise(site).c_str()));
   }
   if (after != live_.end() && after->first - address <= kGap / 2)
-    throw Error(Fault::OutOfBounds, format("global %s of %zu bytes, %zu bytes before an allocation of %zu, at %s", what, bytes,
-                                           std::size_t(after->first - address), after->second, symbolise(site).c_str()));
-  throw Error(Fault::OutOfBounds, format("global %s of %zu bytes at %p, which is in no allocation, at %s", what, bytes, p, symbolise(site).c_str()));
+    throw Error(Fault::OutOfBounds,
+                format("global %s of %zu bytes, %zu bytes before an allocation of %zu, at %s", what, bytes,
+                       std::size_t(after->first - address), after->second, symbolise(site).c_str()));
+  throw Error(Fault::OutOfBounds, format("global %s of %zu bytes at %p, which is in no allocation, at %s", what, bytes,
+                                         p, symbolise(site).c_str()));
 }
 
 }  // namespace simt

@@ -6,7 +6,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "tests/simt/core.h"
+#include "tests/simt/machine/base.h"
 
 namespace simt {
 

@@ -8,9 +8,10 @@
 //   simt::Stats stats = simt::launch(module.kernel("gemm"), {grid, block, shared_bytes}, options, a, b, out, n);
 #pragma once
 #include "kernels/common/launch_plan.h"
-#include "tests/simt/core.h"
 #include "tests/simt/device_heap.h"
-#include "tests/simt/ptx.h"
+#include "tests/simt/machine/arithmetic.h"
+#include "tests/simt/machine/tensor_map.h"
+#include "tests/simt/ptx/program.h"
 
 namespace simt {
 
@@ -28,7 +29,8 @@ Stats launch(const ptx::Kernel& kernel, const Launch& shape, const Options& opti
 template <class Params>
 Stats launch(const ptx::Kernel& kernel, const assay::LaunchPlan<Params>& plan, const Options& options) {
   const auto dim = [](const assay::GridDim& d) { return Dim3{d.x, d.y, d.z}; };
-  return ptx::run_with(kernel, {dim(plan.grid), dim(plan.block), plan.shared_bytes, dim(plan.cluster)}, options, plan.params);
+  return ptx::run_with(kernel, {dim(plan.grid), dim(plan.block), plan.shared_bytes, dim(plan.cluster)}, options,
+                       plan.params);
 }
 
 }  // namespace simt

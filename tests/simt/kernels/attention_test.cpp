@@ -47,24 +47,27 @@ TEST_P(AttentionTest, EqualsDoublePrecision) {
   const auto& [kernel, async, s] = GetParam();
   const ptx::Module module(ptx_text(ASSAY_PTX_DIR, kernel));
   DeviceHeap heap;
-  const std::size_t q_size = std::size_t(s.heads) * s.queries * kHeadDim, k_size = std::size_t(s.heads) * s.keys * kHeadDim;
+  const std::size_t q_size = std::size_t(s.heads) * s.queries * kHeadDim,
+                    k_size = std::size_t(s.heads) * s.keys * kHeadDim;
   const Matrix Q = random_matrix(q_size, 1), K = random_matrix(k_size, 2), V = random_matrix(k_size, 3);
   auto* o = heap.poisoned<std::uint16_t>(q_size);
   const float scale_log2 = float(1.4426950408889634 / std::sqrt(double(kHeadDim)));  // exp(x) = 2^(x log2 e)
-  const Stats stats = launch(module.kernel(kernel),
-                             {{unsigned((s.queries + 127) / 128), unsigned(s.heads), 1}, {384, 1, 1}, 32768 + 4 * 32768 + 64, {}},
-                             options_for(async, heap), map_3d(heap.upload(Q), s.heads, s.queries),
-                             map_3d(heap.upload(K), s.heads, s.keys), map_3d(heap.upload(V), s.heads, s.keys), o,
-                             s.queries, s.keys, scale_log2, s.causal);
+  const Stats stats = launch(
+      module.kernel(kernel),
+      {{unsigned((s.queries + 127) / 128), unsigned(s.heads), 1}, {384, 1, 1}, 32768 + 4 * 32768 + 64, {}},
+      options_for(async, heap), map_3d(heap.upload(Q), s.heads, s.queries), map_3d(heap.upload(K), s.heads, s.keys),
+      map_3d(heap.upload(V), s.heads, s.keys), o, s.queries, s.keys, scale_log2, s.causal);
   EXPECT_EQ(stats.bank_conflicts, 0u) << "bank conflicts";
   const auto expected = attention_reference(Q, K, V, s);
   for (std::size_t i = 0; i < q_size; ++i)  // P is rounded to bf16 before the second product
-    ASSERT_LE(std::abs(bf16_to_f32(o[i]) - expected[i]), 0.02 * std::abs(expected[i]) + 0.01) << "wrong result at " << i;
+    ASSERT_LE(std::abs(bf16_to_f32(o[i]) - expected[i]), 0.02 * std::abs(expected[i]) + 0.01)
+        << "wrong result at " << i;
 }
 
 std::string test_name(const testing::TestParamInfo<AttentionTest::ParamType>& info) {
   const auto& [kernel, async, s] = info.param;
-  return format("%s_%s_%dx%dx%d%s", kernel, policy_name(async).c_str(), s.heads, s.queries, s.keys, s.causal ? "_causal" : "");
+  return format("%s_%s_%dx%dx%d%s", kernel, policy_name(async).c_str(), s.heads, s.queries, s.keys,
+                s.causal ? "_causal" : "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Kernels, AttentionTest,

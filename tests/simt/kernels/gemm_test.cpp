@@ -35,9 +35,8 @@ Stats run_sm90(const ptx::Kernel& kernel, const Options& o, Shape s, std::uint16
                 map_c, s.M, s.N, s.K);
 }
 
-const Gemm kGemms[] = {{"gemm_sm80", false, run_sm80},
-                       {"gemm_sm90", true, run_sm90<1>},
-                       {"gemm_sm90_cluster", true, run_sm90<2>}};
+const Gemm kGemms[] = {
+    {"gemm_sm80", false, run_sm80}, {"gemm_sm90", true, run_sm90<1>}, {"gemm_sm90_cluster", true, run_sm90<2>}};
 
 class GemmTest : public testing::TestWithParam<std::tuple<Gemm, Async, Shape>> {};
 

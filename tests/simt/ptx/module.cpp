@@ -1,0 +1,236 @@
+// Reads a PTX file: module-scope variables, entry functions, their statements.
+#include <cxxabi.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+
+#include "tests/simt/ptx/decoder.h"
+
+namespace simt::ptx {
+namespace {
+
+using Files = std::map<int, std::string>;
+using Variables = std::map<std::string, std::uint64_t>;
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  for (std::size_t p = 0; p < text.size();) {
+    const std::size_t end = std::min(text.find('\n', p), text.size());
+    lines.push_back(text.substr(p, end - p));
+    p = end + 1;
+  }
+  return lines;
+}
+
+Files source_files(const std::string& text) {
+  Files files;
+  for (const auto& line : lines_of(text)) {
+    int number;
+    char path[512];
+    if (std::sscanf(line.c_str(), " .file %d \"%511[^\"]\"", &number, path) != 2) continue;
+    const std::string s = path;
+    files[number] = s.substr(s.rfind('/') + 1);
+  }
+  return files;
+}
+
+/// A declaration's type width, alignment, element count and name: ".align 4 .b8 table[16]".
+struct Declaration {
+  std::string name;
+  std::uint32_t bytes = 1, align = 0, count = 1;
+
+  explicit Declaration(const std::string& text) {
+    const auto words = split_words(text);
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      if (words[i] == ".align") align = std::uint32_t(std::stoul(words[i + 1]));
+      if (words[i][0] == '.' && parse_type(words[i].substr(1)) != Type::none)
+        bytes = width(parse_type(words[i].substr(1)));
+    }
+    name = words.back();
+    if (const auto b = name.find('['); b != name.npos) {
+      count = std::max(1u, std::uint32_t(std::stoul("0" + name.substr(b + 1))));
+      name = name.substr(0, b);
+    }
+    if (!align) align = bytes;
+  }
+};
+
+/// Whether a line of PTX outside functions declares a variable in `space` (".global", ".shared", ...).
+bool declares(const std::string& line, const std::string& space, bool is_extern) {
+  auto words = split_words(line);
+  bool external = false;
+  while (!words.empty() && (words[0] == ".visible" || words[0] == ".weak" || words[0] == ".extern")) {
+    external |= words[0] == ".extern";
+    words.erase(words.begin());
+  }
+  return !words.empty() && words[0] == space && external == is_extern;
+}
+
+std::string demangle(const std::string& name) {
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status),
+                                                    std::free);
+  return status == 0 ? text.get() : name;
+}
+
+/// "gemm" of "void assay::gemm<128>(Params)".
+std::string plain_name(std::string s) {
+  s = s.substr(0, s.find_first_of("<("));
+  return s.substr(std::max(s.rfind(' ') + 1, s.rfind(':') + 1));
+}
+
+/// The statements of one function body, fed to a Decoder.
+class BodyReader {
+ public:
+  BodyReader(const std::string& text, std::size_t at, const Files& files, Decoder& decoder)
+      : text_(text), at_(at), files_(files), decoder_(decoder) {}
+
+  std::size_t read() {  // from after the opening brace to after the closing one
+    for (int depth = 1; depth;) {
+      while (isspace(static_cast<unsigned char>(text_.at(at_)))) ++at_;
+      if (text_.compare(at_, 2, "//") == 0)
+        at_ = text_.find('\n', at_);
+      else if (text_.compare(at_, 4, ".loc") == 0 && isspace(static_cast<unsigned char>(text_[at_ + 4])))
+        location();
+      else if (text_[at_] == '{')
+        ++depth, ++at_, decoder_.open_scope();
+      else if (text_[at_] == '}')
+        --depth, ++at_, decoder_.close_scope();
+      else if (!label())
+        statement();
+    }
+    return at_;
+  }
+
+ private:
+  /// The line in the kernel: of the chain of inlining, the first that is not in a header of thin instruction wrappers.
+  void location() {
+    const std::size_t end = text_.find('\n', at_);
+    const std::string line = text_.substr(at_, end - at_);
+    at_ = end;
+    std::vector<std::pair<int, int>> chain;
+    int file, number;
+    if (std::sscanf(line.c_str(), ".loc %d %d", &file, &number) == 2) chain.emplace_back(file, number);
+    if (const auto inlined = line.find("inlined_at"); inlined != line.npos)
+      if (std::sscanf(line.c_str() + inlined, "inlined_at %d %d", &file, &number) == 2)
+        chain.emplace_back(file, number);
+    decoder_.set_location("");
+    for (const auto& [f, n] : chain) {
+      const auto name = files_.find(f);
+      if (name == files_.end() || name->second.rfind("ptx", 0) == 0 || name->second.rfind("sm_", 0) == 0) continue;
+      decoder_.set_location(name->second + ":" + std::to_string(n));
+      return;
+    }
+  }
+
+  bool label() {
+    std::size_t end = at_;
+    while (isalnum(static_cast<unsigned char>(text_[end])) || text_[end] == '_' || text_[end] == '$') ++end;
+    if (end == at_ || text_[end] != ':' || text_[end + 1] == ':') return false;
+    decoder_.label(text_.substr(at_, end - at_));
+    at_ = end + 1;
+    return true;
+  }
+
+  void statement() {
+    const std::size_t end = text_.find(';', at_);
+    const std::string s = trim(text_.substr(at_, end - at_));
+    at_ = end + 1;
+    if (s.empty()) return;
+    if (s[0] == '.')
+      decoder_.directive(s);
+    else
+      decoder_.instruction(s);
+  }
+
+  const std::string& text_;
+  std::size_t at_;
+  const Files& files_;
+  Decoder& decoder_;
+};
+
+void read_parameters(const std::string& list, Kernel& kernel, Decoder& decoder) {
+  for (const auto& text : split_list(list)) {
+    const Declaration p(text);
+    kernel.param_bytes = (kernel.param_bytes + p.align - 1) / p.align * p.align;
+    kernel.params.push_back({p.name, kernel.param_bytes, p.bytes * p.count});
+    decoder.parameter(p.name, kernel.param_bytes);
+    kernel.param_bytes += p.bytes * p.count;
+  }
+}
+
+}  // namespace
+
+Module::Module(const std::string& text) {
+  const Files files = source_files(text);
+  const auto lines = lines_of(text);
+  Variables variables;
+  for (const auto& line : lines) {
+    if (!declares(line, ".global", false) && !declares(line, ".const", false)) continue;
+    const Declaration v(line.substr(0, line.find_first_of("=;")));
+    storage_.push_back(std::make_unique<unsigned char[]>(v.bytes * v.count + 16));
+    auto* p = reinterpret_cast<unsigned char*>((reinterpret_cast<std::uintptr_t>(storage_.back().get()) + 15) &
+                                               ~std::uintptr_t(15));
+    std::memset(p, 0, v.bytes * v.count);
+    auto values = line.find('=');
+    if (values != line.npos) {
+      std::uint32_t k = 0;
+      std::string list = trim(line.substr(values + 1, line.find(';') - values - 1));
+      if (list[0] == '{') list = list.substr(1, list.rfind('}') - 1);
+      std::uint64_t bits;
+      for (const auto& x : split_list(list))
+        if (k < v.count && parse_number(x, bits, v.bytes)) std::memcpy(p + k++ * v.bytes, &bits, v.bytes);
+    }
+    variables[v.name] = reinterpret_cast<std::uint64_t>(p);
+    variables_.push_back({reinterpret_cast<std::uint64_t>(p), v.bytes * v.count});
+  }
+  for (std::size_t p = 0; (p = text.find(".entry", p)) != text.npos;) {
+    const std::size_t open = text.find('(', p), close = text.find(')', open), body = text.find('{', close);
+    Kernel kernel;
+    kernel.name = trim(text.substr(p + 6, open - p - 6));
+    Decoder decoder(kernel, variables);
+    read_parameters(text.substr(open + 1, close - open - 1), kernel, decoder);
+    for (const auto& line : lines)
+      if (declares(line, ".shared", false)) decoder.directive(line.substr(0, line.find(';')));
+    p = body + 1;
+    // Dynamic shared memory starts after all static: its symbols are placed when the body's have been seen.
+    const std::size_t end_of_body = text.find("\n}", p);
+    for (const auto& line : lines_of(text.substr(p, end_of_body - p)))
+      if (split_words(line).size() > 1 && split_words(line)[0] == ".shared")
+        decoder.directive(trim(line.substr(0, line.find(';'))));
+    for (const auto& line : lines)
+      if (declares(line, ".shared", true)) decoder.extern_shared(Declaration(line.substr(0, line.find(';'))).name);
+    p = BodyReader(text, p, files, decoder).read();
+    decoder.finish();
+    kernels_.push_back(std::move(kernel));
+  }
+  for (auto& k : kernels_) k.variables = &variables_;
+}
+
+const Kernel& Module::kernel(const std::string& part) const {
+  std::vector<const Kernel*> found;
+  std::string names;
+  for (const auto& k : kernels_) {
+    const std::string full = demangle(k.name);
+    if (full.find(part) == full.npos && k.name != part) continue;
+    if (plain_name(full) == part || k.name == part) return k;
+    found.push_back(&k);
+    names += "\n  " + full;
+  }
+  if (found.size() == 1) return *found[0];
+  if (found.empty())
+    for (const auto& k : kernels_) names += "\n  " + demangle(k.name);
+  throw Error(Fault::Unsupported,
+              (found.empty() ? "no kernel is named " : "several kernels are named ") + part + "; there are:" + names);
+}
+
+std::string ptx_text(const std::string& build_folder, const std::string& name) {
+  std::ifstream file;
+  if (const char* folder = std::getenv("ASSAY_SIMT_PTX_DIR")) file.open(std::string(folder) + "/" + name + ".ptx");
+  if (!file.is_open()) file.clear(), file.open(build_folder + "/" + name + ".ptx");
+  if (!file) throw std::runtime_error("cannot read " + name + ".ptx in " + build_folder);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace simt::ptx
