@@ -78,7 +78,7 @@ int dispatch(const std::vector<std::string>& arguments, const Catalog& workloads
     print(std::string(version.what()) + "\n");
   } catch (const CLI::Success& request) {  // --help, of the program or of a verb
     const auto used = app.get_subcommands();
-    print((used.empty() ? app : *used.front()).help());
+    print(used.empty() ? app.help() : used.front()->help("assay"));
   } catch (const CLI::ParseError& error) {
     return complain(parse_problem(app, error, arguments), ExitCode::bad_input);
   }

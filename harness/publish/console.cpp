@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <sstream>
 
 #include "harness/publish/grid.h"
@@ -76,22 +77,95 @@ std::string wrapped(const std::string& text, int columns, int indent) {
   return out;
 }
 
+std::vector<std::string> words_of(const std::string& text) {
+  std::istringstream in(text);
+  return {std::istream_iterator<std::string>(in), {}};
+}
+
+/// The axes ("heads=4") that all rows share, taken out of their shapes: said once above the table.
+std::string take_common_axes(std::vector<TableRow>& rows) {
+  if (rows.size() < 2) return {};
+  std::string common;
+  for (const auto& word : words_of(rows.front().shape)) {
+    const auto has = [&](const TableRow& row) {
+      const auto words = words_of(row.shape);
+      return std::find(words.begin(), words.end(), word) != words.end();
+    };
+    if (std::all_of(rows.begin(), rows.end(), has)) common += " " + word;
+  }
+  const auto shared = words_of(common);
+  for (auto& row : rows) {
+    std::string rest;
+    for (const auto& word : words_of(row.shape))
+      if (std::find(shared.begin(), shared.end(), word) == shared.end()) rest += (rest.empty() ? "" : " ") + word;
+    row.shape = rest;
+  }
+  return common;
+}
+
+/// One workload's rows: a title with what they share, then a table of what differs.
+std::string workload_table(std::vector<TableRow> rows, int columns) {
+  std::string title = rows.front().workload + ":" + take_common_axes(rows);
+  for (std::string TableRow::*member : {&TableRow::device, &TableRow::cache, &TableRow::mode}) {
+    const std::string first = rows.front().*member;
+    if (!std::all_of(rows.begin(), rows.end(), [&](const TableRow& row) { return row.*member == first; })) continue;
+    title += " " + first;
+    for (auto& row : rows) (row.*member).clear();
+  }
+  // "ok" in every row says nothing.
+  if (std::all_of(rows.begin(), rows.end(), [](const TableRow& row) { return row.outcome == "ok"; }))
+    for (auto& row : rows) row.outcome.clear();
+  for (auto& row : rows) row.workload.clear();
+  auto grid = make_grid(rows);
+  while (total_width(grid) > columns && drop_one(grid)) {
+  }
+  shorten(grid, columns);
+  std::string out = wrapped(title, columns, 0) + line(grid, -1);
+  for (std::size_t r = 0; r < rows.size(); ++r) out += line(grid, int(r));
+  return out + "\n";
+}
+
+/// Outcomes that are not ok, cases of the same reason together.
+std::string reasons_text(const std::vector<TableRow>& rows, int columns) {
+  constexpr std::size_t kMostSkipped = 3;  // skipped cases of one reason: these by name, the rest by number
+  std::vector<std::vector<const TableRow*>> groups;
+  for (const auto& row : rows) {
+    if (row.reason.empty()) continue;
+    const auto same = [&](const auto& group) {
+      return group.front()->reason == row.reason && group.front()->outcome == row.outcome;
+    };
+    const auto found = std::find_if(groups.begin(), groups.end(), same);
+    if (found == groups.end())
+      groups.push_back({&row});
+    else
+      found->push_back(&row);
+  }
+  std::string out;
+  for (const auto& group : groups) {
+    out += wrapped(group.front()->outcome + ": " + group.front()->reason, columns, 0);
+    const std::size_t shown = group.front()->outcome == "skipped" ? std::min(kMostSkipped, group.size()) : group.size();
+    for (std::size_t i = 0; i < shown; ++i) out += "  " + group[i]->id + "\n";
+    if (shown < group.size()) out += fmt::format("  and {} more\n", group.size() - shown);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string to_console(const std::vector<TableRow>& rows, int columns) {
   if (rows.empty()) return "no cases\n";
-  auto grid = make_grid(rows);
-  // "ok" in every row says nothing.
-  const bool all_ok = std::all_of(rows.begin(), rows.end(), [](const TableRow& row) { return row.outcome == "ok"; });
-  if (all_ok) grid.pop_back();
-  while (total_width(grid) > columns && drop_one(grid)) {
+  std::vector<std::vector<TableRow>> workloads;  // in the order they first appear
+  for (const auto& row : rows) {
+    const auto found = std::find_if(workloads.begin(), workloads.end(),
+                                    [&](const auto& group) { return group.front().workload == row.workload; });
+    if (found == workloads.end())
+      workloads.push_back({row});
+    else
+      found->push_back(row);
   }
-  shorten(grid, columns);
-  std::string out = line(grid, -1);
-  for (std::size_t r = 0; r < rows.size(); ++r) out += line(grid, int(r));
-  for (const auto& row : rows)
-    if (!row.reason.empty()) out += fmt::format("\n{}: {}\n", row.outcome, row.id) + wrapped(row.reason, columns, 2);
-  return out;
+  std::string out;
+  for (auto& group : workloads) out += workload_table(std::move(group), columns);
+  return out + reasons_text(rows, columns);
 }
 
 }  // namespace assay

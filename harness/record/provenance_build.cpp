@@ -24,9 +24,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// "13.0" from CUDA's 1000 * major + 10 * minor.
-std::string cuda_version(int version) { return fmt::format("{}.{}", version / 1000, version % 1000 / 10); }
-
 /// Whether the library was compiled with assertions: it says so in the context it would print, and nowhere else.
 Json benchmark_build_type() {
   std::ostringstream text, errors;
@@ -61,6 +58,9 @@ Json onednn() {
 }
 
 #if ASSAY_HAS_CUDA
+/// "13.0" from CUDA's 1000 * major + 10 * minor.
+std::string cuda_version(int version) { return fmt::format("{}.{}", version / 1000, version % 1000 / 10); }
+
 /// A symbol of the first of these libraries that loads.  The library stays loaded: unloading CUDA libraries is a
 /// hazard.
 void* symbol_of(std::initializer_list<const char*> libraries, const char* symbol) {

@@ -50,19 +50,16 @@ void Progress::done() {
   if (!quiet_ && terminal_ && cases_ > 0) fmt::print(stream_, "\n");
 }
 
-/// What is left, at most: before the first case has finished by the budget, then also by what cases took so far.
+/// What is left: by the budget before the first case has finished, then by what the cases took so far.
 double Progress::remaining_seconds() const {
   const double left = double(cases_ - std::min(finished_, cases_));
-  const double by_budget = left * budget_seconds_;
-  if (finished_ == 0) return by_budget;
-  return std::min(by_budget, left * (now() - started_) / double(finished_));
+  return left * (finished_ == 0 ? budget_seconds_ : (now() - started_) / double(finished_));
 }
 
 void Progress::print(bool force) {
   if (quiet_ || (!terminal_ && !force && now() - printed_ < kLineEverySeconds)) return;
   printed_ = now();
   const std::string left = finished_ >= cases_ ? fmt::format("took {}", duration(now() - started_))
-                           : finished_ == 0    ? fmt::format("at most {} left", duration(remaining_seconds()))
                                                : fmt::format("about {} left", duration(remaining_seconds()));
   const std::string head = fmt::format("[{}/{}] {}", finished_, cases_, left);
   if (terminal_) {

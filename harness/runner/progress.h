@@ -10,8 +10,8 @@ namespace assay {
 
 class Progress {
  public:
-  /// `budget_seconds` is what one case may take at most: the first ETA, before any case has finished.
   Progress(std::FILE* stream, bool quiet);
+  /// `budget_seconds` is what sampling one case may take: the first ETA, before any case has finished.
   void start(std::size_t cases, double budget_seconds);
   void begin(const std::string& case_id);
   void finish(const Record&);

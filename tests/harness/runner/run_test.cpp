@@ -191,8 +191,7 @@ TEST(Progress, PrintsLinesWhereThereIsNoTerminal) {
   char text[1000] = "";
   const std::size_t read = std::fread(text, 1, sizeof text - 1, file);
   std::fclose(file);
-  EXPECT_EQ(std::string(text, read),
-            "[0/2] at most 20 s left  gemm/a\n[2/2] took 0 s  " + record.point.id() + ": ok\n");
+  EXPECT_EQ(std::string(text, read), "[0/2] about 20 s left  gemm/a\n[2/2] took 0 s  " + record.point.id() + ": ok\n");
 }
 
 TEST(Progress, IsSilentWhenAsked) {
