@@ -60,6 +60,9 @@ class CpuBackend final : public Backend {
  private:
   void release(void* data, std::size_t bytes, int) noexcept override { free_memory(data, bytes); }
 
+  std::optional<double> ask_partner();
+  std::optional<double> ask_team();
+
   int core_of(int thread) const { return cores_[std::size_t(thread) % cores_.size()]; }
   std::vector<int> used_cores() const {
     return {cores_.begin(), cores_.begin() + std::min<std::ptrdiff_t>(threads_, std::ptrdiff_t(cores_.size()))};
@@ -101,7 +104,7 @@ class CpuBackend final : public Backend {
     });
   }
 
-  const std::vector<int> cores_;  // read before the caller is pinned, and the caller's settings before that
+  const std::vector<int> cores_;
   const int threads_;
   const ThreadSettings settings_of_caller_;
   std::size_t since_look_ = kBytesBetweenLooks;
@@ -125,14 +128,23 @@ Buffer CpuBackend::allocate(std::size_t bytes, int slot) {
   return out;
 }
 
-// With several threads, the first and the last of the very threads that are measured: they are on their cores already,
-// and a thread of our own beside them would have to wait until OpenMP's stops spinning there.
+// No answer means that something else had one of the cores for longer than the probe waits: asked again, twice.
 Placement CpuBackend::probe_placement() {
   if (cores_.size() < 2) return Placement::none;
-  if (threads_ == 1) {  // one of several ranks: the neighbour's core
-    if (!partner_) partner_ = std::make_unique<PingPongPartner>(cores_[1]);
-    return placement_of(partner_->ask());
-  }
+  std::optional<double> round_trip;
+  for (int attempt = 0; attempt < 3 && !round_trip; ++attempt) round_trip = threads_ == 1 ? ask_partner() : ask_team();
+  return placement_of(round_trip);
+}
+
+/// One of several ranks: the neighbour's core.
+std::optional<double> CpuBackend::ask_partner() {
+  if (!partner_) partner_ = std::make_unique<PingPongPartner>(cores_[1]);
+  return partner_->ask();
+}
+
+/// The first and the last of the very threads that are measured: they are on their cores already, and a thread of our
+/// own beside them would have to wait until OpenMP's stops spinning there.
+std::optional<double> CpuBackend::ask_team() {
   PingPong line;
   std::optional<double> round_trip;
 #pragma omp parallel num_threads(threads_)
@@ -141,7 +153,7 @@ Placement CpuBackend::probe_placement() {
     if (last > 0 && thread == 0) round_trip = line.ask();
     if (last > 0 && thread == last) line.answer();
   }
-  return placement_of(round_trip);
+  return round_trip;
 }
 
 }  // namespace

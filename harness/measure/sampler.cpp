@@ -5,6 +5,7 @@
 #include <cmath>
 #include <exception>
 #include <limits>
+#include <thread>
 #include <vector>
 
 #include "harness/core/error.h"
@@ -23,6 +24,8 @@ constexpr int kMaxWarmUpChunk = 64;
 /// A placement probe costs tens of microseconds: samples much shorter are probed in groups of about this length.
 constexpr double kProbeGroupSeconds = 1e-3;
 constexpr std::size_t kProbeGroupSamples = 10;
+
+constexpr auto kProbeSleep = std::chrono::microseconds(200);  // a few times what a probe takes
 
 constexpr double kFailed = std::numeric_limits<double>::infinity();  // a rank's "time" where its launch threw
 constexpr double kContinue = -1;                                     // in place of a StopReason
@@ -139,11 +142,16 @@ class Sampler {
     return int(ranks_.broadcast(double(batch)));
   }
 
-  /// Rank 0 probes while the others wait: probes of two ranks would disturb each other.
+  /// Rank 0 probes alone: probes of two ranks would disturb each other.  The others sleep meanwhile, since a rank that
+  /// polled for rank 0's answer would keep the probe's other side off its core.
   Placement probe() {
     if (!sampled_.probe_placement) return Placement::none;
-    const Placement mine = ranks_.is_root() ? backend_.probe_placement() : Placement::none;
-    return Placement(int(ranks_.broadcast(double(mine))));
+    Placement placement = Placement::none;
+    if (ranks_.is_root())
+      placement = backend_.probe_placement();
+    else
+      std::this_thread::sleep_for(kProbeSleep);
+    return Placement(int(ranks_.broadcast(double(placement))));
   }
 
   /// Keeps a group of samples that ran between two probes.
