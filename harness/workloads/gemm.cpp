@@ -141,7 +141,7 @@ class GemmWorkload final : public Workload {
               ? accumulated_allowed(problem_.k, added, start, reference.value, reference.magnitude, DType::f32)
               : dot_product_allowed(problem_.k, reference.magnitude, DType::f32, expected, problem_.output());
       check.compare(load_element(problem_.output(), output.data(), index), expected, allowed,
-                    [&] { return fmt::format("d[{}, {}] of set {}", row, column, set); });
+                    [&, row = row, column = column] { return fmt::format("d[{}, {}] of set {}", row, column, set); });
     }
     check.include_digest(output.data(), output.size());
     if (!d_.guards_intact(set)) check.fail_outside(fmt::format("memory after d of set {} was overwritten", set));
