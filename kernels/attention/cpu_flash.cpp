@@ -86,7 +86,8 @@ class CpuFlash final : public AttentionOperation {
 #pragma omp parallel num_threads(threads_)
     {
 #pragma omp for schedule(static)
-      for (std::int64_t i = 0; i < heads_kv * key_blocks; ++i) pack_keys(buffers, i / key_blocks, i % key_blocks * kKeys);
+      for (std::int64_t i = 0; i < heads_kv * key_blocks; ++i)
+        pack_keys(buffers, i / key_blocks, i % key_blocks * kKeys);
 #pragma omp for schedule(dynamic, 1)
       for (std::int64_t i = 0; i < heads * query_blocks; ++i) {
         // The last queries see the most keys: they go first, so that no thread ends with a long task.
@@ -135,14 +136,18 @@ class CpuFlash final : public AttentionOperation {
       for (std::int64_t r = 0; r < task.rows; ++r)
         w.keys[r] = std::clamp<std::int64_t>(p_.visible(task.first + r) - first, 0, kKeys);
       multiply_scores(packed_k_.get() + head_kv * k_units_ + first * dim_units_, task.rows, w);
-      for (std::int64_t r = 0; r < task.rows; r += tiles_.rows) weigh(r, std::min<std::int64_t>(tiles_.rows, task.rows - r), w);
-      multiply_values(packed_v_.get() + head_kv * v_units_ + v_offset(first), std::min(kKeys, p_.seq_kv - first), task.rows, w);
+      for (std::int64_t r = 0; r < task.rows; r += tiles_.rows)
+        weigh(r, std::min<std::int64_t>(tiles_.rows, task.rows - r), w);
+      multiply_values(packed_v_.get() + head_kv * v_units_ + v_offset(first), std::min(kKeys, p_.seq_kv - first),
+                      task.rows, w);
     }
     finish(buffers, task, w);
   }
 
   /// Keys that some row of the tile starting at `row` sees: its last row's.
-  static std::int64_t tile_keys(const Workspace& w, std::int64_t row, std::int64_t rows) { return w.keys[row + rows - 1]; }
+  static std::int64_t tile_keys(const Workspace& w, std::int64_t row, std::int64_t rows) {
+    return w.keys[row + rows - 1];
+  }
 
   /// scores = q k^T, tile by tile; a tile of keys stays in the first-level cache for all queries.
   void multiply_scores(const std::uint32_t* k, std::int64_t queries, Workspace& w) const {
@@ -220,10 +225,10 @@ class CpuFlash final : public AttentionOperation {
   const cpu::TileSet& tiles_;
   cpu::PackFormat format_;
   int threads_;
-  std::int64_t queries_;             // of a block
-  std::int64_t padded_keys_;         // of a head
-  std::int64_t dim_units_;           // units of a packed row of q or k
-  std::int64_t k_units_, v_units_;   // of one head
+  std::int64_t queries_;                                            // of a block
+  std::int64_t padded_keys_;                                        // of a head
+  std::int64_t dim_units_;                                          // units of a packed row of q or k
+  std::int64_t k_units_, v_units_;                                  // of one head
   hwy::AlignedFreeUniquePtr<std::uint32_t[]> packed_k_, packed_v_;  // [batch * kv_heads][k_units_], [..][v_units_]
   std::vector<Workspace> workspaces_;
 };
@@ -239,7 +244,8 @@ Support supports(const AttentionProblem& problem, const Target&) {
 
 }  // namespace
 
-std::unique_ptr<AttentionOperation> make_cpu_flash(const AttentionProblem& problem, int threads, cpu::PackedTiles tiles) {
+std::unique_ptr<AttentionOperation> make_cpu_flash(const AttentionProblem& problem, int threads,
+                                                   cpu::PackedTiles tiles) {
   return std::make_unique<CpuFlash>(problem, threads, tiles);
 }
 
@@ -248,9 +254,8 @@ AttentionKernel cpu_flash_attention() {
   kernel.name = "cpu_flash";
   kernel.dtypes = {DType::f32, DType::bf16};
   kernel.supports = supports;
-  kernel.prepare = [](const AttentionProblem& problem, const Target& target, const std::vector<AttentionBuffers>&, Stream) {
-    return make_cpu_flash(problem, target.threads, cpu::best_tiles(problem.dtype));
-  };
+  kernel.prepare = [](const AttentionProblem& problem, const Target& target, const std::vector<AttentionBuffers>&,
+                      Stream) { return make_cpu_flash(problem, target.threads, cpu::best_tiles(problem.dtype)); };
   return kernel;
 }
 

@@ -99,8 +99,9 @@ struct ColumnSums {
 /// normal number, whichever is less (instructions may flush subnormals).
 double underflow(const Weights& w, std::size_t j, DType t) {
   const double smallest = std::ldexp(1.0, info(t).min_exponent) / w.sum;
-  return w.p[j] < smallest ? std::min(w.p[j], t == DType::f16 ? std::ldexp(smallest, -info(t).significand_bits) : smallest)
-                           : 0;
+  return w.p[j] < smallest
+             ? std::min(w.p[j], t == DType::f16 ? std::ldexp(smallest, -info(t).significand_bits) : smallest)
+             : 0;
 }
 
 double allowed_error(const AttentionProblem& problem, double o, const ColumnSums& c, double least_sum, double n) {

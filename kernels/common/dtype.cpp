@@ -66,9 +66,9 @@ double round_to(DType t, double value) {
   if (!std::isfinite(value)) return value;
   const DTypeInfo& type = info(t);
   if (std::abs(value) >= 2 * type.largest) return std::copysign(std::numeric_limits<double>::infinity(), value);
-  // The spacing of the type's numbers around `value` is 2^(exponent - (significand_bits - 1)): that of its binade, never
-  // finer than the subnormals'.  Beside 1.5 * 2^52 * spacing, doubles are that far apart, so that adding it rounds to
-  // a multiple of the spacing, to nearest even; subtracting it again is exact.
+  // The spacing of the type's numbers around `value` is 2^(exponent - (significand_bits - 1)): that of its binade,
+  // never finer than the subnormals'.  Beside 1.5 * 2^52 * spacing, doubles are that far apart, so that adding it
+  // rounds to a multiple of the spacing, to nearest even; subtracting it again is exact.
   std::uint64_t bits;
   std::memcpy(&bits, &value, sizeof bits);
   const int exponent = std::max(static_cast<int>(bits >> 52 & 0x7ff) - 1023, type.min_exponent);

@@ -102,14 +102,14 @@ class CpuBlockedGemm final : public GemmOperation {
  private:
   /// A block of d under work: its place, and the blocks of packed operands that make it.
   struct Block {
-    std::int64_t row, column, rows, columns, k_begin, k;
-    std::int64_t first_sum_row;  // row of d that the first row of the kept sums belongs to
-    bool last_k;
+    std::int64_t row = 0, column = 0, rows = 0, columns = 0, k_begin = 0, k = 0;
+    std::int64_t first_sum_row = 0;  // row of d that the first row of the kept sums belongs to
   };
 
   void allocate() {
     const std::int64_t units = cpu::packed_units(format_, block_k_);
-    const std::int64_t sums = sum_stride_ > 0 ? std::min(sum_rows_, round_up(problem_.m, tiles_.rows)) * sum_stride_ : 0;
+    const std::int64_t sums =
+        sum_stride_ > 0 ? std::min(sum_rows_, round_up(problem_.m, tiles_.rows)) * sum_stride_ : 0;
     const std::int64_t tile = tiles_.rows * tiles_.columns;
     for (int slice = 0; slice < row_parts_ * column_parts_; ++slice)
       workspaces_.push_back({hwy::AllocateAligned<std::uint32_t>(static_cast<std::size_t>(block_rows_ * units)),
@@ -123,8 +123,12 @@ class CpuBlockedGemm final : public GemmOperation {
     for (std::int64_t j = columns.begin; j < columns.end; j += block_columns_)
       for (std::int64_t sum_row = rows.begin; sum_row < rows.end; sum_row += sum_rows_)
         for (std::int64_t p = 0; p < problem_.k; p += block_k_) {
-          Block block{0, j, 0, std::min(block_columns_, columns.end - j), p, std::min(block_k_, problem_.k - p), sum_row,
-                      p + block_k_ >= problem_.k};
+          Block block;
+          block.column = j;
+          block.columns = std::min(block_columns_, columns.end - j);
+          block.k_begin = p;
+          block.k = std::min(block_k_, problem_.k - p);
+          block.first_sum_row = sum_row;
           cpu::pack_b(format_, b_block(buffers, block), tiles_.columns, work.b.get());
           const std::int64_t rows_end = std::min(rows.end, sum_row + sum_rows_);
           for (block.row = sum_row; block.row < rows_end; block.row += block_rows_) {
@@ -199,7 +203,7 @@ class CpuBlockedGemm final : public GemmOperation {
       task.accumulate = block.k_begin > 0;
     }
     tiles_.packed[rows - 1](task);
-    if (!block.last_k) return;
+    if (block.k_begin + block.k < problem_.k) return;
     auto* d = static_cast<std::uint16_t*>(buffers.d) + row * problem_.n + column;
     for (std::int64_t r = 0; r < rows; ++r)
       for (std::int64_t c = 0; c < columns; ++c) d[r * problem_.n + c] = float_to_bf16(task.c[r * task.c_stride + c]);

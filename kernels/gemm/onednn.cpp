@@ -45,9 +45,9 @@ class OneDnnGemm final : public GemmOperation {
       accumulate.append_sum(1.0f);
       attributes.set_post_ops(accumulate);
     }
-    const auto descriptor = describe(engine_, matrix(p.m, p.k, p.dtype, !p.a_is_k_major()),
-                                     matrix(p.k, p.n, p.dtype, p.b_is_k_major()),
-                                     matrix(p.m, p.n, p.output(), false), attributes);
+    const auto descriptor =
+        describe(engine_, matrix(p.m, p.k, p.dtype, !p.a_is_k_major()), matrix(p.k, p.n, p.dtype, p.b_is_k_major()),
+                 matrix(p.m, p.n, p.output(), false), attributes);
     implementation_ = descriptor.impl_info_str();
     matmul_ = dnnl::matmul(descriptor);
     a_ = dnnl::memory(descriptor.src_desc(), engine_, nullptr);

@@ -115,7 +115,8 @@ struct PanelA {
         for (int u = 0; u < kUnitsPerPiece; ++u) {
           const std::int64_t k = g * kPerPiece + u * F::kPerUnit, row = c.first + r;
           // Rows of the next panel are read where there are any: cheaper than stopping at this panel's end.
-          x[u] = cpu::across<F>(static_cast<const Element*>(s.data) + k * s.stride + row, s.stride, s.count - row, s.k - k);
+          x[u] = cpu::across<F>(static_cast<const Element*>(s.data) + k * s.stride + row, s.stride, s.count - row,
+                                s.k - k);
         }
         transpose(x);
         for (std::int64_t i = 0; i < std::min<std::int64_t>(4, c.width - r); ++i)
@@ -155,7 +156,8 @@ struct PanelB {
           store(F::across(row + column, s.stride), packed + u * c.width + column);
       else
         for (std::int64_t column = 0; column < c.width; column += 4)
-          store(across_edge<F>(row + column, s.stride, s.count - c.first - column, s.k - k), packed + u * c.width + column);
+          store(across_edge<F>(row + column, s.stride, s.count - c.first - column, s.k - k),
+                packed + u * c.width + column);
     }
   }
 };

@@ -44,7 +44,8 @@ struct PackSource {
 /// a in panels of `rows` rows, the last with as many as are left: panel p starts at p * rows * packed_units.
 void pack_a(PackFormat, const PackSource&, int rows, std::uint32_t* packed);
 
-/// b in panels of `columns` (a multiple of 4), the last filled up with zeros: panel p starts at p * columns * packed_units.
+/// b in panels of `columns` (a multiple of 4), the last filled up with zeros: panel p starts at p * columns *
+/// packed_units.
 void pack_b(PackFormat, const PackSource&, int columns, std::uint32_t* packed);
 
 }  // namespace assay::cpu

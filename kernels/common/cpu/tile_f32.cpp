@@ -44,9 +44,9 @@ struct F32 {
 };
 
 // As many rows as the registers hold sums of, beside one row of b and a broadcast.
-constexpr int kRows = F32::kLanes == 16          ? 14   // AVX-512: 32 registers
-                      : HWY_TARGET == HWY_NEON ? 12   // 32 registers
-                                               : 6;   // AVX2, SSE4: 16 registers
+constexpr int kRows = F32::kLanes == 16        ? 14  // AVX-512: 32 registers
+                      : HWY_TARGET == HWY_NEON ? 12  // 32 registers
+                                               : 6;  // AVX2, SSE4: 16 registers
 
 const TileSet& f32_tile_set() {
   static const TileSet tiles = tile_set<F32>(hwy::TargetName(HWY_TARGET), 1, std::make_integer_sequence<int, kRows>());

@@ -49,13 +49,18 @@ class AttentionFixture {
         lse(static_cast<std::size_t>(p.batch * p.heads * p.seq_q) * sizeof(float)) {
     std::mt19937 engine(1);
     std::normal_distribution<double> normal;
-    for (std::size_t i = 0; i < elements_q(); ++i) store_element(p.dtype, q.data(), std::int64_t(i), q_scale * normal(engine));
+    for (std::size_t i = 0; i < elements_q(); ++i)
+      store_element(p.dtype, q.data(), std::int64_t(i), q_scale * normal(engine));
     for (std::size_t i = 0; i < elements_kv(); ++i) store_element(p.dtype, k.data(), std::int64_t(i), normal(engine));
     for (std::size_t i = 0; i < elements_kv(); ++i) store_element(p.dtype, v.data(), std::int64_t(i), normal(engine));
   }
 
-  std::size_t elements_q() const { return static_cast<std::size_t>(problem.batch * problem.seq_q * problem.heads * problem.head_dim); }
-  std::size_t elements_kv() const { return static_cast<std::size_t>(problem.batch * problem.seq_kv * problem.kv_heads * problem.head_dim); }
+  std::size_t elements_q() const {
+    return static_cast<std::size_t>(problem.batch * problem.seq_q * problem.heads * problem.head_dim);
+  }
+  std::size_t elements_kv() const {
+    return static_cast<std::size_t>(problem.batch * problem.seq_kv * problem.kv_heads * problem.head_dim);
+  }
   AttentionBuffers buffers() { return {q.data(), k.data(), v.data(), o.data(), reinterpret_cast<float*>(lse.data())}; }
   void reset() { o.reset(), lse.reset(); }
 

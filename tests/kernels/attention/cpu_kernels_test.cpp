@@ -19,8 +19,8 @@ struct Shape {
 
 // Lengths of one and of primes around the blocks (126 queries, 512 keys); more keys than queries and fewer (rows that
 // see no key); one kv head for all, for some, for each.
-const Shape kShapes[] = {{1, 1, 1, 1, 1},     {2, 3, 3, 113, 113}, {1, 4, 2, 217, 239}, {1, 4, 1, 239, 113},
-                         {1, 2, 2, 1, 1031},  {1, 1, 1, 217, 1},   {2, 2, 1, 127, 521}, {1, 1, 1, 300, 40}};
+const Shape kShapes[] = {{1, 1, 1, 1, 1},    {2, 3, 3, 113, 113}, {1, 4, 2, 217, 239}, {1, 4, 1, 239, 113},
+                         {1, 2, 2, 1, 1031}, {1, 1, 1, 217, 1},   {2, 2, 1, 127, 521}, {1, 1, 1, 300, 40}};
 
 std::vector<const AttentionKernel*> cpu_kernels() {
   std::vector<const AttentionKernel*> kernels;

@@ -33,10 +33,10 @@ TEST(AttentionReference, EqualScoresGiveTheMean) {
 TEST(AttentionReference, TwoKeysAreALogisticFunction) {
   const AttentionProblem p{1, 1, 1, 1, 2, 64, false, DType::f32};
   Inputs in(p);
-  in.q[0] = 8;        // scale 1/8: scores are k's element 0
+  in.q[0] = 8;  // scale 1/8: scores are k's element 0
   in.k[0] = 2;
   in.k[64] = -1;
-  in.v[64] = 1;       // o = p of the second key = 1 / (1 + e^3)
+  in.v[64] = 1;  // o = p of the second key = 1 / (1 + e^3)
   const AttentionRow row = attention_reference(p, in.q.data(), in.k.data(), in.v.data(), 0, 0, 0);
   EXPECT_NEAR(row.o[0], 1 / (1 + std::exp(3.0)), 1e-15);
   EXPECT_EQ(row.o[1], 0);

@@ -14,12 +14,6 @@ namespace {
 
 const double kInfinity = std::numeric_limits<double>::infinity();
 
-float float_from(std::uint32_t bits) {
-  float value;
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
 double f16_by_definition(std::uint16_t bits) {
   const int exponent = bits >> 10 & 0x1f, mantissa = bits & 0x3ff;
   const double sign = bits & 0x8000 ? -1 : 1;
@@ -60,7 +54,8 @@ TEST(Bf16, EveryPatternReturns) {
 template <class Convert, class Test>
 void around_boundaries(Convert convert, Test test) {
   for (std::uint32_t pattern = 0; pattern + 1 < 0x8000; ++pattern) {
-    const double low = convert(static_cast<std::uint16_t>(pattern)), high = convert(static_cast<std::uint16_t>(pattern + 1));
+    const double low = convert(static_cast<std::uint16_t>(pattern)),
+                 high = convert(static_cast<std::uint16_t>(pattern + 1));
     if (!std::isfinite(low) || !std::isfinite(high)) continue;
     const double middle = low + (high - low) / 2;
     const std::uint32_t even = pattern % 2 == 0 ? pattern : pattern + 1;
@@ -151,7 +146,8 @@ TEST(Elements, StoreRoundsAndLoadReturns) {
 TEST(F16, AgreesWithTheCompilersType) {
   // Every 4099th fp32 (a prime, so that all exponents and many mantissas come up), and all beside fp16's midpoints.
   const auto agree = [](std::uint32_t bits) {
-    const float value = float_from(bits);
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
     if (std::isnan(value)) return;
     const _Float16 expected = static_cast<_Float16>(value);
     std::uint16_t expected_bits;

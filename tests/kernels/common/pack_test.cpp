@@ -47,8 +47,8 @@ void for_each_source(Test test) {
     for (const bool k_major : {false, true})
       for (const std::int64_t count : {1, 3, 14, 33, 70})
         for (const std::int64_t k : {1, 2, 7, 8, 33, 65}) {
-          SCOPED_TRACE(testing::Message() << "format " << static_cast<int>(format) << (k_major ? ", k-major " : ", k-minor ")
-                                          << count << " x " << k);
+          SCOPED_TRACE(testing::Message() << "format " << static_cast<int>(format)
+                                          << (k_major ? ", k-major " : ", k-minor ") << count << " x " << k);
           test(format, Source(format, k_major, count, k));
         }
 }
@@ -62,7 +62,9 @@ TEST(Pack, AInPanelsOfRowPieces) {
     for (std::int64_t i = 0; i < source.count; ++i)
       for (std::int64_t p = 0; p < units * elements_per_unit(format); ++p) {
         const std::int64_t first = i / rows * rows, panel_rows = std::min(rows, source.count - first);
-        const auto unit_at = [&](std::int64_t u) { return first * units + (u / 4 * panel_rows + i - first) * 4 + u % 4; };
+        const auto unit_at = [&](std::int64_t u) {
+          return first * units + (u / 4 * panel_rows + i - first) * 4 + u % 4;
+        };
         ASSERT_EQ(packed_element(format, packed, p, unit_at), source.at(i, p)) << i << ", " << p;
       }
   });

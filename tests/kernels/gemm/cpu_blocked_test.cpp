@@ -12,7 +12,7 @@ namespace {
 using test::GemmFixture;
 using test::text;
 
-const GemmProblem kProblems[] = {{1, 1, 1},      {7, 17, 5},      {6, 16, 8},    {12, 8, 12},
+const GemmProblem kProblems[] = {{1, 1, 1},      {7, 17, 5},     {6, 16, 8},     {12, 8, 12},
                                  {61, 101, 129}, {43, 39, 1601}, {285, 2051, 3}, {15, 33, 1537}};
 
 void check_all(DType dtype, cpu::PackedTiles tiles) {
@@ -46,7 +46,8 @@ class OnlyTarget {
 std::vector<std::int64_t> compiled_targets() {
   hwy::SetSupportedTargetsForTest(0);
   std::vector<std::int64_t> targets;
-  for (std::int64_t rest = hwy::SupportedTargets() & HWY_TARGETS; rest != 0; rest &= rest - 1) targets.push_back(rest & -rest);
+  for (std::int64_t rest = hwy::SupportedTargets() & HWY_TARGETS; rest != 0; rest &= rest - 1)
+    targets.push_back(rest & -rest);
   return targets;
 }
 
@@ -78,7 +79,8 @@ TEST(CpuBlockedGemm, Bf16OutputIsRoundedOnceToNearestEven) {
   for (std::int64_t p = 0; p < problem.k; ++p)
     for (std::int64_t j = 0; j < problem.n; ++j)
       store_element(DType::bf16, fixture.b(), problem.b_index(p, j), p < 1000 + j ? 1 : 0);
-  for (const cpu::PackedTiles tiles : {cpu::best_tiles(DType::bf16), cpu::PackedTiles{&cpu::f32_tiles(), cpu::PackFormat::bf16_widened}}) {
+  for (const cpu::PackedTiles tiles :
+       {cpu::best_tiles(DType::bf16), cpu::PackedTiles{&cpu::f32_tiles(), cpu::PackFormat::bf16_widened}}) {
     fixture.reset();
     make_cpu_blocked_gemm(problem, 1, tiles)->launch(fixture.buffers(), nullptr);
     for (std::int64_t i = 0; i < problem.m; ++i)

@@ -20,9 +20,9 @@ struct Shape {
 
 // One, one row, one column, primes, just over and under tiles (14 x 32, 6 x 16) and packing pieces (4, 8), several
 // blocks of rows (280), of columns (2048) and of k (768 and 1536), and k far larger than the rest.
-const Shape kShapes[] = {{1, 1, 1},    {1, 1, 2},     {1, 97, 3},    {97, 1, 5},     {2, 3, 4},       {13, 31, 7},
-                         {14, 32, 8},  {15, 33, 9},   {28, 64, 16},  {127, 131, 61}, {281, 67, 33},   {37, 53, 769},
-                         {29, 47, 1537}, {3, 2081, 19}, {571, 5, 11},  {1, 1, 50021},  {5, 3, 20011}, {1123, 9, 1601}};
+const Shape kShapes[] = {{1, 1, 1},      {1, 1, 2},     {1, 97, 3},   {97, 1, 5},     {2, 3, 4},     {13, 31, 7},
+                         {14, 32, 8},    {15, 33, 9},   {28, 64, 16}, {127, 131, 61}, {281, 67, 33}, {37, 53, 769},
+                         {29, 47, 1537}, {3, 2081, 19}, {571, 5, 11}, {1, 1, 50021},  {5, 3, 20011}, {1123, 9, 1601}};
 const GemmLayout kLayouts[] = {GemmLayout::tn, GemmLayout::nn, GemmLayout::nt};
 
 std::vector<const GemmKernel*> cpu_kernels() {

@@ -18,7 +18,8 @@ TEST(GemmReference, IntegersInEveryTypeAndLayout) {
         for (std::int64_t q = 0; q < p.k; ++q)
           store_element(type.dtype, a.data(), p.a_index(i, q), static_cast<double>(q % 2 == 0 ? i + 1 : -(i + 1)));
       for (std::int64_t q = 0; q < p.k; ++q)
-        for (std::int64_t j = 0; j < p.n; ++j) store_element(type.dtype, b.data(), p.b_index(q, j), static_cast<double>(q + j));
+        for (std::int64_t j = 0; j < p.n; ++j)
+          store_element(type.dtype, b.data(), p.b_index(q, j), static_cast<double>(q + j));
       for (std::int64_t i = 0; i < p.m; ++i)
         for (std::int64_t j = 0; j < p.n; ++j) {
           // sum over q of (-1)^q (q + j) = (0 - 1 + 2 - 3 + 4 - 5 + 6) + j = 3 + j; without signs 21 + 7 j
