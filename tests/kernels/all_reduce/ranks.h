@@ -1,5 +1,6 @@
 // Buffers of some ranks for a test: exact inputs, outputs poisoned with NaN, guards around them.
 #pragma once
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -16,6 +17,14 @@ class Ranks {
       input_.emplace_back(stride);
       output_.emplace_back(stride);
     }
+    for (std::int64_t i = 0; i < problem.count; ++i)
+      expected_.push_back(all_reduce_expected(problem.peers.ranks, i, kSeed));
+    for (int local = 0; local < problem.peers.local; ++local) {
+      inputs_.emplace_back(std::size_t(problem.bytes()));
+      for (std::int64_t i = 0; i < problem.count; ++i)
+        store_element(problem.dtype, inputs_.back().data(), i,
+                      all_reduce_input(problem.peers.first_local + local, problem.peers.ranks, i, kSeed));
+    }
     reset();
   }
 
@@ -26,9 +35,7 @@ class Ranks {
       std::fill(output(local).begin(), output(local).end(), kGuardByte);
       auto* target = (problem_.in_place ? output(local) : input(local)).data() + kGuard;
       std::memset(output(local).data() + kGuard, 0xff, std::size_t(problem_.bytes()));
-      for (std::int64_t i = 0; i < problem_.count; ++i)
-        store_element(problem_.dtype, target, i,
-                      all_reduce_input(problem_.peers.first_local + local, problem_.peers.ranks, i, 9));
+      std::memcpy(target, inputs_[std::size_t(local)].data(), std::size_t(problem_.bytes()));
     }
   }
 
@@ -48,15 +55,14 @@ class Ranks {
       const std::string rank = "rank " + std::to_string(problem_.peers.first_local + local);
       for (std::int64_t i = 0; i < problem_.count; ++i) {
         const double got = load_element(problem_.dtype, output(local).data() + kGuard, i);
-        const double expected = all_reduce_expected(problem_.peers.ranks, i, 9);
+        const double expected = expected_[std::size_t(i)];
         if (!(got == expected))
           return rank + " element " + std::to_string(i) + " is " + std::to_string(got) + ", not " +
                  std::to_string(expected);
-        if (problem_.in_place) continue;
-        const double in = load_element(problem_.dtype, input(local).data() + kGuard, i);
-        if (!(in == all_reduce_input(problem_.peers.first_local + local, problem_.peers.ranks, i, 9)))
-          return rank + " input " + std::to_string(i) + " was changed";
       }
+      const std::vector<std::uint8_t>& original = inputs_[std::size_t(local)];
+      if (!problem_.in_place && std::memcmp(input(local).data() + kGuard, original.data(), original.size()) != 0)
+        return rank + ": input was changed";
       for (const auto* memory : {&input(local), &output(local)})
         for (std::size_t g = 0; g < kGuard; ++g)
           if ((*memory)[g] != kGuardByte || (*memory)[memory->size() - 1 - g] != kGuardByte)
@@ -69,11 +75,14 @@ class Ranks {
   using Memory = std::vector<std::uint8_t>;
   static constexpr std::size_t kGuard = 64;
   static constexpr std::uint8_t kGuardByte = 0x5a;
+  static constexpr std::uint64_t kSeed = 9;
   Memory& input(int local) { return input_[std::size_t(local)]; }
   Memory& output(int local) { return output_[std::size_t(local)]; }
 
   AllReduceProblem problem_;
-  std::vector<Memory> input_, output_;
+  std::vector<Memory> input_, output_;  // with guards, as the kernel gets them
+  std::vector<Memory> inputs_;          // what `input_` starts as
+  std::vector<double> expected_;
 };
 
 }  // namespace assay
