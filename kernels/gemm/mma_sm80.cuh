@@ -134,7 +134,7 @@ class TileLoader {
 
   /// Enqueues the copy of the next tile to shared address `tile`.  What lies outside the operand becomes zero.
   __device__ void load(std::uint32_t tile) {
-#pragma unroll
+#pragma unroll kUnroll
     for (int i = 0; i < kCopies; ++i) {
       const int row = row_ + i * kRowsPerPass;
       const int valid = outer_ + i * kRowsPerPass < outer_limit_ ? inner_limit_ - inner_ : 0;  // elements
@@ -149,6 +149,8 @@ class TileLoader {
   static constexpr int kCopiesPerRow = Tile::kRowBytes / Copy::kBytes;
   static constexpr int kRowsPerPass = MmaSm80Shape::kThreads / kCopiesPerRow;
   static constexpr int kCopies = Tile::kBytes / (MmaSm80Shape::kThreads * Copy::kBytes);
+  // Eight or sixteen narrow copies at once need more registers than the accumulators leave.
+  static constexpr int kUnroll = Copy::kBytes == 16 ? kCopies : 1;
 
   __device__ void copy(std::uint32_t shared, const char* source, int valid) const {
     if constexpr (Copy::kBytes == 16) {  // rows are whole chunks, so a chunk is inside or outside
