@@ -16,7 +16,6 @@ namespace assay {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::MatchesRegex;
 
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
@@ -152,8 +151,10 @@ TEST(AllReducePlanted, OneElementOffByOneIsNamedByRankAndIndex) {
         },
         placement);
     EXPECT_FALSE(check.ok());
+    EXPECT_THAT(check.where, HasSubstr("element 7777, set 0, timed"));
+    if (std::string(placement) == "in_place") continue;  // there the next launch spreads the error to all ranks
+    EXPECT_THAT(check.where, HasSubstr("output of rank 1"));
     EXPECT_EQ(check.wrong, 2);  // in the timed buffers, and in the launch after them
-    EXPECT_THAT(check.where, MatchesRegex("output of rank 1, element 7777, set 0, timed"));
   }
 }
 
