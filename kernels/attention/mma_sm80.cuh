@@ -15,11 +15,11 @@
 // Tile        128 queries x 96 keys (head_dim 64) or x 32 keys (128); 4 warps
 // Shared      40 KiB (64), 48 KiB (128): q, k, v.  16-byte chunk c of row r lies at chunk c ^ (r % 8), so that the
 //             eight rows of an ldmatrix block, and o's stores, fall into different banks: no conflicts.
-// Registers   160 accumulators, up to 249 registers a thread, no spills; two blocks an SM
-// Shapes      any seq_q, seq_kv below 2^29 (zero keys in sight included), heads a multiple of kv_heads, any batch;
-//             all five arrays 16-byte aligned
-// Source      Dao, "FlashAttention-2" (arXiv 2307.08691); tile sizes and copy order as published there for A100.
-//             C++17.
+// Registers   160 accumulators; 234 to 255 registers a thread from sm_80 to sm_103a, no spills; two blocks an SM
+// Shapes      any seq_q, seq_kv below 2^29 (zero keys in sight included), heads (at most 65535) a multiple of kv_heads,
+//             any batch; all five arrays 16-byte aligned
+// Source      Dao, "FlashAttention-2" (arXiv 2307.08691): split of the work and order of the copies; fewer keys a tile
+//             (see MmaSm80Tile).  C++17.
 #pragma once
 #include "kernels/attention/cuda_block.cuh"
 #include "kernels/attention/cuda_params.h"
