@@ -75,9 +75,6 @@ class RingMember {
   void run(const void* input, void* output);
 
  private:
-  struct Part {
-    std::int64_t first, count;  // elements of the message
-  };
   void ring_block(const std::byte* input, std::byte* output, std::int64_t first, std::int64_t count);
   void flat_block(const std::byte* input, std::byte* output, std::int64_t first, std::int64_t count);
   std::byte* slot(int rank) const;
