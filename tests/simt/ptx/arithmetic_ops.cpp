@@ -1,6 +1,7 @@
 // Integer, floating-point and bit instructions.
 #include <algorithm>
 #include <bit>
+#include <cfenv>
 #include <cmath>
 #include <limits>
 
@@ -143,6 +144,18 @@ struct Rsqrt {
 };
 
 // ---------------------------------------------------------------- forms of their own
+/// A rounding mode other than nearest.
+template <int kMode, class Shape>
+struct Directed {
+  template <class T, class F>
+  static void run(Warp& w, const Inst& i, std::uint32_t lanes) {
+    const int before = std::fegetround();
+    std::fesetround(kMode);
+    Shape::template run<T, F>(w, i, lanes);
+    std::fesetround(before);
+  }
+};
+
 template <class T, class D, bool kAdd>
 void wide(Warp& w, const Inst& i, std::uint32_t lanes) {
   D* d = w.row<D>(i.op[0]);
@@ -298,6 +311,18 @@ constexpr Opcode kOpcodes[] = {
     {"mad.wide", "", "wttw", choose_wide<true>},
     {"mad.rn", "ftz", "tttt", floating<Ternary, Fma>},
     {"fma", "rn ftz", "tttt", any_float<Ternary, Fma>},
+    {"add.rz", "ftz", "ttt", floating<Directed<FE_TOWARDZERO, Binary>, Add>},
+    {"add.rm", "ftz", "ttt", floating<Directed<FE_DOWNWARD, Binary>, Add>},
+    {"add.rp", "ftz", "ttt", floating<Directed<FE_UPWARD, Binary>, Add>},
+    {"sub.rz", "ftz", "ttt", floating<Directed<FE_TOWARDZERO, Binary>, Sub>},
+    {"sub.rm", "ftz", "ttt", floating<Directed<FE_DOWNWARD, Binary>, Sub>},
+    {"sub.rp", "ftz", "ttt", floating<Directed<FE_UPWARD, Binary>, Sub>},
+    {"mul.rz", "ftz", "ttt", floating<Directed<FE_TOWARDZERO, Binary>, Mul>},
+    {"mul.rm", "ftz", "ttt", floating<Directed<FE_DOWNWARD, Binary>, Mul>},
+    {"mul.rp", "ftz", "ttt", floating<Directed<FE_UPWARD, Binary>, Mul>},
+    {"fma.rz", "ftz", "tttt", floating<Directed<FE_TOWARDZERO, Ternary>, Fma>},
+    {"fma.rm", "ftz", "tttt", floating<Directed<FE_DOWNWARD, Ternary>, Fma>},
+    {"fma.rp", "ftz", "tttt", floating<Directed<FE_UPWARD, Ternary>, Fma>},
     {"div", "rn approx full ftz", "ttt",
      [](Type t) { return integer<Binary, Div>(t) ? integer<Binary, Div>(t) : floating<Binary, Div>(t); }},
     {"rem", "", "ttt", integer<Binary, Rem>},

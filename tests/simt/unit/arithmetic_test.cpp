@@ -161,6 +161,21 @@ TEST(Instruction, Tf32RoundsTiesAwayFromZero) {
   EXPECT_EQ(d[4], 0x3f802000u);
 }
 
+TEST(Instruction, DirectedRounding) {
+  std::array<float, 32> one{}, tiny{};
+  one.fill(1), tiny.fill(0x1p-30f);
+  one[1] = -1, tiny[1] = -0x1p-30f;
+  const auto up = run_instruction<float, float>("add.rp.f32 %d, %a, %b", ".f32", ".f32", {one, tiny});
+  const auto down = run_instruction<float, float>("fma.rm.f32 %d, %a, %a, %b", ".f32", ".f32", {one, tiny});
+  const auto zero = run_instruction<float, float>("add.rz.f32 %d, %a, %b", ".f32", ".f32", {one, tiny});
+  EXPECT_EQ(up[0], std::nextafter(1.f, 2.f));
+  EXPECT_EQ(up[1], -1.f);
+  EXPECT_EQ(down[0], 1.f);
+  EXPECT_EQ(down[1], std::nextafter(1.f, 0.f));
+  EXPECT_EQ(zero[0], 1.f);
+  EXPECT_EQ(zero[1], -1.f);
+}
+
 TEST(Instruction, PackedHalvesActSeparately) {
   std::array<U32, 32> a, b, c;
   const auto pair = [](_Float16 low, _Float16 high) {
@@ -194,7 +209,7 @@ TEST(Decoder, NamesWhatItDoesNotKnow) {
     }
   };
   EXPECT_NE(message("dp4a.u32.u32 %r0, %r1, %r2, %r3;").find("dp4a"), std::string::npos);
-  EXPECT_NE(message("add.rz.f32 %f0, %f1, %f2;").find("modifier .rz"), std::string::npos);
+  EXPECT_NE(message("add.sat.f32 %f0, %f1, %f2;").find("modifier .sat"), std::string::npos);
   EXPECT_NE(message("and.f32 %f0, %f1, %f2;").find("type"), std::string::npos);
   EXPECT_NE(message("ld.shared::cluster.u32 %r0, [%r1];").find("shared::cluster"), std::string::npos);
   EXPECT_NE(message("add.u32 %r0, %r1;").find("too few operands"), std::string::npos);

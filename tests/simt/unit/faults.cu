@@ -40,7 +40,8 @@ __device__ void bulk_store(int* out) {
   if (kFence) asm volatile("fence.proxy.async.shared::cta;\n" ::: "memory");
   __syncwarp();
   if (threadIdx.x == 0) {
-    asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], 128;\n" ::"l"(out), "r"(shared_address(box)) : "memory");
+    asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], 128;\n" ::"l"(out), "r"(shared_address(box))
+                 : "memory");
     asm volatile("cp.async.bulk.commit_group;\ncp.async.bulk.wait_group 0;\n" ::: "memory");
   }
 }
@@ -55,15 +56,22 @@ extern "C" __global__ void bulk_load(const int* in, int* out) {
   if (threadIdx.x == 0) {
     asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;\nfence.mbarrier_init.release.cluster;\n" ::"r"(b) : "memory");
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], 128;\n" ::"r"(b) : "memory");
-    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], 128, [%2];\n"
-                 ::"r"(shared_address(box)), "l"(in), "r"(b) : "memory");
+    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], 128, [%2];\n" ::"r"(
+                     shared_address(box)),
+                 "l"(in), "r"(b)
+                 : "memory");
   }
   __syncthreads();
-  asm volatile("{\n.reg .pred done;\nWAIT: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], 0;\n@!done bra WAIT;\n}\n" ::"r"(b) : "memory");
+  asm volatile(
+      "{\n.reg .pred done;\nWAIT: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], 0;\n@!done bra WAIT;\n}\n" ::"r"(
+          b)
+      : "memory");
   out[threadIdx.x] = box[threadIdx.x];
 }
 
-extern "C" __global__ void past_the_end(int* out, int n) { if (int(threadIdx.x) <= n) out[threadIdx.x] = 1; }
+extern "C" __global__ void past_the_end(int* out, int n) {
+  if (int(threadIdx.x) <= n) out[threadIdx.x] = 1;
+}
 extern "C" __global__ void before_the_start(int* out) { out[int(threadIdx.x) - 1] = 1; }
 extern "C" __global__ void outside_shared(int* out, int i) {
   extern __shared__ int dynamic[];
@@ -99,7 +107,10 @@ extern "C" __global__ void wait_for_nobody(int* out) {
   const uint32_t b = shared_address(&barrier);
   if (threadIdx.x == 0) asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;\n" ::"r"(b) : "memory");
   __syncthreads();
-  asm volatile("{\n.reg .pred done;\nWAIT: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], 0;\n@!done bra WAIT;\n}\n" ::"r"(b) : "memory");
+  asm volatile(
+      "{\n.reg .pred done;\nWAIT: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], 0;\n@!done bra WAIT;\n}\n" ::"r"(
+          b)
+      : "memory");
   out[threadIdx.x] = 1;
 }
 
@@ -122,8 +133,12 @@ __device__ void sum_by_the_last(int* partial, unsigned* count, int* total) {
   }
 }
 extern "C" __global__ void last_block(int* p, unsigned* c, int* t) { sum_by_the_last<true, true>(p, c, t); }
-extern "C" __global__ void last_block_without_release(int* p, unsigned* c, int* t) { sum_by_the_last<false, true>(p, c, t); }
-extern "C" __global__ void last_block_without_acquire(int* p, unsigned* c, int* t) { sum_by_the_last<true, false>(p, c, t); }
+extern "C" __global__ void last_block_without_release(int* p, unsigned* c, int* t) {
+  sum_by_the_last<false, true>(p, c, t);
+}
+extern "C" __global__ void last_block_without_acquire(int* p, unsigned* c, int* t) {
+  sum_by_the_last<true, false>(p, c, t);
+}
 
 // CTA 0 waits for a flag that CTA 1 sets.
 extern "C" __global__ void wait_for_a_later_cta(int* data, unsigned* flag, int* out) {
