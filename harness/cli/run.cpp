@@ -99,7 +99,6 @@ int measure(const Options& options, const std::vector<std::string>& arguments, c
             const Catalog& workloads, Machine& machine, Communicator& communicator) {
   RunOptions run_options{options.out.empty() ? default_path(options.selection.suite) : fs::path(options.out),
                          options.resume,
-                         options.selection.threads,
                          {"assay"}};
   run_options.command.insert(run_options.command.end(), arguments.begin(), arguments.end());
   if (communicator.is_root()) make_folder_of(run_options.out);

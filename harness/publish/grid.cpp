@@ -10,7 +10,8 @@ namespace assay {
 namespace {
 
 std::string interval(const TableRow& row) {
-  if (!row.seconds || !row.seconds_low || !row.seconds_high) return {};
+  constexpr std::int64_t kLeastSamples = 6;  // the range of fewer holds the median with less than 95 % confidence
+  if (!row.seconds || !row.seconds_low || !row.seconds_high || row.samples < kLeastSamples) return {};
   // Relative, as percent of the median: the reader sees at once how sharp a figure is.
   return fmt::format("-{:.2f} +{:.2f} %", 100 * (*row.seconds - *row.seconds_low) / *row.seconds,
                      100 * (*row.seconds_high - *row.seconds) / *row.seconds);

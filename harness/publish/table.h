@@ -30,7 +30,7 @@ std::string to_table_json(const std::vector<TableRow>&);
 std::string to_console(const std::vector<TableRow>&, int columns);
 
 /// `value` with the digits its interval supports: two significant digits of the half width (at least 1 digit, at most
-/// 6).
+/// 6); 3 digits where the interval has no width, as that of a single sample.
 std::string format_with_interval(double value, double low, double high);
 
 }  // namespace assay

@@ -43,11 +43,13 @@ std::string rate_in_units(const Unit (&units)[N], const std::optional<double>& r
 std::string format_with_interval(double value, double low, double high) {
   if (!std::isfinite(value)) return "-";
   constexpr int kMostDigits = 6;
+  constexpr int kDigitsWithoutInterval = 3;  // no width is no certainty: there were too few samples to have one
   if (value == 0) return "0";
   const int magnitude = int(std::floor(std::log10(std::abs(value))));  // of the first digit
   const double half_width = (high - low) / 2;
-  int last = magnitude - (kMostDigits - 1);  // the power of ten of the last digit shown
-  if (std::isfinite(half_width) && half_width > 0) last = std::max(last, int(std::floor(std::log10(half_width))) - 1);
+  int last = magnitude - (kDigitsWithoutInterval - 1);  // the power of ten of the last digit shown
+  if (std::isfinite(half_width) && half_width > 0)
+    last = std::max(magnitude - (kMostDigits - 1), int(std::floor(std::log10(half_width))) - 1);
   last = std::min(last, magnitude);  // at least one digit
   const double step = std::pow(10.0, std::abs(last));
   if (last > 0) return fmt::format("{:.0f}", std::round(value / step) * step);

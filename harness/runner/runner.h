@@ -25,7 +25,6 @@ class Progress;  // progress.h
 struct RunOptions {
   std::filesystem::path out;
   bool resume = false;
-  int threads = 0;                   // CPU threads; 0: all this process may use
   std::vector<std::string> command;  // for the provenance
 };
 

@@ -161,6 +161,12 @@ TEST(Console, FitsItsWidth) {
   EXPECT_THAT(narrow, HasSubstr("cpu_blocked"));
 }
 
+TEST(Console, ShowsNoIntervalOfTooFewSamples) {
+  Record record = ok_record();
+  record.measurement.seconds.resize(5);
+  EXPECT_THAT(to_console(table_rows({sample_result({record})}), 200), Not(HasSubstr("interval")));
+}
+
 TEST(Console, AlignsItsColumns) {
   const std::string text =
       to_console(table_rows({sample_result({ok_record(64, "cpu_blocked", 4e-3), ok_record(4096, "x", 1e-6)})}), 400);
@@ -189,9 +195,10 @@ TEST(FormatWithInterval, ShowsTheDigitsTheIntervalSupports) {
   EXPECT_EQ(format_with_interval(123.456, 100, 140), "123");          // 20
   EXPECT_EQ(format_with_interval(123.456, -1e3, 1e3), "100");         // 1000: one digit stays
   EXPECT_EQ(format_with_interval(123.456, 23, 223), "120");           // 100
-  EXPECT_EQ(format_with_interval(123.456789, 123.456789, 123.456789), "123.457");
+  EXPECT_EQ(format_with_interval(123.456789, 123.456788, 123.456790), "123.457");
   EXPECT_EQ(format_with_interval(0.00123456789, 0.00123, 0.00124), "0.0012346");
-  EXPECT_EQ(format_with_interval(1234567, 1234567, 1234567), "1234570");
+  EXPECT_EQ(format_with_interval(1234567, 1234566, 1234568), "1234570");
+  EXPECT_EQ(format_with_interval(123.456789, 123.456789, 123.456789), "123");  // one sample
   EXPECT_EQ(format_with_interval(0, 0, 0), "0");
   EXPECT_EQ(format_with_interval(std::nan(""), 0, 1), "-");
 }

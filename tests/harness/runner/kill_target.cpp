@@ -42,7 +42,7 @@ int main(int count, char** words) {
   Machine machine(1);
   const auto alone = make_single_communicator();
   Progress progress(stderr, true);
-  RunOptions options{out, true, 1, {"kill_target"}};
+  RunOptions options{out, true, {"kill_target"}};
   const auto planned = plan(suite, catalog, machine, *alone);
   return run(suite, catalog, planned, machine, *alone, options, progress, std::atomic<bool>{false}).complete ? 0 : 1;
 }
