@@ -161,6 +161,8 @@ class Finder {
     const auto least = schema.value("minItems", std::size_t(0));
     if (value.size() < least)
       return breach(place, value, fmt::format("at least {} element{}", least, least == 1 ? "" : "s"));
+    if (schema.contains("maxItems") && value.size() > schema["maxItems"].get<std::size_t>())
+      return breach(place, value, fmt::format("at most {} elements", schema["maxItems"].get<std::size_t>()));
     if (schema.contains("items"))
       for (std::size_t i = 0; i < value.size(); ++i)
         if (auto breach = find(schema["items"], value[i], fmt::format("{}/{}", place, i))) return breach;

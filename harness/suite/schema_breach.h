@@ -13,8 +13,8 @@ struct Breach {
 };
 
 /// The first breach in document order, of the keywords our schemas use: $ref, type, const, enum, anyOf, required,
-/// properties, additionalProperties, items, minItems, uniqueItems, minProperties, minLength, minimum, maximum,
-/// exclusiveMinimum, exclusiveMaximum.
+/// properties, additionalProperties, items, minItems, maxItems, uniqueItems, minProperties, minLength, minimum,
+/// maximum, exclusiveMinimum, exclusiveMaximum.
 std::optional<Breach> find_breach(const nlohmann::ordered_json& schema, const nlohmann::ordered_json& value);
 
 }  // namespace assay

@@ -82,7 +82,7 @@ const ordered_json& schema() {
       "version": {"const": "v1"},
       "mode": {"anyOf": [{"type": "string", "enum": ["fast", "slow"]},
                          {"type": "array", "minItems": 1, "items": {"enum": ["fast", "slow"]}}]},
-      "list": {"type": "array", "minItems": 2, "uniqueItems": true, "items": {"$ref": "#/definitions/item"}},
+      "list": {"type": "array", "minItems": 2, "maxItems": 3, "uniqueItems": true, "items": {"$ref": "#/definitions/item"}},
       "odd/key~": {"type": "boolean"},
       "mixed": {"type": ["integer", "string"]},
       "nothing": {"type": "null"}
@@ -126,6 +126,7 @@ TEST(FindBreach, SaysWhatIsThereAndWhatWouldBeRight) {
   EXPECT_EQ(breach(R"({"name": "x", "mode": []})"), "/mode is an empty array, expected at least 1 element");
   EXPECT_EQ(breach(R"({"name": "x", "mode": ["fast", "quick"]})"), "/mode/1 is \"quick\", expected one of fast, slow");
   EXPECT_EQ(breach(R"({"name": "x", "list": [{}]})"), "/list is an array, expected at least 2 elements");
+  EXPECT_EQ(breach(R"({"name": "x", "list": [1, 2, 3, 4]})"), "/list is an array, expected at most 3 elements");
   EXPECT_EQ(breach(R"({"name": "x", "list": [{}, {}]})"), "/list/1 repeats an object");
   EXPECT_EQ(breach(R"({"name": "x", "list": [{}, {"b": "c"}]})"), "/list/1/b is \"c\", expected an integer");
   EXPECT_EQ(breach(R"({"name": "x", "odd/key~": 1})"), "/odd~1key~0 is 1, expected true or false");

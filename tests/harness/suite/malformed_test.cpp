@@ -50,7 +50,10 @@ TEST(Malformed, Defaults) {
                               "\"defaults\": {" + inside + "}, "));
   };
   EXPECT_THAT(defaults(R"("cache": "warm")"), HasSubstr("/defaults/cache: is \"warm\", expected one of cold, hot"));
-  EXPECT_THAT(defaults(R"("seed": -1)"), HasSubstr("/defaults/seed: is -1, expected at least 0"));
+  EXPECT_THAT(defaults(R"("seed": -1)"),
+              HasSubstr("/defaults/seed: is -1, expected a whole number from 0 to 9223372036854775807"));
+  EXPECT_THAT(defaults(R"("seed": 18446744073709551615)"),
+              HasSubstr("/defaults/seed: is 18446744073709551615, expected a whole"));
   EXPECT_THAT(defaults(R"("dtype": "f32")"), HasSubstr("/defaults/dtype: unknown key"));
   EXPECT_THAT(defaults(R"("device": "tpu")"), HasSubstr("/defaults/device: is \"tpu\""));
 }
