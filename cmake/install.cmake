@@ -6,7 +6,7 @@ endif()
 include(GNUInstallDirs)
 
 # DT_RPATH rather than RUNPATH: it also serves the libraries our libraries need.
-set_target_properties(assay PROPERTIES INSTALL_RPATH "$ORIGIN/../lib")
+set_target_properties(assay PROPERTIES INSTALL_RPATH "$ORIGIN/../lib" RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 target_link_options(assay PRIVATE -Wl,--disable-new-dtags)
 
 install(TARGETS assay RUNTIME_DEPENDENCY_SET assay_libraries RUNTIME DESTINATION bin)
