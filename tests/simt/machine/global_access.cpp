@@ -4,6 +4,7 @@
 namespace simt {
 
 void Cluster::global_access(unsigned a, std::uint64_t addr, std::uint32_t bytes, bool is_write, bool strong, Site s) {
+  if (bytes == 1) return;  // half a granule: a neighbour's byte would look like ours
   GlobalMemory::Conflict other;
   const Clocks& view = clocks_[a];
   if (!global.access(addr, bytes, is_write, strong, id, {a, view.seen[a], s}, view, other)) return;

@@ -65,6 +65,12 @@ void Cluster::access(Cta& c, std::uint32_t addr, std::uint32_t bytes, bool is_wr
     throw Error(Fault::Race, where() + "\n  " + kind + " by " + by(self) + "\n  is not ordered after the " +
                                  other_kind + " by " + by(other));
   };
+  if (bytes == 1) {  // half a granule: neighbours may be others' business, so only initialisation is followed
+    Cell& cell = c.shadow_[a / 2];
+    if (!cell.write.clock && !is_write) throw Error(Fault::Uninitialised, where() + " read by " + by(self));
+    if (!cell.write.clock) cell.write = self, cell.async_write = async_proxy;
+    return;
+  }
   for (; a < addr + bytes; a += 2) {
     Cell& cell = c.shadow_[a / 2];
     if (!cell.write.clock) {
