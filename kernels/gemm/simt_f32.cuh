@@ -32,17 +32,14 @@ class SimtTileLoader {
   /// `base` is [extent, k] where k-major, else [k, extent], packed; the tiles begin at `mn` and k = 0.
   __device__ SimtTileLoader(const void* base, int mn, int extent, int k)
       : pitch_(kKMajor ? k : extent),
-        row_(kKMajor ? threadIdx.x / 2 : threadIdx.x / 32),
-        column_(kKMajor ? threadIdx.x % 2 * 4 : threadIdx.x % 32 * 4),
-        outer_(row_ + (kKMajor ? mn : 0)),
-        inner_(column_ + (kKMajor ? 0 : mn)),
-        outer_limit_(kKMajor ? extent : k),
-        inner_limit_(kKMajor ? k : extent),
-        next_(static_cast<const float*>(base) + outer_ * pitch_ + inner_) {}
+        remaining_k_(kKMajor ? (mn + row() < extent ? k - column() : 0) : k - row()),
+        width_(extent - mn - column()),
+        next_(static_cast<const float*>(base) + (row() + (kKMajor ? mn : 0)) * pitch_ + column() + (kKMajor ? 0 : mn)) {
+  }
 
   /// Reads the next tile into registers; what lies outside the operand is zero.
   __device__ void read() {
-    const int valid = outer_ < outer_limit_ ? inner_limit_ - inner_ : 0;
+    const int valid = kKMajor ? remaining_k_ : remaining_k_ > 0 ? width_ : 0;
     if constexpr (kVectors) {  // rows are multiples of four elements, so four are inside or outside together
       const float4 four = valid > 0 ? *reinterpret_cast<const float4*>(next_) : make_float4(0, 0, 0, 0);
       value_[0] = four.x, value_[1] = four.y, value_[2] = four.z, value_[3] = four.w;
@@ -51,23 +48,27 @@ class SimtTileLoader {
       for (int i = 0; i < 4; ++i) value_[i] = i < valid ? next_[i] : 0.0f;
     }
     next_ += kKMajor ? SimtF32Shape::kTileK : SimtF32Shape::kTileK * pitch_;
-    (kKMajor ? inner_ : outer_) += SimtF32Shape::kTileK;
+    remaining_k_ -= SimtF32Shape::kTileK;
   }
 
   __device__ void write(Buffer& tile) const {
     if constexpr (kKMajor) {
 #pragma unroll
-      for (int i = 0; i < 4; ++i) tile[column_ + i][row_] = value_[i];
+      for (int i = 0; i < 4; ++i) tile[column() + i][row()] = value_[i];
     } else {
-      *reinterpret_cast<float4*>(&tile[row_][column_]) = make_float4(value_[0], value_[1], value_[2], value_[3]);
+      *reinterpret_cast<float4*>(&tile[row()][column()]) = make_float4(value_[0], value_[1], value_[2], value_[3]);
     }
   }
 
  private:
+  // Of this thread's elements, in the tile as stored in memory.
+  __device__ static int row() { return kKMajor ? threadIdx.x / 2 : threadIdx.x / 32; }
+  __device__ static int column() { return kKMajor ? threadIdx.x % 2 * 4 : threadIdx.x % 32 * 4; }
+
+  // Few members: the accumulators leave little of the 128 registers.
   std::int64_t pitch_;  // elements between rows in memory
-  int row_, column_;    // of this thread's elements, in the tile as stored in memory
-  int outer_, inner_;   // the same in the operand
-  int outer_limit_, inner_limit_;
+  int remaining_k_;     // elements of k from this thread's first on; none where its row lies outside
+  int width_;           // mn-major: elements of m or n from this thread's first on
   const float* next_;
   float value_[4] = {};
 };
@@ -130,7 +131,7 @@ __global__ void __launch_bounds__(SimtF32Shape::kThreads, 2) simt_f32(GemmKernel
       loader_a.read();
       loader_b.read();
     }
-#pragma unroll
+#pragma unroll 2  // fully unrolled, ptxas reads so far ahead that it spills on sm_90 and later
     for (int k = 0; k < Shape::kTileK; ++k) {
       float a[8], b[8];
       load_eight(a, shared_a[buffer][k], thread_m * 4);
