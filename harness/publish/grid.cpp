@@ -37,6 +37,7 @@ constexpr ColumnSpec kColumns[] = {
     {"device", false, 3, [](const TableRow& r) { return r.device; }},
     {"dtype", false, 0, [](const TableRow& r) { return r.dtype; }},
     {"shape", false, 0, [](const TableRow& r) { return r.shape; }},
+    {"shape of", false, 5, [](const TableRow& r) { return r.labels; }},
     {"cache", false, 6, [](const TableRow& r) { return r.cache; }},
     {"mode", false, 7, [](const TableRow& r) { return r.mode; }},
     {"time", true, 0, [](const TableRow& r) { return format_seconds(r.seconds, r.seconds_low, r.seconds_high); }},

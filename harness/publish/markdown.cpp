@@ -10,17 +10,15 @@ namespace {
 std::string escaped(const std::string& text) {
   std::string out;
   for (const char c : text) {
-    if (c == '|' || c == '\\')
-      out += std::string("\\") + c;
-    else
-      out += c == '\n' || c == '\r' ? ' ' : c;
+    if (c == '|' || c == '\\') out += '\\';
+    out += c == '\n' || c == '\r' ? ' ' : c;
   }
   return out;
 }
 
 std::string line(const std::vector<std::string>& cells) {
   std::string out = "|";
-  for (const auto& cell : cells) out += " " + escaped(cell) + " |";
+  for (const auto& cell : cells) out += fmt::format(" {} |", escaped(cell));
   return out + "\n";
 }
 

@@ -49,8 +49,9 @@ std::string csv_cell(const Json& value) {
   const auto& text = value.get_ref<const std::string&>();
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string out = "\"";
-  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return out + '"';
+  for (const char c : text) out.append(c == '"' ? 2 : 1, c);
+  out += '"';
+  return out;
 }
 
 }  // namespace
@@ -68,13 +69,14 @@ std::string to_table_json(const std::vector<TableRow>& rows) {
 std::string to_csv(const std::vector<TableRow>& rows) {
   const Json header = fields(TableRow{});
   std::string out;
-  for (const auto& [key, value] : header.items()) out += (out.empty() ? "" : ",") + key;
+  for (const auto& [key, value] : header.items()) out += out.empty() ? key : "," + key;
   for (const auto& row : rows) {
     out += "\r\n";
     const char* separator = "";
     const Json values = fields(row);
     for (const auto& [key, value] : values.items()) {
-      out += separator + csv_cell(value);
+      out += separator;
+      out += csv_cell(value);
       separator = ",";
     }
   }

@@ -68,7 +68,9 @@ std::string affinity() {
     if (!CPU_ISSET(cpu, &set)) continue;
     int last = cpu;
     while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, &set)) ++last;
-    out += (out.empty() ? "" : ",") + std::to_string(cpu) + (last > cpu ? "-" + std::to_string(last) : "");
+    if (!out.empty()) out += ',';
+    out += std::to_string(cpu);
+    if (last > cpu) out.append("-").append(std::to_string(last));
     cpu = last;
   }
   return out;
