@@ -97,9 +97,8 @@ void publish(const Result& result, const fs::path& out) {
 
 int measure(const Options& options, const std::vector<std::string>& arguments, const Suite& suite,
             const Catalog& workloads, Machine& machine, Communicator& communicator) {
-  RunOptions run_options{options.out.empty() ? default_path(options.selection.suite) : fs::path(options.out),
-                         options.resume,
-                         {"assay"}};
+  RunOptions run_options{
+      options.out.empty() ? default_path(options.selection.suite) : fs::path(options.out), options.resume, {"assay"}};
   run_options.command.insert(run_options.command.end(), arguments.begin(), arguments.end());
   if (communicator.is_root()) make_folder_of(run_options.out);
   const auto planned = plan(suite, workloads, machine, communicator);

@@ -17,7 +17,6 @@
 namespace assay {
 namespace {
 
-using testing::AnyOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
@@ -148,7 +147,6 @@ INSTANTIATE_TEST_SUITE_P(Faults, PlantedKernel,
 TEST_F(CommandLine, PassesWithSkippedCasesWhereSomethingRan) { EXPECT_EQ(run({"right", "unsupported"}).code, 0); }
 
 TEST_F(CommandLine, WrongNumbersWeighMoreThanFailures) { EXPECT_EQ(run({"throws", "wrong", "right"}).code, 3); }
-
 TEST_F(CommandLine, OneFailureAmongRightOnesIsNoSuccess) { EXPECT_EQ(run({"right", "throws"}).code, 4); }
 
 TEST_F(CommandLine, NeverOverwritesAResult) {
