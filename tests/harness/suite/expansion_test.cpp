@@ -104,11 +104,8 @@ TEST(Expansion, AttentionTakesHeadsFromTheModelAndTheRestFromTheEntry) {
 }
 
 TEST(Expansion, TheLimitOfCasesIsInclusive) {
-  std::string numbers;
-  for (int i = 1; i <= 500; ++i) numbers += (i > 1 ? "," : "") + std::to_string(i);
-  std::string half = numbers.substr(0, numbers.find(",201"));
-  const std::string entry =
-      R"({"workload": "gemm", "dtype": "bf16", "m": [)" + numbers + R"(], "n": [)" + half + R"(], "k": 1})";
+  const std::string entry = fmt::format(R"({{"workload": "gemm", "dtype": "bf16", "m": [{}], "n": [{}], "k": 1}})",
+                                        numbers_up_to(500), numbers_up_to(200));
   EXPECT_THAT(ids(entry), SizeIs(100000));
   EXPECT_THAT(refusal(suite_text(entry + R"(,{"workload": "gemm", "dtype": "bf16", "m": 1, "n": 1, "k": 2})")),
               ::testing::HasSubstr("expected at most 100000"));

@@ -156,9 +156,7 @@ TEST(Malformed, Duplicates) {
 }
 
 TEST(Malformed, ProductsAreCountedBeforeTheyAreBuilt) {
-  std::string list;
-  for (int i = 1; i <= 3000; ++i) list += (i > 1 ? "," : "") + std::to_string(i);
-  const std::string huge = "[" + list + "]";
+  const std::string huge = "[" + numbers_up_to(3000) + "]";
   EXPECT_THAT(gemm(R"("m": )" + huge + R"(, "n": )" + huge + R"(, "k": )" + huge),
               AllOf(HasSubstr("3000 (m) x 3000 (n) x 3000 (k)"), HasSubstr("expected at most 100000")));
   // 3000^6 > 2^63

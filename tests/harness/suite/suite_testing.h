@@ -12,6 +12,13 @@
 
 namespace assay {
 
+/// "1,2,...,n"
+inline std::string numbers_up_to(int n) {
+  std::vector<int> numbers;
+  for (int i = 1; i <= n; ++i) numbers.push_back(i);
+  return fmt::format("{}", fmt::join(numbers, ","));
+}
+
 /// A suite around entries: `entries` is the inside of "cases".
 inline std::string suite_text(const std::string& entries, const std::string& more = "") {
   return R"({"schema": "assay-suite/1", "name": "t", )" + more + R"("cases": [)" + entries + "]}";
