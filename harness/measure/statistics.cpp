@@ -94,9 +94,9 @@ double lag1_autocorrelation(std::span<const double> samples) {
 //    sees too few lags;
 //  - from lag 1 of the samples as if autocorrelation fell as rho^lag, corrected for its bias: steadier with few
 //  samples.
-// With the rule that stops the sampler, coverage_test.cpp finds the median inside in 95 % of runs or more on each of its
-// streams (rho to 0.8).  Lag 1 alone, without the rule's least effective n and from 30 samples on, held it in 92 % of 300
-// runs at rho 0.8 and in 81 % at rho 0.95.  Beyond 0.8 the present rule has not been tested.
+// With the rule that stops the sampler, coverage_test.cpp finds the median inside in 95 % of runs or more on each of
+// its streams (rho to 0.8).  Lag 1 alone, without the rule's least effective n and from 30 samples on, held it in 92 %
+// of 300 runs at rho 0.8 and in 81 % at rho 0.95.  Beyond 0.8 the present rule has not been tested.
 double variance_inflation(std::span<const double> samples) {
   if (samples.size() < 3) return 1;
   const double by_sides = inflation_of_sides(samples, quantile(sorted(samples), 0.5));
