@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/measure/measurement.h"
+#include "harness/core/placement.h"
 #include "kernels/common/kernel.h"
 
 namespace assay {

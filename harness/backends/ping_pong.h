@@ -7,7 +7,7 @@
 #include <optional>
 #include <thread>
 
-#include "harness/measure/measurement.h"
+#include "harness/core/placement.h"
 
 namespace assay {
 

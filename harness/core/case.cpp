@@ -4,33 +4,15 @@
 
 #include <stdexcept>
 
+#include "harness/core/names.h"
+
 namespace assay {
 namespace {
-
-template <class Enum>
-struct Named {
-  Enum value;
-  const char* name;
-};
 
 constexpr Named<Mode> kModes[] = {{Mode::burst, "burst"}, {Mode::sustained, "sustained"}};
 constexpr Named<Cache> kCaches[] = {{Cache::cold, "cold"}, {Cache::hot, "hot"}};
 constexpr Named<Fill> kFills[] = {
     {Fill::normal, "normal"}, {Fill::uniform, "uniform"}, {Fill::integers, "integers"}, {Fill::zeros, "zeros"}};
-
-template <class Enum, std::size_t N>
-const char* find_name(const Named<Enum> (&table)[N], Enum value) {
-  for (const auto& row : table)
-    if (row.value == value) return row.name;
-  throw std::logic_error("a value outside its enumeration");
-}
-
-template <class Enum, std::size_t N>
-bool find_value(const Named<Enum> (&table)[N], std::string_view text, Enum& out) {
-  for (const auto& row : table)
-    if (text == row.name) return out = row.value, true;
-  return false;
-}
 
 const AxisValue& find_axis(const Case& point, std::string_view axis) {
   for (const auto& a : point.axes)

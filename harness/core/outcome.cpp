@@ -1,32 +1,23 @@
 #include "harness/core/outcome.h"
 
-#include <stdexcept>
+#include "harness/core/names.h"
 
 namespace assay {
 namespace {
 
-struct Row {
-  OutcomeKind kind;
-  const char* name;
-};
-constexpr Row kOutcomes[] = {{OutcomeKind::ok, "ok"},
-                             {OutcomeKind::wrong, "wrong"},
-                             {OutcomeKind::failed, "failed"},
-                             {OutcomeKind::skipped, "skipped"},
-                             {OutcomeKind::timed_out, "timed_out"}};
+constexpr Named<OutcomeKind> kOutcomes[] = {{OutcomeKind::ok, "ok"},
+                                            {OutcomeKind::wrong, "wrong"},
+                                            {OutcomeKind::failed, "failed"},
+                                            {OutcomeKind::skipped, "skipped"},
+                                            {OutcomeKind::timed_out, "timed_out"}};
 
 }  // namespace
 
-const char* name(OutcomeKind kind) {
-  for (const auto& row : kOutcomes)
-    if (row.kind == kind) return row.name;
-  throw std::logic_error("an outcome outside its enumeration");
-}
+const char* name(OutcomeKind kind) { return find_name(kOutcomes, kind); }
 
 std::optional<OutcomeKind> parse_outcome(std::string_view text) {
-  for (const auto& row : kOutcomes)
-    if (text == row.name) return row.kind;
-  return std::nullopt;
+  OutcomeKind kind;
+  return find_value(kOutcomes, text, kind) ? std::optional(kind) : std::nullopt;
 }
 
 }  // namespace assay

@@ -5,18 +5,14 @@
 #include <string_view>
 #include <vector>
 
+#include "harness/core/placement.h"
+
 namespace assay {
 
 /// Why sampling stopped.
 enum class StopReason { interval, wall_budget, max_samples, timed_out, interrupted };
 const char* name(StopReason);
 bool parse(std::string_view, StopReason&);
-
-/// How far apart the hypervisor put our CPU cores while a sample ran (a cache-line ping-pong before and after it).
-/// `none`: not probed (GPU, or one thread).  `moved`: before and after differ.
-enum class Placement : std::uint8_t { none, near, far, moved };
-const char* name(Placement);
-bool parse(std::string_view, Placement&);
 
 struct Measurement {
   std::vector<double> seconds;       // per launch, in time order; none discarded

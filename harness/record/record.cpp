@@ -180,6 +180,7 @@ Json to_json(const Check& c) {
           {"expected", finite_or_null(c.expected)},
           {"got", finite_or_null(c.got)},
           {"allowed", finite_or_null(c.allowed)},
+          {"outside", c.outside},
           {"digest", c.digest}};
 }
 
@@ -194,6 +195,7 @@ Check check_from_json(const Json& json, const std::string& source, const std::st
   c.expected = in.number_or("expected", nan);
   c.got = in.number_or("got", nan);
   c.allowed = in.number_or("allowed", nan);
+  if (json.contains("outside")) c.outside = in.text("outside");
   c.digest = in.text("digest");
   if (c.error_over_allowed < 0) in.fail("error_over_allowed", "expected at least 0");
   if (c.wrong > c.elements) in.fail("wrong", "expected at most \"elements\"");

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <set>
+
 #include "harness/core/error.h"
 #include "harness/runner/runner.h"
 
@@ -37,10 +39,15 @@ PlannedCase plan_here(const Case& point, const WorkloadKind& kind, Machine& mach
 std::vector<PlannedCase> plan(const Suite& suite, const Catalog& catalog, Machine& machine,
                               Communicator& communicator) {
   std::vector<PlannedCase> out;
+  std::set<std::string> ids;
   for (const auto& point : suite.cases) {
     const WorkloadKind* kind = find_workload(catalog, point.workload);
     if (!kind) throw InputError(fmt::format("{}: there is no workload '{}'", point.id(), point.workload));
-    out.push_back(plan_here(point, *kind, machine, communicator));
+    Case resolved = point;
+    if (kind->resolve) kind->resolve(resolved, point.device == Device::gpu ? machine.gpus() : communicator.size());
+    if (!ids.insert(resolved.id()).second)
+      throw InputError(fmt::format("{}: two cases of the suite come to this one on this machine", resolved.id()));
+    out.push_back(plan_here(resolved, *kind, machine, communicator));
     if (communicator.size() == 1) continue;
     const auto reasons = communicator.gather(out.back().support.reason);
     for (std::size_t rank = 0; rank < reasons.size(); ++rank)

@@ -34,28 +34,29 @@ std::string agree(Communicator& communicator, const std::string& failure) {
   return out;
 }
 
-/// All ranks' checks as one: elements add up, the worst element is named with its rank.
+/// Two ranks' checks as one: elements add up, the worse one's worst element stays.
+Check both(const Check& first, const Check& second) {
+  Check out = second.error_over_allowed <= first.error_over_allowed ? first : second;
+  out.elements = first.elements + second.elements;
+  out.wrong = first.wrong + second.wrong;
+  out.outside = first.outside.empty() ? second.outside : first.outside;
+  out.digest = first.digest + "," + second.digest;
+  return out;
+}
+
+/// All ranks' checks as one; what is wrong is named with its rank.
 Check merge(Communicator& communicator, const Check& mine) {
   if (communicator.size() == 1) return mine;
   const auto all = communicator.gather(to_json(mine).dump());
-  Check merged;
+  std::optional<Check> merged;
   for (std::size_t rank = 0; rank < all.size(); ++rank) {
     const std::string place = fmt::format("rank {}", rank);
     Check check = check_from_json(nlohmann::ordered_json::parse(all[rank]), "check", place);
-    check.where = place + ": " + check.where;
-    if (rank > 0) {
-      check.digest = merged.digest + "," + check.digest;
-      const auto elements = check.elements + merged.elements, wrong = check.wrong + merged.wrong;
-      const bool worse = !(check.error_over_allowed <= merged.error_over_allowed);
-      merged.digest = check.digest;
-      if (worse) merged = check;
-      merged.elements = elements;
-      merged.wrong = wrong;
-    } else {
-      merged = check;
-    }
+    for (auto* text : {&check.where, &check.outside})
+      if (!text->empty()) *text = place + ": " + *text;
+    merged = merged ? both(*merged, check) : check;
   }
-  return merged;
+  return *merged;
 }
 
 Outcome outcome_of(const Measurement& measurement, const SamplingRule& rule) {

@@ -43,6 +43,7 @@ void Check::include_digest(const void* bytes, std::size_t count) {
 
 void Check::fail_outside(const std::string& what) {
   if (outside.empty()) outside = what;
+  ++elements;
   ++wrong;
   error_over_allowed = std::numeric_limits<double>::infinity();
 }

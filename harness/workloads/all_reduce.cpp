@@ -24,6 +24,11 @@ int ranks_of(const Case& point, int offered) {
   return offered > 1 ? offered : kThreadRanks;
 }
 
+void resolve(Case& point, int offered) {
+  for (CaseAxis& axis : point.axes)
+    if (axis.name == "ranks") axis.value = std::int64_t(ranks_of(point, offered));
+}
+
 AllReduceProblem problem_of(const Case& point, const AllReducePeers& peers) {
   AllReduceProblem problem;
   problem.count = point.number("bytes") / std::int64_t(size_bytes(point.dtype));
@@ -283,6 +288,7 @@ WorkloadKind all_reduce_workload(const std::vector<AllReduceKernel>& kernels) {
   };
   kind.kernels = kernel_specs(kernels);
   kind.validate = validate;
+  kind.resolve = resolve;
   kind.set_bytes = [](const Case& point) { return set_bytes_for(point, ranks_of(point, 0)); };
   kind.work = work_of;
   kind.supports = [&kernels](const Case& point, const Target& target, const Communicator& communicator) {

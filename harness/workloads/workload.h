@@ -69,6 +69,9 @@ struct WorkloadKind {
   std::vector<KernelSpec> kernels;  // ours first
   /// What no single axis can say: "heads must be a multiple of kv_heads"; also products that overflow.  Empty: fine.
   std::function<std::string(const Case&)> validate;
+  /// Replaces axis values that mean "whatever is here" (ranks=0), so that the id says what was measured.  `offered`:
+  /// processes of the launcher, or GPUs where the case runs on them.  Null where no axis has such a value.
+  std::function<void(Case&, int offered)> resolve;
   /// Bytes of device memory the case needs per buffer set, and its work, without allocating anything.
   std::function<std::size_t(const Case&)> set_bytes;
   std::function<Work(const Case&, int ranks)> work;

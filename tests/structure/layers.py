@@ -26,8 +26,6 @@ LAYERS = [
     ["harness/cli"],
     ["harness"],  # main.cpp
 ]
-# Plain data that a lower layer may name: a backend says how far apart the cores are in the sampler's words.
-EXCEPTIONS = {("harness/backends", "harness/measure/measurement.h")}
 # Only a workload knows its operation's contract; suites derive shapes for the two they have models for.
 OPERATIONS = {"kernels/gemm", "kernels/attention", "kernels/all_reduce"}
 MAY_KNOW_OPERATIONS = {"harness/workloads", "harness/suite"}
@@ -63,7 +61,7 @@ def violations(root):
             if not (root / include).exists() and not include.startswith("harness/generated"):
                 found.append(f"{name}: \"{include}\" does not exist")
             there = folder_of(include)
-            if there == here or (here, include) in EXCEPTIONS:
+            if there == here:
                 continue
             if rank(here) is None or rank(there) is None:
                 found.append(f"{name}: {here if rank(here) is None else there} has no layer in tests/structure/layers.py")
