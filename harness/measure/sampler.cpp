@@ -25,6 +25,9 @@ constexpr int kMaxWarmUpChunk = 64;
 constexpr double kProbeGroupSeconds = 1e-3;
 constexpr std::size_t kProbeGroupSamples = 10;
 
+/// An interrupted case is still measured, if roughly: the median of fewer samples has no 95 % interval.
+constexpr std::size_t kLeastInterrupted = 6;
+
 constexpr auto kProbeSleep = std::chrono::microseconds(200);  // a few times what a probe takes
 
 constexpr double kFailed = std::numeric_limits<double>::infinity();  // a rank's "time" where its launch threw
@@ -108,12 +111,11 @@ class Sampler {
     out_.warmup_launches = 1;
     for (int chunk = 1;;) {
       if (timed_out(seconds)) return out_.stop = StopReason::timed_out, false;
-      if (agreed(interrupted_)) return out_.stop = StopReason::interrupted, false;
       seconds = timed(chunk);
       out_.warmup_launches += chunk;
       launch_seconds_ = seconds / chunk;
       steady.add(elapsed(), launch_seconds_);
-      if (agreed(steady.reached() && !interrupted_) && !timed_out(seconds)) return true;
+      if (agreed(steady.reached() || interrupted_) && !timed_out(seconds)) return true;
       if (seconds < rule_.warmup_seconds / 20) chunk = std::min(2 * chunk, kMaxWarmUpChunk);
     }
   }
@@ -178,7 +180,7 @@ class Sampler {
       const double seconds = timed(out_.batch);
       group.push_back(seconds / out_.batch);
       group_seconds += seconds;
-      const bool interrupted = interrupted_;
+      const bool interrupted = interrupted_ && out_.seconds.size() + group.size() >= kLeastInterrupted;
       if (!agreed(group_is_full(group, group_seconds) || interrupted || timed_out(seconds))) continue;
       const Placement after = probe();
       keep(group, before, after, rule);

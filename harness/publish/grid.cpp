@@ -12,9 +12,12 @@ namespace {
 std::string interval(const TableRow& row) {
   constexpr std::int64_t kLeastSamples = 6;  // the range of fewer holds the median with less than 95 % confidence
   if (!row.seconds || !row.seconds_low || !row.seconds_high || row.samples < kLeastSamples) return {};
-  // Relative, as percent of the median: the reader sees at once how sharp a figure is.
-  return fmt::format("-{:.2f} +{:.2f} %", 100 * (*row.seconds - *row.seconds_low) / *row.seconds,
-                     100 * (*row.seconds_high - *row.seconds) / *row.seconds);
+  // Relative, as percent of the median: the reader sees at once how sharp a figure is.  Two digits say that.
+  const auto percent = [&](double distance) {
+    const double value = 100 * distance / *row.seconds;
+    return value < 10 ? fmt::format("{:.2g}", value) : fmt::format("{:.0f}", value);
+  };
+  return fmt::format("-{} +{} %", percent(*row.seconds - *row.seconds_low), percent(*row.seconds_high - *row.seconds));
 }
 
 /// What a case that is not ok says in place of a rate; the reason is for a place with room.

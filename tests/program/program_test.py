@@ -163,7 +163,7 @@ class Mistakes(Folder):
         }.items():
             (self.folder / name).write_text(text)
             self.refused(2, [name], "table", name)
-        (self.folder / "suite.json").write_text('{"schema":"assay-suite/1","name":"x","description":"d","cases":[{"workload":"gemn"}]}')
+        (self.folder / "suite.json").write_text('{"schema":"assay-suite/1","name":"x","description":"d","cases":[{"workload":"gemn","dtype":"f32"}]}')
         self.refused(2, ["suite.json", "gemn"], "run", "./suite.json")
         self.refused(2, ["good.json", "--resume"], "run", "smoke", "--out", "good.json")
 

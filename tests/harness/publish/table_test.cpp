@@ -171,8 +171,8 @@ TEST(Console, AlignsItsColumns) {
   const auto rows = table_rows({sample_result({ok_record(64, "cpu_blocked", 4e-3), ok_record(4096, "x", 1e-6)})});
   EXPECT_EQ(to_console(rows, 400), R"(gemm: layout=tn n=128 k=256 cpu cold burst
 kernel       dtype  shape   shape of                    time  95 % interval  samples          FLOP/s      bytes/s  error/allowed
-cpu_blocked  bf16   m=64    llama3-8b/qkv/forward  4.0000 ms  -0.20 +0.20 %       20   500.0 GFLOP/s  0.7500 GB/s           0.25
-x            bf16   m=4096  llama3-8b/qkv/forward  1.0000 us  -0.20 +0.20 %       20  2000.0 TFLOP/s  3000.0 GB/s           0.25
+cpu_blocked  bf16   m=64    llama3-8b/qkv/forward  4.0000 ms    -0.2 +0.2 %       20   500.0 GFLOP/s  0.7500 GB/s           0.25
+x            bf16   m=4096  llama3-8b/qkv/forward  1.0000 us    -0.2 +0.2 %       20  2000.0 TFLOP/s  3000.0 GB/s           0.25
 
 )");
 }
