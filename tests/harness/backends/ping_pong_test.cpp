@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "harness/backends/cores.h"
@@ -30,7 +30,8 @@ TEST(PingPong, TwoThreadsOnTwoCores) {
   const ThreadSettings settings;
   settle_on(process_cores()[0]);
   std::optional<double> seconds;
-  // A busy machine may keep the other side away for long: a try costs a millisecond, and the test's time-out is the end.
+  // A busy machine may keep the other side away for long: a try costs a millisecond, and the test's time-out is the
+  // end.
   while (!seconds) {
     PingPong line;
     std::atomic<bool> there{false};
