@@ -58,8 +58,11 @@ class Backend {
   /// Waits for everything enqueued; throws MeasureError with the device's own message after a fault.
   virtual void synchronize() = 0;
   virtual std::size_t last_level_cache_bytes() const = 0;
+  /// Readies the threads in which a CPU kernel computes (OpenMP's): on their cores and awake.  Before every timed
+  /// launch, but not where a kernel has threads of its own: OpenMP's would spin beside them.
+  virtual void settle() {}
   /// Two CPU cores' distance at this moment; Placement::none on a GPU or one core.
-  virtual Placement probe_placement() { return Placement::none; }
+  virtual Placement probe_placement(bool /*own_threads*/) { return Placement::none; }
 
  protected:
   friend class Buffer;

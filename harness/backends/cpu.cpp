@@ -43,8 +43,8 @@ class CpuBackend final : public Backend {
   void fill(const Buffer& buffer, std::uint8_t byte) override { set(buffer.data(), byte, buffer.bytes()); }
   std::size_t free_bytes(int) const override { return available_memory(); }
 
+  void settle() override { settle_threads(); }
   double time(const std::function<void()>& enqueue) override {
-    settle_threads();
     const auto start = std::chrono::steady_clock::now();
     enqueue();
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -55,7 +55,7 @@ class CpuBackend final : public Backend {
     if (!cache_bytes_) cache_bytes_ = last_level_cache_bytes_of(used_cores());
     return *cache_bytes_;
   }
-  Placement probe_placement() override;
+  Placement probe_placement(bool own_threads) override;
 
  private:
   void release(void* data, std::size_t bytes, int) noexcept override { free_memory(data, bytes); }
@@ -68,7 +68,7 @@ class CpuBackend final : public Backend {
     return {cores_.begin(), cores_.begin() + std::min<std::ptrdiff_t>(threads_, std::ptrdiff_t(cores_.size()))};
   }
 
-  /// Pins whoever is not on its core yet.  Before every timed launch, because OpenMP's threads are not forever: a
+  /// Pins whoever is not on its core yet.  Again and again, because OpenMP's threads are not forever: a
   /// library that runs a smaller region ends the rest, and new ones start on the core of the thread that made them.  It
   /// also wakes them.
   void settle_threads() {
@@ -129,14 +129,15 @@ Buffer CpuBackend::allocate(std::size_t bytes, int slot) {
 }
 
 // No answer means that something else had one of the cores for longer than the probe waits: asked again, twice.
-Placement CpuBackend::probe_placement() {
+Placement CpuBackend::probe_placement(bool own_threads) {
   if (cores_.size() < 2) return Placement::none;
   std::optional<double> round_trip;
-  for (int attempt = 0; attempt < 3 && !round_trip; ++attempt) round_trip = threads_ == 1 ? ask_partner() : ask_team();
+  for (int attempt = 0; attempt < 3 && !round_trip; ++attempt)
+    round_trip = threads_ == 1 || own_threads ? ask_partner() : ask_team();
   return placement_of(round_trip);
 }
 
-/// One of several ranks: the neighbour's core.
+/// For one of several ranks, and for kernels with threads of their own: the neighbour's core.
 std::optional<double> CpuBackend::ask_partner() {
   if (!partner_) partner_ = std::make_unique<PingPongPartner>(cores_[1]);
   return partner_->ask();

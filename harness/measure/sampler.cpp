@@ -66,6 +66,7 @@ class Sampler {
   /// The slowest rank's seconds for what `measure` measures.  An error on one rank ends all of them: the others must
   /// not wait for it at the next barrier.
   double slowest(const std::function<double()>& measure) {
+    if (!sampled_.own_threads) backend_.settle();
     ranks_.barrier();
     double seconds = kFailed;
     std::exception_ptr error;
@@ -150,7 +151,7 @@ class Sampler {
     if (!sampled_.probe_placement) return Placement::none;
     Placement placement = Placement::none;
     if (ranks_.is_root())
-      placement = backend_.probe_placement();
+      placement = backend_.probe_placement(sampled_.own_threads);
     else
       std::this_thread::sleep_for(kProbeSleep);
     return Placement(int(ranks_.broadcast(double(placement))));

@@ -26,6 +26,7 @@ struct Sampled {
   std::function<void(int set)> launch;
   int sets = 1;
   bool probe_placement = false;  // CPU work on several threads or ranks
+  bool own_threads = false;      // the launch computes in threads of its own, not in the backend's
 };
 
 /// Seconds since some fixed moment.

@@ -113,7 +113,7 @@ class CaseRun {
                             ++launches_[std::size_t(set)];
                             workload_->launch(set);
                           },
-                          workload_->sets(), workload_->probe_placement()};
+                          workload_->sets(), workload_->probe_placement(), workload_->own_threads()};
     // An error in one rank's launch leaves the sampler on all of them.
     const std::string failure =
         agree(communicator_, failure_of([&] {

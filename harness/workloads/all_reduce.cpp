@@ -139,6 +139,7 @@ class AllReduceWorkload final : public Workload {
   int sets() const override { return sets_; }
   void launch(int set) override { operation_->launch(buffers_[std::size_t(set)], backend_.stream()); }
   bool probe_placement() const override { return point_.device == Device::cpu && ranks_ > 1; }
+  bool own_threads() const override { return true; }  // a thread or a process is a rank
   std::string description() const override { return operation_->description(); }
 
   /// Two comparisons: what the timed launches left, then one more launch from known inputs into poisoned outputs, which

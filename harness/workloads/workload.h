@@ -40,6 +40,8 @@ class Workload {
   /// per set since preparation (an accumulating kernel's output depends on them).
   virtual Check check(const std::vector<std::int64_t>& launches) = 0;
   virtual bool probe_placement() const { return false; }
+  /// Whether its CPU kernel computes in threads of its own rather than in the backend's.
+  virtual bool own_threads() const { return false; }
   /// What the kernel chose, in one line; empty where there was no choice.
   virtual std::string description() const { return {}; }
 };

@@ -56,7 +56,7 @@ class FakeBackend final : public Backend {
   void launch_empty() override { ++empty_launches; }
   void synchronize() override {}
   std::size_t last_level_cache_bytes() const override { return 0; }
-  Placement probe_placement() override { return ++probes, place(); }
+  Placement probe_placement(bool) override { return ++probes, place(); }
 
  private:
   void release(void*, std::size_t, int) noexcept override {}
