@@ -73,15 +73,12 @@ Work work_of(const Case& point, int /*ranks*/) {
   return work;
 }
 
-class AttentionWorkload final : public Workload {
+class AttentionWorkload final : public SingleDeviceWorkload<AttentionProblem, AttentionBuffers> {
  public:
   AttentionWorkload(const Case& point, const WorkloadContext& context, const AttentionKernel& kernel)
-      : point_(point),
-        backend_(context.backend),
-        problem_(problem_of(point)),
+      : SingleDeviceWorkload(point, context.backend, problem_of(point), set_bytes(point)),
         elements_(elements_of(problem_)),
         size_(size_bytes(problem_.dtype)),
-        sets_(rotation_sets(point, set_bytes(point), context.backend)),
         q_(backend_, std::size_t(elements_.q) * size_, sets_),
         k_(backend_, std::size_t(elements_.kv) * size_, sets_),
         v_(backend_, std::size_t(elements_.kv) * size_, sets_),
@@ -99,19 +96,12 @@ class AttentionWorkload final : public Workload {
     v_.copy_in(host_v_.data());
     for (int set = 0; set < sets_; ++set)
       buffers_.push_back({q_.data(set), k_.data(set), v_.data(set), o_.data(set), static_cast<float*>(lse_.data(set))});
-    operation_ = kernel.prepare(problem_, backend_.target(), buffers_, backend_.stream());
-    backend_.synchronize();
+    prepare(kernel);
     o_.fill(0xff);
     lse_.fill(0xff);
   }
 
   Work work() const override { return work_of(point_, 1); }
-  int sets() const override { return sets_; }
-  void launch(int set) override { operation_->launch(buffers_[std::size_t(set)], backend_.stream()); }
-  bool probe_placement() const override {
-    return backend_.target().device == Device::cpu && backend_.target().threads > 1;
-  }
-  std::string description() const override { return operation_->description(); }
 
   Check check(const std::vector<std::int64_t>& launches) override {
     // One sampled row: query `column` of batch and head `row`; two dot products of head_dim per key.
@@ -151,16 +141,10 @@ class AttentionWorkload final : public Workload {
     if (!lse_.guards_intact(set)) check.fail_outside(fmt::format("memory after lse of set {} was overwritten", set));
   }
 
-  Case point_;
-  Backend& backend_;
-  AttentionProblem problem_;
   Elements elements_;
   std::size_t size_;
-  int sets_;
   RotatedBuffer q_, k_, v_, o_, lse_;
   std::vector<std::byte> host_q_, host_k_, host_v_;
-  std::vector<AttentionBuffers> buffers_;
-  std::unique_ptr<AttentionOperation> operation_;
 };
 
 }  // namespace
@@ -186,16 +170,10 @@ WorkloadKind attention_workload(const std::vector<AttentionKernel>& kernels) {
       count("seq_kv", "keys a sequence"),
       count("head_dim", "elements of a head"),
   };
-  kind.kernels = kernel_specs(kernels);
   kind.validate = validate;
   kind.set_bytes = set_bytes;
   kind.work = work_of;
-  kind.supports = [&kernels](const Case& point, const Target& target, const Communicator& communicator) {
-    return kernel_supports(kernels, point, problem_of(point), target, communicator);
-  };
-  kind.make = [&kernels](const Case& point, WorkloadContext& context) -> std::unique_ptr<Workload> {
-    return std::make_unique<AttentionWorkload>(point, context, kernel_named(kernels, point.kernel));
-  };
+  use_kernels<AttentionWorkload>(kind, kernels, problem_of);
   return kind;
 }
 

@@ -62,14 +62,11 @@ Work work_of(const Case& point, int /*ranks*/) {
   return work;
 }
 
-class GemmWorkload final : public Workload {
+class GemmWorkload final : public SingleDeviceWorkload<GemmProblem, GemmBuffers> {
  public:
   GemmWorkload(const Case& point, const WorkloadContext& context, const GemmKernel& kernel)
-      : point_(point),
-        backend_(context.backend),
-        problem_(problem_of(point)),
+      : SingleDeviceWorkload(point, context.backend, problem_of(point), set_bytes(point)),
         bytes_(operand_bytes(problem_)),
-        sets_(rotation_sets(point, set_bytes(point), context.backend)),
         a_(backend_, bytes_.a, sets_),
         b_(backend_, bytes_.b, sets_),
         d_(backend_, bytes_.d, sets_),
@@ -84,18 +81,11 @@ class GemmWorkload final : public Workload {
     a_.copy_in(host_a_.data());
     b_.copy_in(host_b_.data());
     for (int set = 0; set < sets_; ++set) buffers_.push_back({a_.data(set), b_.data(set), d_.data(set)});
-    operation_ = kernel.prepare(problem_, backend_.target(), buffers_, backend_.stream());
-    backend_.synchronize();
+    prepare(kernel);
     reset_output();  // after preparation, which may have tuned on these buffers
   }
 
   Work work() const override { return work_of(point_, 1); }
-  int sets() const override { return sets_; }
-  void launch(int set) override { operation_->launch(buffers_[std::size_t(set)], backend_.stream()); }
-  bool probe_placement() const override {
-    return backend_.target().device == Device::cpu && backend_.target().threads > 1;
-  }
-  std::string description() const override { return operation_->description(); }
 
   Check check(const std::vector<std::int64_t>& launches) override {
     const auto elements = sampled_elements(problem_.m, problem_.n, double(problem_.k), point_.seed);
@@ -147,15 +137,9 @@ class GemmWorkload final : public Workload {
     if (!d_.guards_intact(set)) check.fail_outside(fmt::format("memory after d of set {} was overwritten", set));
   }
 
-  Case point_;
-  Backend& backend_;
-  GemmProblem problem_;
   OperandBytes bytes_;
-  int sets_;
   RotatedBuffer a_, b_, d_;
   std::vector<std::byte> host_a_, host_b_, host_d_;
-  std::vector<GemmBuffers> buffers_;
-  std::unique_ptr<GemmOperation> operation_;
 };
 
 }  // namespace
@@ -170,16 +154,10 @@ WorkloadKind gemm_workload(const std::vector<GemmKernel>& kernels) {
       {"n", "columns of d", {}, 1, std::int64_t(1) << 40, std::nullopt},
       {"k", "length of the dot products", {}, 1, std::int64_t(1) << 40, std::nullopt},
   };
-  kind.kernels = kernel_specs(kernels);
   kind.validate = validate;
   kind.set_bytes = set_bytes;
   kind.work = work_of;
-  kind.supports = [&kernels](const Case& point, const Target& target, const Communicator& communicator) {
-    return kernel_supports(kernels, point, problem_of(point), target, communicator);
-  };
-  kind.make = [&kernels](const Case& point, WorkloadContext& context) -> std::unique_ptr<Workload> {
-    return std::make_unique<GemmWorkload>(point, context, kernel_named(kernels, point.kernel));
-  };
+  use_kernels<GemmWorkload>(kind, kernels, problem_of);
   return kind;
 }
 
