@@ -11,8 +11,9 @@ struct HoldState {
   unsigned timed_out = 0;  // the last ticket that gave up waiting
 };
 
-/// A hold gives up after this long: a launch that waits for the device itself would wait for ever.
-constexpr double kHoldSeconds = 5;
+/// A hold gives up after this long: a launch that waits for the device itself would wait for ever.  A hundred times
+/// what the largest batch takes the host to enqueue, and below the patience of a display driver's watchdog.
+constexpr double kHoldSeconds = 2;
 
 cudaError_t launch_hold(HoldState* state, unsigned ticket, cudaStream_t stream);
 cudaError_t launch_empty_kernel(cudaStream_t stream);
