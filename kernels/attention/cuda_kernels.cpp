@@ -25,21 +25,28 @@ Support supports_simt_f32(const AttentionProblem& problem, const Target& target)
 
 AttentionKernel cuda_kernel(const char* name, std::vector<DType> dtypes,
                             Support (*supports)(const AttentionProblem&, const Target&),
+                            void (*prepare)(const AttentionProblem&),
                             void (*launch)(const AttentionProblem&, const AttentionBuffers&, const Target&, Stream)) {
   AttentionKernel kernel;
   kernel.name = name;
   kernel.device = Device::gpu;
   kernel.dtypes = std::move(dtypes);
   kernel.supports = supports;
-  kernel.prepare = stateless(launch);
+  kernel.prepare = [prepare, launch](const AttentionProblem& problem, const Target& target,
+                                     const std::vector<AttentionBuffers>&, Stream) {
+    prepare(problem);
+    return std::make_unique<FunctionOperation<AttentionProblem, AttentionBuffers>>(launch, problem, target);
+  };
   return kernel;
 }
 
 }  // namespace
 
 void append_cuda_attention_kernels(std::vector<AttentionKernel>& kernels) {
-  kernels.push_back(cuda_kernel("mma_sm80", {DType::bf16, DType::f16}, supports_mma_sm80, launch_attention_mma_sm80));
-  kernels.push_back(cuda_kernel("simt_f32", {DType::f32}, supports_simt_f32, launch_attention_simt_f32));
+  kernels.push_back(cuda_kernel("mma_sm80", {DType::bf16, DType::f16}, supports_mma_sm80, prepare_attention_mma_sm80,
+                                launch_attention_mma_sm80));
+  kernels.push_back(
+      cuda_kernel("simt_f32", {DType::f32}, supports_simt_f32, prepare_attention_simt_f32, launch_attention_simt_f32));
 }
 
 }  // namespace assay

@@ -23,13 +23,26 @@ extern "C" __global__ void __launch_bounds__(MmaSm80Tile<128>::kThreads)
   mma_sm80::attention<mma_sm80::F16, 128>(params);
 }
 
+namespace {
+
+const AttentionInstantiation kKernels[] = {
+    {"attention_mma_sm80_bf16_d64", attention_mma_sm80_bf16_d64},
+    {"attention_mma_sm80_bf16_d128", attention_mma_sm80_bf16_d128},
+    {"attention_mma_sm80_f16_d64", attention_mma_sm80_f16_d64},
+    {"attention_mma_sm80_f16_d128", attention_mma_sm80_f16_d128},
+};
+
+}  // namespace
+
+void prepare_attention_mma_sm80(const AttentionProblem& problem) {
+  const auto plan = attention_mma_sm80_plan(problem, {});
+  allow_shared_bytes(reinterpret_cast<const void*>(find_attention_kernel(plan, kKernels)), plan.shared_bytes);
+}
+
 void launch_attention_mma_sm80(const AttentionProblem& problem, const AttentionBuffers& buffers, const Target&,
                                Stream stream) {
-  static const AttentionInstantiation table[] = {{"attention_mma_sm80_bf16_d64", attention_mma_sm80_bf16_d64},
-                                                 {"attention_mma_sm80_bf16_d128", attention_mma_sm80_bf16_d128},
-                                                 {"attention_mma_sm80_f16_d64", attention_mma_sm80_f16_d64},
-                                                 {"attention_mma_sm80_f16_d128", attention_mma_sm80_f16_d128}};
-  launch_attention(attention_mma_sm80_plan(problem, buffers), table, stream);
+  const auto plan = attention_mma_sm80_plan(problem, buffers);
+  launch_kernel(find_attention_kernel(plan, kKernels), plan, stream);
 }
 
 }  // namespace assay

@@ -17,6 +17,9 @@ inline LaunchPlan<AttentionKernelParams> attention_mma_sm80_plan(const Attention
                                           problem, buffers);
 }
 
+/// Before the first launch on a device; launches then only enqueue.
+void prepare_attention_mma_sm80(const AttentionProblem&);
+
 /// Enqueues on `stream`; throws std::runtime_error where the launch is refused.
 void launch_attention_mma_sm80(const AttentionProblem&, const AttentionBuffers&, const Target&, Stream);
 

@@ -15,11 +15,24 @@ extern "C" __global__ void __launch_bounds__(SimtF32Tile<128>::kThreads)
   simt_f32::attention<128>(params);
 }
 
+namespace {
+
+const AttentionInstantiation kKernels[] = {
+    {"attention_simt_f32_d64", attention_simt_f32_d64},
+    {"attention_simt_f32_d128", attention_simt_f32_d128},
+};
+
+}  // namespace
+
+void prepare_attention_simt_f32(const AttentionProblem& problem) {
+  const auto plan = attention_simt_f32_plan(problem, {});
+  allow_shared_bytes(reinterpret_cast<const void*>(find_attention_kernel(plan, kKernels)), plan.shared_bytes);
+}
+
 void launch_attention_simt_f32(const AttentionProblem& problem, const AttentionBuffers& buffers, const Target&,
                                Stream stream) {
-  static const AttentionInstantiation table[] = {{"attention_simt_f32_d64", attention_simt_f32_d64},
-                                                 {"attention_simt_f32_d128", attention_simt_f32_d128}};
-  launch_attention(attention_simt_f32_plan(problem, buffers), table, stream);
+  const auto plan = attention_simt_f32_plan(problem, buffers);
+  launch_kernel(find_attention_kernel(plan, kKernels), plan, stream);
 }
 
 }  // namespace assay

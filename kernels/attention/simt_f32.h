@@ -13,6 +13,9 @@ inline LaunchPlan<AttentionKernelParams> attention_simt_f32_plan(const Attention
                                 : attention_plan<SimtF32Tile<128>>("attention_simt_f32_d128", problem, buffers);
 }
 
+/// Before the first launch on a device; launches then only enqueue.
+void prepare_attention_simt_f32(const AttentionProblem&);
+
 /// Enqueues on `stream`; throws std::runtime_error where the launch is refused.
 void launch_attention_simt_f32(const AttentionProblem&, const AttentionBuffers&, const Target&, Stream);
 
