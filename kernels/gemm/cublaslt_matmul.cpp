@@ -109,9 +109,10 @@ void CublasLtMatmul::make_preference(const GemmProblem& problem, const std::vect
 std::vector<cublasLtMatmulAlgo_t> CublasLtMatmul::heuristics(int count) const {
   std::vector<cublasLtMatmulHeuristicResult_t> results(static_cast<std::size_t>(count));
   int returned = 0;
-  lt_.check(lt_.get_heuristic(handle_.get(), description_.get(), first_.get(), second_.get(), result_.get(),
-                              result_.get(), preference_.get(), count, results.data(), &returned),
-            "cublasLtMatmulAlgoGetHeuristic");
+  const cublasStatus_t status =
+      lt_.get_heuristic(handle_.get(), description_.get(), first_.get(), second_.get(), result_.get(), result_.get(),
+                        preference_.get(), count, results.data(), &returned);
+  if (status != CUBLAS_STATUS_NOT_SUPPORTED) lt_.check(status, "cublasLtMatmulAlgoGetHeuristic");
   std::vector<cublasLtMatmulAlgo_t> algorithms;
   for (int i = 0; i < returned; ++i) {
     const auto& result = results[static_cast<std::size_t>(i)];
@@ -130,11 +131,12 @@ void CublasLtMatmul::launch(const cublasLtMatmulAlgo_t& algorithm, const GemmBuf
             "cublasLtMatmul");
 }
 
-std::uint32_t CublasLtMatmul::config(const cublasLtMatmulAlgo_t& algorithm,
-                                     cublasLtMatmulAlgoConfigAttributes_t attribute) const {
+/// Null where the library does not say: older ones know fewer attributes, newer ones have algorithms that lack some.
+std::optional<std::uint32_t> CublasLtMatmul::config(const cublasLtMatmulAlgo_t& algorithm,
+                                                    cublasLtMatmulAlgoConfigAttributes_t attribute) const {
   std::uint32_t value = 0;  // the cluster shape is a uint16_t: its bytes are the low ones
   const std::size_t bytes = attribute == CUBLASLT_ALGO_CONFIG_CLUSTER_SHAPE_ID ? 2 : 4;
-  lt_.check(lt_.config_get(&algorithm, attribute, &value, bytes, nullptr), "cublasLtMatmulAlgoConfigGetAttribute");
+  if (lt_.config_get(&algorithm, attribute, &value, bytes, nullptr) != CUBLAS_STATUS_SUCCESS) return std::nullopt;
   return value;
 }
 
@@ -160,7 +162,8 @@ std::string CublasLtMatmul::describe(const cublasLtMatmulAlgo_t& algorithm) cons
   };
   std::string text = "cuBLASLt " + std::to_string(lt_.get_version());
   for (const Field& field : kFields)
-    text += std::string(", ") + field.name + " " + std::to_string(config(algorithm, field.attribute));
+    if (const auto value = config(algorithm, field.attribute))
+      text += std::string(", ") + field.name + " " + std::to_string(*value);
   return text;
 }
 

@@ -1,6 +1,7 @@
 // One GEMM described to cuBLASLt, the algorithms its heuristic proposes for it, and its launch with one of them.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -31,7 +32,7 @@ class CublasLtMatmul {
 
   Owned<cublasLtMatrixLayout_t> make_layout(cudaDataType_t, const CublasLtMapping::Matrix&) const;
   void make_preference(const GemmProblem&, const std::vector<GemmBuffers>&);
-  std::uint32_t config(const cublasLtMatmulAlgo_t&, cublasLtMatmulAlgoConfigAttributes_t) const;
+  std::optional<std::uint32_t> config(const cublasLtMatmulAlgo_t&, cublasLtMatmulAlgoConfigAttributes_t) const;
   bool rounds_inputs(const cublasLtMatmulAlgo_t&) const;
 
   const CublasLtLibrary& lt_;
