@@ -150,6 +150,8 @@ Support supports(const AllReduceProblem& problem, const Target& target) {
   if (target.device != Device::gpu) return Support::no("sums over GPUs");
   if (!problem.peers.single_process())
     return Support::no("drives all GPUs of the node from one process: start without an MPI launcher");
+  // NCCL then enqueues nothing, and no time is no rate.  Out of place it copies, which shows that it works.
+  if (problem.peers.ranks == 1 && problem.in_place) return Support::no("one GPU in place: there is nothing to do");
   try {
     const DynamicLibrary library(candidates());
   } catch (const std::runtime_error& error) {
