@@ -78,7 +78,7 @@ Json gpu_unserved(const Json& p) {
   const Json build = p.value("build", Json::object());
   if (look(build, "capabilities", "cuda") == false)
     return finding("unfit", fmt::format("{} NVIDIA GPU(s) on the PCI bus, and this build has no CUDA", on_bus.dump()),
-                   "nothing of the GPU can be measured", "build with a CUDA toolkit of 12.3 or later");
+                   "nothing of the GPU can be measured", "build with a CUDA toolkit of 12.4 or later");
   const bool loaded = look(p, "system", "nvidia_driver_loaded") == true;
   return finding(
       "unfit", fmt::format("{} NVIDIA GPU(s) on the PCI bus, and CUDA shows none", on_bus.dump()),
