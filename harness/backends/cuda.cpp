@@ -129,6 +129,7 @@ class CudaBackend final : public Backend {
     cudaSetDevice(at(slot).target.index);
     cudaFree(data);  // after a fault this fails; the memory goes with the process
     cudaSetDevice(at(0).target.index);
+    cudaGetLastError();  // that failure is no other GPU's: its next launch must not report it
   }
 
   /// Runs one call on a slot's device and waits for its stream.

@@ -36,6 +36,13 @@ class CudaBackendTest : public testing::Test {
   std::unique_ptr<Backend> backend_;
 };
 
+// First of all, since it is about code that is loaded once: behind a hold, loading would last as long as its patience.
+TEST_F(CudaBackendTest, TheFirstLaunchFindsItsCodeLoaded) {
+  const auto before = std::chrono::steady_clock::now();
+  backend_->time([&] { backend_->launch_empty(); });
+  EXPECT_LT(std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count(), 1);
+}
+
 TEST_F(CudaBackendTest, DescribesItself) {
   EXPECT_EQ(backend_->target(0).device, Device::gpu);
   EXPECT_GE(backend_->target(0).compute_capability, 80);
