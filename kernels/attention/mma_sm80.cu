@@ -1,7 +1,7 @@
 #include "kernels/attention/mma_sm80.cuh"
 
-#include "kernels/attention/cuda_launch.cuh"
 #include "kernels/attention/mma_sm80.h"
+#include "kernels/common/cuda_launch.h"
 
 namespace assay {
 
@@ -25,7 +25,7 @@ extern "C" __global__ void __launch_bounds__(MmaSm80Tile<128>::kThreads)
 
 namespace {
 
-const AttentionInstantiation kKernels[] = {
+const NamedKernel<AttentionKernelParams> kKernels[] = {
     {"attention_mma_sm80_bf16_d64", attention_mma_sm80_bf16_d64},
     {"attention_mma_sm80_bf16_d128", attention_mma_sm80_bf16_d128},
     {"attention_mma_sm80_f16_d64", attention_mma_sm80_f16_d64},
@@ -36,13 +36,13 @@ const AttentionInstantiation kKernels[] = {
 
 void prepare_attention_mma_sm80(const AttentionProblem& problem) {
   const auto plan = attention_mma_sm80_plan(problem, {});
-  allow_shared_bytes(reinterpret_cast<const void*>(find_attention_kernel(plan, kKernels)), plan.shared_bytes);
+  allow_shared_bytes(reinterpret_cast<const void*>(find_kernel(kKernels, plan)), plan.shared_bytes);
 }
 
 void launch_attention_mma_sm80(const AttentionProblem& problem, const AttentionBuffers& buffers, const Target&,
                                Stream stream) {
   const auto plan = attention_mma_sm80_plan(problem, buffers);
-  launch_kernel(find_attention_kernel(plan, kKernels), plan, stream);
+  launch_kernel(find_kernel(kKernels, plan), plan, stream);
 }
 
 }  // namespace assay

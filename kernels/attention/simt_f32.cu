@@ -1,7 +1,7 @@
 #include "kernels/attention/simt_f32.cuh"
 
-#include "kernels/attention/cuda_launch.cuh"
 #include "kernels/attention/simt_f32.h"
+#include "kernels/common/cuda_launch.h"
 
 namespace assay {
 
@@ -17,7 +17,7 @@ extern "C" __global__ void __launch_bounds__(SimtF32Tile<128>::kThreads)
 
 namespace {
 
-const AttentionInstantiation kKernels[] = {
+const NamedKernel<AttentionKernelParams> kKernels[] = {
     {"attention_simt_f32_d64", attention_simt_f32_d64},
     {"attention_simt_f32_d128", attention_simt_f32_d128},
 };
@@ -26,13 +26,13 @@ const AttentionInstantiation kKernels[] = {
 
 void prepare_attention_simt_f32(const AttentionProblem& problem) {
   const auto plan = attention_simt_f32_plan(problem, {});
-  allow_shared_bytes(reinterpret_cast<const void*>(find_attention_kernel(plan, kKernels)), plan.shared_bytes);
+  allow_shared_bytes(reinterpret_cast<const void*>(find_kernel(kKernels, plan)), plan.shared_bytes);
 }
 
 void launch_attention_simt_f32(const AttentionProblem& problem, const AttentionBuffers& buffers, const Target&,
                                Stream stream) {
   const auto plan = attention_simt_f32_plan(problem, buffers);
-  launch_kernel(find_attention_kernel(plan, kKernels), plan, stream);
+  launch_kernel(find_kernel(kKernels, plan), plan, stream);
 }
 
 }  // namespace assay

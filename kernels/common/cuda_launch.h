@@ -1,5 +1,10 @@
-// Starts a kernel as its launch plan says.  Host code only; C++17.
+// Finds the kernel that a launch plan names, and starts it as the plan says.  Host code only; C++17.
 #pragma once
+#include <cstddef>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+
 #include "kernels/common/cuda_check.h"
 #include "kernels/common/launch_plan.h"
 #include "kernels/common/stream.h"
@@ -11,6 +16,20 @@ inline void allow_shared_bytes(const void* kernel, unsigned bytes) {
   if (bytes > 48 * 1024)
     ASSAY_CHECK_CUDA(
         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)));
+}
+
+/// A row of a table of compiled instances; the name is the one that launch plans use.
+template <class Params>
+struct NamedKernel {
+  const char* name;
+  void (*function)(Params);
+};
+
+template <class Params, std::size_t Count>
+auto find_kernel(const NamedKernel<Params> (&table)[Count], const LaunchPlan<Params>& plan) {
+  for (const NamedKernel<Params>& row : table)
+    if (std::strcmp(row.name, plan.kernel) == 0) return row.function;
+  throw std::runtime_error(std::string("this build has no kernel ") + plan.kernel);
 }
 
 /// Enqueues `kernel`, whose only parameter is a `Params`, on `stream`.

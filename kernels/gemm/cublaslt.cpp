@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <stdexcept>
+#include <string>
 
 #include "kernels/common/cuda_check.h"
 #include "kernels/gemm/cublaslt_matmul.h"
@@ -55,12 +56,28 @@ struct Choice {
   double gain = 0;  // of time over the first proposal, as a fraction
 };
 
+/// The proposals that run, each launched once (which loads its code): the library refuses some of its own.
+std::vector<cublasLtMatmulAlgo_t> runnable(const CublasLtMatmul& matmul,
+                                           const std::vector<cublasLtMatmulAlgo_t>& proposals,
+                                           const GemmBuffers& buffers, Stream stream) {
+  std::vector<cublasLtMatmulAlgo_t> out;
+  std::string refusal = "cuBLASLt proposes no algorithm";
+  for (const auto& proposal : proposals) {
+    try {
+      matmul.launch(proposal, buffers, stream);
+      out.push_back(proposal);
+    } catch (const std::runtime_error& error) {
+      refusal = error.what();
+    }
+  }
+  if (out.empty()) throw std::runtime_error(refusal);
+  return out;
+}
+
 /// Times every proposal on the real buffers, with the real beta.  Repeats go round all algorithms, so that a drifting
 /// clock meets all of them alike.
 Choice tune(const CublasLtMatmul& matmul, const std::vector<cublasLtMatmulAlgo_t>& algorithms,
             const std::vector<GemmBuffers>& sets, Stream stream) {
-  for (const auto& algorithm : algorithms)  // the first call of each loads its code
-    time_launches(matmul, algorithm, sets, 1, stream);
   const double once = time_launches(matmul, algorithms[0], sets, 2, stream);
   const int launches = std::clamp(static_cast<int>(kBatchMilliseconds / std::max(once, 1e-3)), 1, kLargestBatch);
   std::vector<std::vector<double>> times(algorithms.size());
@@ -82,7 +99,7 @@ class CublasLtOperation final : public GemmOperation {
   CublasLtOperation(const CublasLtLibrary& lt, const GemmProblem& problem, const std::vector<GemmBuffers>& sets,
                     Stream stream, bool tuned)
       : matmul_(lt, problem, sets) {
-    const auto algorithms = matmul_.heuristics(tuned ? kProposals : 1);
+    const auto algorithms = runnable(matmul_, matmul_.heuristics(tuned ? kProposals : 1), sets.front(), stream);
     const Choice choice = tuned ? tune(matmul_, algorithms, sets, stream) : Choice{};
     algorithm_ = algorithms[choice.index];
     description_ = matmul_.describe(algorithm_);

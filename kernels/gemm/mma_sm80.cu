@@ -1,23 +1,14 @@
 // Compiled instances of mma_sm80.cuh, and their row in the table of kernels.
 #include "kernels/gemm/mma_sm80.cuh"
 
-#include <cstring>
-
 #include "kernels/common/cuda_launch.h"
 #include "kernels/gemm/cuda_kernel_rows.h"
 
 namespace assay {
 namespace {
 
-using KernelFunction = void (*)(GemmKernelParams);
-
-struct NamedKernel {
-  const char* name;
-  KernelFunction function;
-};
-
 // The names are those of kMmaSm80Instances.
-const NamedKernel kKernels[] = {
+const NamedKernel<GemmKernelParams> kKernels[] = {
     {"mma_sm80<assay::Bf16, assay::Tn, assay::CopyWide>", mma_sm80<Bf16, Tn, CopyWide>},
     {"mma_sm80<assay::Bf16, assay::Nn, assay::CopyWide>", mma_sm80<Bf16, Nn, CopyWide>},
     {"mma_sm80<assay::Bf16, assay::Nt, assay::CopyWide>", mma_sm80<Bf16, Nt, CopyWide>},
@@ -38,22 +29,16 @@ const NamedKernel kKernels[] = {
     {"mma_sm80<assay::Tf32, assay::Nt, assay::CopyNarrow>", mma_sm80<Tf32, Nt, CopyNarrow>},
 };
 
-KernelFunction find(const char* name) {
-  for (const NamedKernel& k : kKernels)
-    if (std::strcmp(k.name, name) == 0) return k.function;
-  throw std::runtime_error(std::string("this build has no kernel ") + name);
-}
-
 void launch(const GemmProblem& problem, const GemmBuffers& buffers, const Target& target, Stream stream) {
   const auto plan = plan_mma_sm80(problem, buffers, target);
-  launch_kernel(find(plan.kernel), plan, stream);
+  launch_kernel(find_kernel(kKernels, plan), plan, stream);
 }
 
 std::unique_ptr<GemmOperation> prepare(const GemmProblem& problem, const Target& target,
                                        const std::vector<GemmBuffers>& sets, Stream) {
   for (const GemmBuffers& buffers : sets) {  // alignment, and with it the instance, may differ between sets
     const auto plan = plan_mma_sm80(problem, buffers, target);
-    allow_shared_bytes(reinterpret_cast<const void*>(find(plan.kernel)), plan.shared_bytes);
+    allow_shared_bytes(reinterpret_cast<const void*>(find_kernel(kKernels, plan)), plan.shared_bytes);
   }
   return std::make_unique<FunctionOperation<GemmProblem, GemmBuffers>>(launch, problem, target);
 }

@@ -1,23 +1,14 @@
 // Compiled instances of simt_f32.cuh, and their row in the table of kernels.
 #include "kernels/gemm/simt_f32.cuh"
 
-#include <cstring>
-
 #include "kernels/common/cuda_launch.h"
 #include "kernels/gemm/cuda_kernel_rows.h"
 
 namespace assay {
 namespace {
 
-using KernelFunction = void (*)(GemmKernelParams);
-
-struct NamedKernel {
-  const char* name;
-  KernelFunction function;
-};
-
 // The names are those of kSimtF32Instances.
-const NamedKernel kKernels[] = {
+const NamedKernel<GemmKernelParams> kKernels[] = {
     {"simt_f32<true, true, false, true>", simt_f32<true, true, false, true>},
     {"simt_f32<true, false, false, true>", simt_f32<true, false, false, true>},
     {"simt_f32<false, false, true, true>", simt_f32<false, false, true, true>},
@@ -28,9 +19,7 @@ const NamedKernel kKernels[] = {
 
 void launch(const GemmProblem& problem, const GemmBuffers& buffers, const Target& target, Stream stream) {
   const auto plan = plan_simt_f32(problem, buffers, target);
-  for (const NamedKernel& k : kKernels)
-    if (std::strcmp(k.name, plan.kernel) == 0) return launch_kernel(k.function, plan, stream);
-  throw std::runtime_error(std::string("this build has no kernel ") + plan.kernel);
+  launch_kernel(find_kernel(kKernels, plan), plan, stream);
 }
 
 }  // namespace
