@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -122,6 +123,10 @@ std::string read_file(const fs::path& path, std::size_t limit) {
 }
 
 void write_file_atomically(const fs::path& path, std::string_view text) {
+  // The rename would put a file in the place of a device or a pipe: root would lose /dev/null.  A folder refuses it.
+  struct stat there {};
+  if (::stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode))
+    throw InputError(fmt::format("{}: is there and no regular file, expected the name of a file", path.string()));
   auto [beside, file] = create_beside(path);
   Temporary temporary(beside);
   write_all(file, text, path);

@@ -99,6 +99,14 @@ TEST_F(FileTest, AFailedRenameLeavesNothingBehind) {
   EXPECT_EQ(files(), 1);
 }
 
+TEST_F(FileTest, APipeOrADeviceIsNotReplaced) {
+  const fs::path pipe = folder_ / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT(message_of([&] { write_file_atomically(pipe, "x"); }, ExitCode::bad_input), HasSubstr(pipe.string()));
+  EXPECT_TRUE(fs::is_fifo(pipe));
+  EXPECT_EQ(files(), 1);
+}
+
 /// Makes every write beyond a few bytes fail with EFBIG, as a full disk would with ENOSPC.
 TEST_F(FileTest, AFailedWriteKeepsTheOldFileAndLeavesNothingBehind) {
   write_file_atomically(folder_ / "a", "old");
