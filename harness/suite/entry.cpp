@@ -154,6 +154,9 @@ void apply_overrides(std::vector<Entry>& entries, const std::vector<AxisOverride
       entry.kernel_overridden |= axis == "kernel";
       had = true;
     }
+    if (!had && of_models && std::find(known.begin(), known.end(), axis) != known.end())
+      throw InputError(
+          fmt::format("{}: no case of the suite comes from a model, expected a suite that names one", place));
     if (!had)
       throw InputError(fmt::format("{}: no case of the suite has such an axis; there are {}, workload{}", place,
                                    join(known), did_you_mean(axis, known)));

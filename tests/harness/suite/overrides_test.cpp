@@ -65,7 +65,15 @@ TEST(Overrides, ModelKeys) {
   EXPECT_THAT(ids(entry, {"model=llama3-70b", "tensor_parallel=8", "tokens=128", "pass=dgrad", "layer=down"}),
               ElementsAre("gemm/cpu_blocked/cpu/bf16/layout=nn/m=128/n=3584/k=8192/cold/burst/normal/seed=1"));
   EXPECT_THAT(refusal(suite_text(kGemm), {"tokens=4"}),
-              HasSubstr("--set tokens: no case of the suite has such an axis"));
+              HasSubstr("--set tokens: no case of the suite comes from a model"));
+}
+
+/// The layers were written for the suite's own models.
+TEST(Overrides, AnotherModelNeedNotHaveTheLayersOfTheSuite) {
+  const char* entry =
+      R"({"workload": "gemm", "dtype": "bf16", "model": "gpt3-175b", "tokens": 64, "layer": ["qkv", "fc1"], "pass": "forward"})";
+  EXPECT_THAT(ids(entry, {"model=llama3-8b"}), SizeIs(1));
+  EXPECT_THAT(refusal(suite_text(entry), {"model=llama3-8b", "layer=fc1"}), HasSubstr("no layer of the models"));
 }
 
 TEST(Overrides, WorkloadNarrows) {
