@@ -63,16 +63,33 @@ void expect_same_run(const std::string& source, const Result& there, const Resul
   if (!(there.sampling == here.sampling))
     refuse(source, "sampling rule", to_json(there.sampling).dump(), to_json(here.sampling).dump());
   const Json before = identity(there.provenance), now = identity(here.provenance);
-  for (const auto& [key, value] : now.items())
-    if (before[key] != value) refuse(source, key, before[key].dump(), value.dump());
+  for (const auto& [key, value] : now.items()) {
+    const Json& there_value = before[key];
+    if (there_value == value) continue;
+    // Of an object, the member that differs says more than the whole.
+    if (value.is_object() && there_value.is_object())
+      for (const auto& [member, inner] : value.items())
+        if (const Json old = there_value.value(member, Json()); old != inner)
+          refuse(source, key + " (" + member + ")", old.dump(), inner.dump());
+    refuse(source, key, there_value.dump(), value.dump());
+  }
+}
+
+/// Whether something has that name: a link that leads nowhere has it too.
+bool is_there(const fs::path& path) {
+  std::error_code failed;
+  const auto type = fs::symlink_status(path, failed).type();
+  if (type == fs::file_type::none)
+    throw InputError(fmt::format("{}: cannot be used: {}", path.string(), failed.message()));
+  return type != fs::file_type::not_found;
 }
 
 /// Rank 0's decision, before it is told to the others.
 Start begin_here(const Result& fresh, const std::vector<std::string>& ids, const RunOptions& options) {
   const fs::path journal = journal_path(options.out);
   Start start{fresh, std::nullopt, std::vector<Todo>(ids.size())};
-  const bool resume = options.resume && (fs::exists(journal) || fs::exists(options.out));
-  if (!resume && fs::exists(options.out))
+  const bool resume = options.resume && (is_there(journal) || is_there(options.out));
+  if (!resume && is_there(options.out))
     throw InputError(options.out.string() +
                      ": is there already and is never overwritten; choose another --out, or "
                      "continue an interrupted run with --resume");
@@ -81,7 +98,7 @@ Start begin_here(const Result& fresh, const std::vector<std::string>& ids, const
     return start;
   }
   std::map<std::string, int> interrupted;
-  if (fs::exists(journal)) {
+  if (is_there(journal)) {
     start.journal = Journal::resume(journal);  // first: it locks, and cuts off a torn line
     JournalContents contents = read_journal(journal);
     if (!contents.started) {  // killed before anything was begun
@@ -98,6 +115,7 @@ Start begin_here(const Result& fresh, const std::vector<std::string>& ids, const
     std::vector<std::string> there;
     for (const auto& record : start.result.records) there.push_back(record.point.id());
     expect_same_plan(options.out.string(), there, ids);
+    expect_same_run(options.out.string(), start.result, fresh);
   }
   std::set<std::string> finished;
   for (const auto& record : start.result.records) finished.insert(record.point.id());
