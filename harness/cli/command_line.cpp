@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 
 #include "assay/build_config.h"
@@ -16,7 +17,9 @@ namespace {
 int complain(const std::string& message, ExitCode code) {
   std::string line = message;
   std::replace(line.begin(), line.end(), '\n', ' ');
-  if (is_printing_process()) fmt::print(stderr, "assay: {}\n", line);
+  line = "assay: " + line + "\n";
+  // Not fmt::print, which throws where stderr is full or closed: the exit code still speaks.
+  if (is_printing_process()) std::fputs(line.c_str(), stderr);
   return int(code);
 }
 
@@ -50,7 +53,9 @@ std::string parse_problem(const CLI::App& app, const CLI::ParseError& error,
     for (const auto& name : option->get_lnames()) flags.push_back("--" + name);
   for (const auto& word : arguments) {
     const std::string flag = word.substr(0, word.find('='));
-    if (flag.rfind("--", 0) != 0 || flag.size() == 2 || std::find(flags.begin(), flags.end(), flag) != flags.end())
+    if (flag == "--") break;  // what follows is no flag
+    if (flag.size() < 2 || flag[0] != '-' || flag == "-h" || std::isdigit(static_cast<unsigned char>(flag[1])) ||
+        std::find(flags.begin(), flags.end(), flag) != flags.end())
       continue;
     return with_suggestion(fmt::format("there is no flag '{}'", flag), nearest(flag, flags),
                            fmt::format("its flags are {}", fmt::join(flags, ", ")));
@@ -88,6 +93,7 @@ int dispatch(const std::vector<std::string>& arguments, const Catalog& workloads
 }  // namespace
 
 int run_command_line(const std::vector<std::string>& arguments, const Catalog& workloads) {
+  occupy_standard_streams();
   try {
     return dispatch(arguments, workloads);
   } catch (const Error& error) {

@@ -24,7 +24,8 @@ namespace fs = std::filesystem;
 std::atomic<bool> signalled{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
-/// While it lives, the first SIGINT or SIGTERM asks the run to end after the case at hand; a second one kills.
+/// While it lives, the first SIGINT or SIGTERM asks the run to end after the case at hand; a second one kills.  A
+/// reader of our output that goes away (`| head -1`) ends nothing.
 class EndOnSignal {
  public:
   EndOnSignal() {
@@ -34,17 +35,21 @@ class EndOnSignal {
     action.sa_flags = int(SA_RESETHAND) | SA_RESTART;
     ::sigaction(SIGINT, &action, &interrupt_);
     ::sigaction(SIGTERM, &action, &terminate_);
+    action.sa_handler = SIG_IGN;
+    action.sa_flags = 0;
+    ::sigaction(SIGPIPE, &action, &pipe_);
   }
   ~EndOnSignal() {
     ::sigaction(SIGINT, &interrupt_, nullptr);
     ::sigaction(SIGTERM, &terminate_, nullptr);
+    ::sigaction(SIGPIPE, &pipe_, nullptr);
   }
   EndOnSignal(const EndOnSignal&) = delete;
   EndOnSignal& operator=(const EndOnSignal&) = delete;
 
  private:
   struct sigaction interrupt_ {
-  }, terminate_{};
+  }, terminate_{}, pipe_{};
 };
 
 struct Options {
@@ -95,6 +100,57 @@ void publish(const Result& result, const fs::path& out) {
                     result.records.size(), out.string()));
 }
 
+/// All that the ranks must agree on: with other cases they would wait for each other for ever, with other seeds they
+/// would compute numbers that look wrong.
+std::string what_this_rank_does(const Options& options, const Suite& suite) {
+  std::string text = fmt::format("{} {} {} {}\n", options.out, options.resume, options.selection.threads,
+                                 to_json(suite.sampling).dump());
+  for (const auto& point : suite.cases) text += point.id() + "\n";
+  return text;
+}
+
+/// What is wrong where a rank was started otherwise than rank 0; the same text on all ranks, empty where all are alike.
+std::string unlike_ranks(Communicator& communicator, const std::string& mine) {
+  const auto all = communicator.gather(mine);
+  const auto other = std::find_if(all.begin(), all.end(), [&](const std::string& one) { return one != all.front(); });
+  if (other == all.end()) return {};
+  return fmt::format(
+      "rank {} would measure other cases than rank 0, or with other options: start every rank with the "
+      "same arguments, on machines of the same kind",
+      other - all.begin());
+}
+
+/// The cases, or what is wrong with them on any rank: the same problem on all.
+struct Selected {
+  Suite suite;
+  std::string problem;
+  ExitCode code = ExitCode::ok;
+};
+
+Selected select_together(const Options& options, const Catalog& workloads, const Machine& machine,
+                         Communicator& communicator) {
+  Selected mine;
+  try {
+    mine.suite = select_cases(options.selection, workloads, machine);
+    if (mine.suite.cases.empty())
+      throw MeasureError(fmt::format("suite '{}' has no case to measure here{}", mine.suite.name,
+                                     mine.suite.notes.empty() ? "" : ": " + mine.suite.notes.front()));
+  } catch (const Error& error) {
+    mine.problem = error.what();
+    mine.code = error.code;
+  }
+  const auto problems = communicator.gather(mine.problem);
+  const auto first = std::find_if(problems.begin(), problems.end(), [](const auto& text) { return !text.empty(); });
+  if (first != problems.end()) {
+    mine.problem = (first == problems.begin() ? "" : fmt::format("rank {}: ", first - problems.begin())) + *first;
+    mine.code = ExitCode(int(communicator.maximum(int(mine.code))));
+    return mine;
+  }
+  mine.problem = unlike_ranks(communicator, what_this_rank_does(options, mine.suite));
+  mine.code = ExitCode::bad_input;
+  return mine;
+}
+
 int measure(const Options& options, const std::vector<std::string>& arguments, const Suite& suite,
             const Catalog& workloads, Machine& machine, Communicator& communicator) {
   RunOptions run_options{
@@ -116,17 +172,22 @@ void add_run(CLI::App& app, const Catalog& workloads, int& exit_code, const std:
   const auto options = std::make_shared<Options>();
   CLI::App* verb = app.add_subcommand("run", "measures a suite, checks every number it computed, and saves the result");
   add_selection(*verb, options->selection);
-  verb->add_option("--out", options->out, "result file; default: out/SUITE-DATE-TIME.json in the current folder");
+  verb->add_option("--out", options->out, "result file; default: out/SUITE-DATE-TIME.json in the current folder")
+      ->check(not_empty());
   verb->add_flag("--resume", options->resume, "continue an interrupted run of the same --out");
   verb->add_flag("--quiet", options->quiet, "no progress on stderr");
   verb->callback([options, &workloads, &exit_code, &arguments] {
     if (options->resume && options->out.empty())
       throw InputError("--resume needs --out FILE: the result of the run to continue");
     Machine machine(options->selection.threads);
-    const Suite suite = select_cases(options->selection, workloads, machine);
-    const auto communicator = make_communicator();
-    exit_code = run_together(*communicator,
-                             [&] { return measure(*options, arguments, suite, workloads, machine, *communicator); });
+    auto communicator = make_communicator();
+    const Selected selected = select_together(*options, workloads, machine, *communicator);
+    if (!selected.problem.empty()) {
+      communicator.reset();  // in order, not by unwinding, which would abort: all ranks come here together
+      throw Error(selected.code, selected.problem);
+    }
+    exit_code = run_together(
+        *communicator, [&] { return measure(*options, arguments, selected.suite, workloads, machine, *communicator); });
   });
 }
 

@@ -20,6 +20,11 @@ void add_selection(CLI::App& verb, Selection& selection) {
       ->check(CLI::Range(1, kMostThreads));
 }
 
+CLI::Validator not_empty() {
+  return CLI::Validator([](std::string& text) { return std::string(text.empty() ? "is empty, expected a path" : ""); },
+                        "");
+}
+
 Suite select_cases(const Selection& selection, const Catalog& workloads, const Machine& machine) {
   std::vector<AxisOverride> overrides;
   for (const auto& text : selection.set) overrides.push_back(parse_override(text));
@@ -36,7 +41,8 @@ Suite select_cases(const Selection& selection, const Catalog& workloads, const M
     std::string patterns;
     for (const auto& pattern : selection.filter) patterns += (patterns.empty() ? "" : ", ") + pattern;
     throw InputError("--filter " + patterns + ": matches none of the " + std::to_string(all) + " cases of suite '" +
-                     suite.name + "'; `assay list " + selection.suite + "` shows their ids");
+                     suite.name + "'; a pattern is for the whole id, as in '*/m=1/*'; `assay list " + selection.suite +
+                     "` shows their ids");
   }
   return suite;
 }

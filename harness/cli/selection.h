@@ -8,7 +8,8 @@
 
 namespace CLI {
 class App;
-}
+class Validator;
+}  // namespace CLI
 
 namespace assay {
 
@@ -20,6 +21,9 @@ struct Selection {
 };
 
 void add_selection(CLI::App& verb, Selection&);
+
+/// For a path: an empty one comes from a script's unset variable.
+CLI::Validator not_empty();
 
 /// InputError where nothing is left.
 Suite select_cases(const Selection&, const Catalog&, const Machine&);

@@ -1,8 +1,11 @@
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <memory>
 
 #include "harness/cli/cli.h"
+#include "harness/cli/selection.h"
 #include "harness/cli/terminal.h"
+#include "harness/core/error.h"
 #include "harness/core/file.h"
 #include "harness/publish/table.h"
 
@@ -22,7 +25,16 @@ struct Options {
   std::string out;
 };
 
+/// The table must not replace what it was made from.
+void expect_other_file(const Options& options) {
+  std::error_code ignored;  // a file that is not there is no result
+  for (const auto& path : options.results)
+    if (!options.out.empty() && std::filesystem::equivalent(path, options.out, ignored))
+      throw InputError(options.out + ": is one of the results, expected another file for --out");
+}
+
 void table(const Options& options) {
+  expect_other_file(options);
   std::vector<Result> results;
   for (const auto& path : options.results) results.push_back(load_result(path));
   const std::string text = formats().at(options.format)(table_rows(results));
@@ -39,7 +51,7 @@ void add_table(CLI::App& app, const Catalog&, int&) {
   CLI::App* verb = app.add_subcommand("table", "the comparison table of results");
   verb->add_option("result", options->results, "result files")->required();
   verb->add_option("--format", options->format, "md, csv or json")->check(CLI::IsMember(names))->capture_default_str();
-  verb->add_option("--out", options->out, "file; default: stdout");
+  verb->add_option("--out", options->out, "file; default: stdout")->check(not_empty());
   verb->callback([options] { table(*options); });
 }
 

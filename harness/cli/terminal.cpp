@@ -1,12 +1,17 @@
 #include "harness/cli/terminal.h"
 
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <numeric>
+
+#include "harness/core/error.h"
 
 namespace assay {
 namespace {
@@ -43,10 +48,22 @@ bool is_printing_process() {
   return true;
 }
 
+void occupy_standard_streams() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(descriptor, F_GETFD) >= 0 || errno != EBADF) continue;
+    // In this order, the lowest number that is free is this one.
+    const int opened = ::open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    if (opened >= 0 && opened != descriptor) ::close(opened);
+  }
+}
+
 void print(std::string_view text) {
   if (!is_printing_process()) return;
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+  errno = 0;
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  const bool flushed = std::fflush(stdout) == 0;
+  if ((written && flushed) || errno == EPIPE) return;
+  throw MeasureError(std::string("standard output: cannot write: ") + std::strerror(errno));
 }
 
 std::string nearest(std::string_view word, const std::vector<std::string>& known) {

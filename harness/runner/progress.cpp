@@ -1,8 +1,10 @@
 // Printed from where cases begin and end, not from a thread of its own, which would disturb what is measured; so a line
-// can be late by the length of one case.
+// can be late by the length of one case.  Written with fputs, which does not throw: a full or closed stderr is no
+// reason to lose a measurement.
 #include "harness/runner/progress.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +22,14 @@ std::string duration(double seconds) {
   if (whole < 60) return fmt::format("{} s", whole);
   if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
   return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
+}
+
+/// What the updating line may take: one column less than the terminal has, where the cursor rests.
+std::size_t line_columns(std::FILE* terminal) {
+  constexpr std::size_t kMost = 100;
+  winsize size{};
+  if (::ioctl(::fileno(terminal), TIOCGWINSZ, &size) != 0 || size.ws_col < 2) return kMost;
+  return std::min(kMost, std::size_t(size.ws_col) - 1);
 }
 
 }  // namespace
@@ -47,7 +57,7 @@ void Progress::finish(const Record& record) {
 
 void Progress::done() {
   if (cases_ > 0) print(true);
-  if (!quiet_ && terminal_ && cases_ > 0) fmt::print(stream_, "\n");
+  if (!quiet_ && terminal_ && cases_ > 0) std::fputs("\n", stream_);
 }
 
 /// What is left: by the budget before the first case has finished, then by what the cases took so far.
@@ -64,11 +74,11 @@ void Progress::print(bool force) {
   const std::string head = fmt::format("[{}/{}] {}", finished_, cases_, left);
   if (terminal_) {
     // One line: a longer one would wrap, and the next could not overwrite it.
-    constexpr std::size_t kColumns = 100;
-    const std::string line = fmt::format("{}  {}", head, current_).substr(0, kColumns);
-    fmt::print(stream_, "\r{:<{}}", line, kColumns);
+    const std::size_t columns = line_columns(stream_);
+    const std::string line = fmt::format("{}  {}", head, current_).substr(0, columns);
+    std::fputs(fmt::format("\r{:<{}}", line, columns).c_str(), stream_);
   } else {
-    fmt::print(stream_, "{}  {}\n", head, current_);
+    std::fputs(fmt::format("{}  {}\n", head, current_).c_str(), stream_);
   }
   std::fflush(stream_);
 }

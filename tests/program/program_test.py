@@ -172,12 +172,79 @@ class Mistakes(Folder):
         self.assertIn(done.returncode, (2, 4))
         self.assertIn("/proc/assay", done.stderr)
 
+    def test_a_table_replaces_no_result_and_no_device(self):
+        self.run_ok("run", "smoke", "--filter", "gemm/cpu_blocked/*/m=1/n=1/*", "--set", "device=cpu", "--out", "r.json")
+        before = (self.folder / "r.json").read_text()
+        self.refused(2, ["r.json"], "table", "r.json", "--out", "./r.json")
+        self.assertEqual((self.folder / "r.json").read_text(), before)
+        os.mkfifo(self.folder / "pipe")
+        self.refused(2, ["pipe"], "table", "r.json", "--out", "pipe")
+        self.refused(2, ["--out"], "table", "r.json", "--out", "")
+        self.refused(2, ["--out"], "run", "smoke", "--out", "")
+
+    def test_what_was_meant(self):
+        self.refused(2, ["'-out'", "--out"], "run", "smoke", "-out", "x.json")
+        self.refused(2, ["--set model", "no case of the suite comes from a model"], "run", "smoke", "--set", "model=llama3-8b")
+        self.refused(2, ["whole id"], "run", "smoke", "--filter", "gemm")
+        self.assertIn("gemm/", self.run_ok("list", "gemm", "--set", "model=llama3-8b").stdout)
+        self.refused(2, ["layer", "zz"], "list", "gemm", "--set", "model=llama3-8b", "--set", "layer=zz")
+
+    def test_a_finished_run_is_not_another_runs_result(self):
+        arguments = ["run", "smoke", "--filter", "gemm/cpu_blocked/*/m=1/n=1/*", "--set", "device=cpu", "--out", "r.json", "--resume"]
+        self.run_ok(*arguments, "--threads", "1")
+        self.run_ok(*arguments, "--threads", "1")
+        self.refused(2, ["r.json", "threads"], *arguments, "--threads", "2")
+
     def test_no_such_gpu_is_could_not_measure(self):
         done = assay("devices", "--json", cwd=self.folder)
         if json.loads(done.stdout).get("gpus"):
             self.skipTest("this machine has a GPU")
         done = assay("run", "smoke", "--set", "device=gpu", "--out", "g.json", cwd=self.folder)
         self.assertIn(done.returncode, (2, 4), done.stderr)
+
+
+class Streams(Folder):
+    """Standard streams that are full, closed, or read by nobody."""
+    CASES = ["run", "smoke", "--set", "device=cpu", "--filter", "gemm/cpu_blocked/*/m=1/n=1/*"]
+
+    def shell(self, command):
+        return subprocess.run(["bash", "-o", "pipefail", "-c", command, "bash", PROGRAM], cwd=self.folder, capture_output=True, text=True,
+                              timeout=120)
+
+    def test_output_that_cannot_be_written_is_no_success(self):
+        for verb in ("list smoke", "devices", "--help"):
+            done = self.shell(f'"$1" {verb} > /dev/full')
+            self.assertEqual(done.returncode, 4, verb)
+            self.assertIn("standard output", done.stderr)
+
+    def test_complaints_that_nobody_can_read_keep_their_exit_code(self):
+        self.assertEqual(self.shell('"$1" rnu 2> /dev/full').returncode, 2)
+        self.assertEqual(self.shell(f'"$1" {" ".join(self.CASES)} --out r.json 2> /dev/full').returncode, 0)
+
+    def test_closed_streams_do_not_end_in_the_journal(self):
+        for closed in (">&- 2>&-", "<&- >&- 2>&-"):
+            self.shell(f'"$1" {" ".join(self.CASES)} --out r.json --resume {closed}')
+            self.assertTrue(json.loads((self.folder / "r.json").read_text())["complete"])
+
+    def test_a_reader_that_leaves_ends_no_run(self):
+        self.assertEqual(self.shell(f'"$1" {" ".join(self.CASES)} --out r.json 2>&1 | true').returncode, 0)
+        self.assertTrue(json.loads((self.folder / "r.json").read_text())["complete"])
+
+
+@unittest.skipUnless(shutil.which("mpirun"), "no mpirun")
+class Ranks(Folder):
+    def test_ranks_that_were_started_otherwise_measure_nothing(self):
+        if not json.loads(self.run_ok("devices", "--json").stdout)["build"]["capabilities"]["mpi"]:
+            self.skipTest("this build has no MPI")
+        common = [PROGRAM, "run", "smoke", "--set", "device=cpu", "--filter", "all_reduce/*bytes=4/*", "--out", "r.json"]
+        for other, word in ((common + ["--set", "seed=7"], "rank 1"), ([PROGRAM, "run", "smokx"], "smokx")):
+            done = subprocess.run(["mpirun", *(["--allow-run-as-root"] if os.getuid() == 0 else []), "--oversubscribe", "--bind-to", "none",
+                                   "-n", "1", *common, ":", "-n", "1", *other], cwd=self.folder, capture_output=True, text=True, timeout=120)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            lines = [line for line in done.stderr.splitlines() if line.startswith("assay: ")]
+            self.assertEqual(len(lines), 1, done.stderr)
+            self.assertIn(word, lines[0])
+            self.assertEqual(list(self.folder.iterdir()), [])
 
 
 class Interruptions(Folder):
