@@ -32,14 +32,14 @@ class SilentReporter final : public benchmark::BenchmarkReporter {
 
 /// Google Benchmark takes options from the environment (BENCHMARK_*), which must not change what a run does.
 void fix_google_benchmark_options() {
-  std::vector<std::string> words = {"assay",
-                                    "--benchmark_filter=",
+  static char program[] = "assay";  // static: the library keeps the pointer, for the context it may print
+  std::vector<std::string> words = {"--benchmark_filter=",
                                     "--benchmark_list_tests=false",
                                     "--benchmark_repetitions=1",
                                     "--benchmark_out=",
                                     "--benchmark_enable_random_interleaving=false",
                                     "--benchmark_perf_counters="};
-  std::vector<char*> arguments;
+  std::vector<char*> arguments = {program};
   for (auto& word : words) arguments.push_back(word.data());
   int count = int(arguments.size());
   arguments.push_back(nullptr);
