@@ -91,5 +91,6 @@ build() {
   cmake -G Ninja -S "$root" -B "$dir" "$@" >"$dir.configure.log" 2>&1 || { cat "$dir.configure.log" >&2; fail "cmake failed" 4; }
   grep -A 20 -E '^-- Assay .*capabilities' "$dir.configure.log" | grep -E '^--  ? ?' | sed 's/^-- //' >&2
   say "building (the first time takes minutes)"
+  export CCACHE_BASEDIR="$root" CCACHE_NOHASHDIR=1  # another clone of the same sources finds what this one compiled
   cmake --build "$dir" --target "$target" -j "$(jobs_here)" >"$dir.build.log" 2>&1 || { tail -n 60 "$dir.build.log" >&2; fail "the build failed; all of it: $dir.build.log" 4; }
 }
