@@ -13,6 +13,7 @@ install(TARGETS assay RUNTIME_DEPENDENCY_SET assay_libraries RUNTIME DESTINATION
 install(RUNTIME_DEPENDENCY_SET assay_libraries DESTINATION lib
   POST_EXCLUDE_REGEXES [[/ld-linux[^/]*$]] [[/lib(c|m|dl|rt|pthread|resolv|util)\.so[^/]*$]] [[/libcuda\.so[^/]*$]])
 if(TARGET assay_mpi)  # needs the MPI of the machine it runs on, and is loaded only under its launcher
+  add_dependencies(assay assay_mpi)  # wherever the program is built, `mpirun assay` works
   set_target_properties(assay_mpi PROPERTIES INSTALL_RPATH "$ORIGIN")
   install(TARGETS assay_mpi LIBRARY DESTINATION lib)
 endif()
