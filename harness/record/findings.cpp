@@ -57,6 +57,15 @@ Json load(const Json& p) {
                  "other work shares the cores: CPU times are long and scattered", "stop it, or wait until it is done");
 }
 
+Json forced_yardstick(const Json& p) {
+  const Json core = look(p, "environment", "OPENBLAS_CORETYPE");
+  if (!core.is_string()) return nullptr;
+  return finding("warning",
+                 fmt::format("OPENBLAS_CORETYPE is set: OpenBLAS runs the kernels of '{}'", core.get<std::string>()),
+                 "the yardstick may be slower than on its own choice, and ours look better than it is",
+                 "unset OPENBLAS_CORETYPE, or show that it is OpenBLAS's best here");
+}
+
 Json virtual_machine(const Json& p) {
   if (look(p, "cpu", "hypervisor") != true) return nullptr;
   return finding("info", "this is a virtual machine",
@@ -116,8 +125,8 @@ Json power_capped(const Json& p) {
 
 Json findings(const Json& provenance) {
   Json out = Json::array();
-  for (const auto rule :
-       {debug_build, gpu_unserved, gpu_count, power_capped, few_threads, governor, load, huge_pages, virtual_machine})
+  for (const auto rule : {debug_build, gpu_unserved, gpu_count, power_capped, few_threads, governor, load,
+                          forced_yardstick, huge_pages, virtual_machine})
     if (Json found = rule(provenance); !found.is_null()) out.push_back(std::move(found));
   return out;
 }

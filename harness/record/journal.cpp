@@ -160,8 +160,10 @@ Journal::~Journal() {
 Journal Journal::create(const std::filesystem::path& path, const Result& header, const std::vector<std::string>& plan) {
   const int descriptor = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor < 0 && errno == EEXIST)
-    throw InputError(path.string() +
-                     ": a run that did not finish left this journal; continue it with --resume, or remove it");
+    throw InputError(
+        path.string() +
+        ": the journal of a run that goes on, or did not finish; wait for it, continue it with --resume, or "
+        "choose another --out");
   if (descriptor < 0) throw MeasureError(path.string() + ": cannot be created: " + reason(errno));
   lock(descriptor, path);
   Journal journal(path, descriptor);

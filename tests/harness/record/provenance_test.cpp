@@ -142,6 +142,8 @@ TEST(Findings, NameEachProblem) {
   EXPECT_EQ(finding_after("/cpu/governor", "powersave"), "warning: the CPU frequency governor is 'powersave'");
   EXPECT_EQ(finding_after("/cpu/hypervisor", true), "info: this is a virtual machine");
   EXPECT_EQ(finding_after("/system/load_average", {4.0, 1, 1}), "warning: the load average is 4.0 on 8 threads");
+  EXPECT_EQ(finding_after("/environment/OPENBLAS_CORETYPE", "Haswell"),
+            "warning: OPENBLAS_CORETYPE is set: OpenBLAS runs the kernels of 'Haswell'");
   EXPECT_EQ(finding_after("/system/transparent_huge_pages", "never"), "info: transparent huge pages are off");
   EXPECT_EQ(finding_after("/system/nvidia_gpus_on_bus", 8),
             "unfit: 8 NVIDIA GPU(s) on the PCI bus, and CUDA shows none");
