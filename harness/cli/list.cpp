@@ -43,6 +43,7 @@ std::string as_text(const std::vector<PlannedCase>& planned, const Suite& suite)
     out += fmt::format("{:<{}}  {:>14}  {}\n", one.point.id(), widest, work_text(one.work),
                        one.support.ok() ? std::string("runs") : "skipped: " + one.support.reason);
   }
+  for (const auto& note : suite.notes) out += "left out: " + note + "\n";
   return out + fmt::format("suite {}: {} cases, {} run here, {} are skipped\n", suite.name, planned.size(), run,
                            planned.size() - run);
 }

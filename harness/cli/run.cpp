@@ -161,7 +161,10 @@ int measure(const Options& options, const std::vector<std::string>& arguments, c
   Progress progress(stderr, options.quiet || !communicator.is_root());
   const EndOnSignal end_on_signal;
   const Result result = run(suite, workloads, planned, machine, communicator, run_options, progress, signalled);
-  if (communicator.is_root()) publish(result, run_options.out);
+  if (communicator.is_root()) {
+    publish(result, run_options.out);
+    for (const auto& note : suite.notes) print("left out: " + note + "\n");
+  }
   // Rank 0 holds what an earlier run finished, too.
   return int(communicator.broadcast(double(int(exit_code_of(result)))));
 }

@@ -99,6 +99,11 @@ std::vector<DeviceAt> resolve(const std::string& word, const Machine& machine) {
   return here ? std::vector<DeviceAt>{{Device::gpu, index}} : std::vector<DeviceAt>{};
 }
 
+/// The same thing is left out of many entries, and said once.
+void add_note(std::vector<std::string>& notes, std::string note) {
+  if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(std::move(note));
+}
+
 std::vector<DeviceAt> devices_of(const Entry& entry, const Machine& machine, std::vector<std::string>& notes) {
   std::vector<DeviceAt> devices;
   std::set<DeviceAt> seen;
@@ -107,7 +112,7 @@ std::vector<DeviceAt> devices_of(const Entry& entry, const Machine& machine, std
     check_device_word(word, values ? values->place : entry.place);
     const auto found = resolve(word, machine);
     if (found.empty() && word != "cpu_fallback")
-      notes.push_back(fmt::format("{}: no {} to run on here: no case", entry.place, word));
+      add_note(notes, fmt::format("cases for device {}: there is none here", word));
     for (DeviceAt at : found) {
       if (spans_devices(*entry.kind)) at.index = 0;  // all GPUs together, once
       if (seen.insert(at).second) devices.push_back(at);
@@ -137,7 +142,7 @@ void check_plain_name(const Entry& entry, const std::string& name, const std::ve
   const KernelSpec* kernel = find_kernel(*entry.kind, name);
   if (!kernel) {
     if (const char* capability = lacking_capability(name))
-      notes.push_back(fmt::format("{}: kernel {} needs {}, which this build lacks: no case", place, name, capability));
+      add_note(notes, fmt::format("{}: kernel {} needs {}, which this build lacks: no case", place, name, capability));
     else if (!entry.kernel_overridden)
       throw InputError(fmt::format("{}: {} has no kernel \"{}\"; this build has {}{}", place, entry.kind->name,
                                    printable(name), join(kernel_names(*entry.kind)),
@@ -150,10 +155,10 @@ void check_plain_name(const Entry& entry, const std::string& name, const std::ve
     const std::string why =
         fmt::format("{}: kernel {} takes none of the dtypes asked for, only {}", place, name, join(known));
     if (!entry.kernel_overridden) throw InputError(why);
-    notes.push_back(why + ": no case");
+    add_note(notes, why + ": no case");
   } else if (std::none_of(devices.begin(), devices.end(),
                           [&](const DeviceAt& at) { return at.device == kernel->device; })) {
-    notes.push_back(fmt::format("{}: kernel {} runs on a {}, which is not among the devices here: no case", place, name,
+    add_note(notes, fmt::format("{}: kernel {} runs on a {}, which is not among the devices here: no case", place, name,
                                 assay::name(kernel->device)));
   }
 }

@@ -96,6 +96,14 @@ class Verbs(Folder):
         for suite in ("quick", "gemm", "attention", "all_reduce"):
             self.assertIn("/", self.run_ok("list", suite).stdout)
 
+    def test_a_named_kernel_this_build_lacks_is_said_to_be_left_out(self):
+        kernels = {kernel["kernel"] for kernel in json.loads(self.run_ok("list", "smoke", "--json").stdout)}
+        if "mma_sm80" in kernels:
+            self.skipTest("this build and machine have it")
+        chosen = ("--set", "kernel=cpu_blocked,mma_sm80", "--filter", "gemm/*m=1/n=1/*")
+        self.assertIn("mma_sm80", self.run_ok("list", "smoke", *chosen).stdout)
+        self.assertIn("mma_sm80", self.run_ok("run", "smoke", *chosen, "--quiet", "--out", "r.json").stdout)
+
     def test_devices(self):
         self.assertIn("CPU", self.run_ok("devices").stdout)
         devices = json.loads(self.run_ok("devices", "--json").stdout)
