@@ -17,7 +17,7 @@ if(ASSAY_SANITIZE)
   target_link_options(assay_options INTERFACE -fsanitize=${ASSAY_SANITIZE})
 endif()
 if(ASSAY_HAS_CUDA)
-  target_compile_options(assay_options INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:${ASSAY_GENCODE} -lineinfo -Xcompiler=-Wall>)
+  target_compile_options(assay_options INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-lineinfo -Xcompiler=-Wall>)
 endif()
 
 # assay_library(NAME SOURCES a.cpp ... LINK other ...)
@@ -30,6 +30,24 @@ function(assay_library name)
   endif()
   add_library(${name} STATIC ${arg_SOURCES})
   target_link_libraries(${name} PUBLIC assay_options ${arg_LINK})
+endfunction()
+
+# assay_cuda_sources(TARGET a.cu b_sm90.cu ...): compiled for the architectures that their names allow (capabilities.cmake).
+# Files of a family that is not built are left out; ASSAY_HAS_SM90 and ASSAY_HAS_SM100 tell the C++ code.
+function(assay_cuda_sources target)
+  foreach(source ${ARGN})
+    set(architectures ${ASSAY_CUDA_ARCHITECTURES})
+    if(source MATCHES "_sm90\\.cu$")
+      set(architectures ${ASSAY_SM90_ARCHITECTURES})
+    elseif(source MATCHES "_sm100\\.cu$")
+      set(architectures ${ASSAY_SM100_ARCHITECTURES})
+    endif()
+    if(architectures)
+      assay_gencode("${architectures}" flags)
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${flags}")
+      target_sources(${target} PRIVATE ${source})
+    endif()
+  endforeach()
 endfunction()
 
 # assay_test(NAME SOURCES a_test.cpp ... LINK lib ... [LABELS l ...] [TIMEOUT seconds]): a GoogleTest program, one ctest

@@ -102,6 +102,10 @@ FillRange fill_for(DType dtype, Fill fill) {
       return fill_for<StoreBf16>(fill);
     case DType::f16:
       return fill_for<StoreF16>(fill);
+    case DType::e4m3:
+    case DType::e5m2:
+    case DType::e2m1:
+      break;
   }
   throw std::logic_error("fill_array: no such element type");
 }

@@ -92,7 +92,7 @@ class GemmWorkload final : public SingleDeviceWorkload<GemmProblem, GemmBuffers>
     std::vector<GemmElement> references(elements.size());
 #pragma omp parallel for schedule(dynamic, 16) num_threads(available_threads())
     for (std::size_t e = 0; e < elements.size(); ++e)
-      references[e] = gemm_reference(problem_, host_a_.data(), host_b_.data(), elements[e].row, elements[e].column);
+      references[e] = gemm_reference(problem_, {host_a_.data(), host_b_.data()}, elements[e].row, elements[e].column);
     Check check;
     for (int set = 0; set < sets_; ++set)
       if (launches[std::size_t(set)] > 0) compare_set(check, set, launches[std::size_t(set)], elements, references);

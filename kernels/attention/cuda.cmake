@@ -1,2 +1,3 @@
 # The CUDA rows of the attention table; included where CUDA was found.
-target_sources(assay_attention PRIVATE cuda_kernels.cpp mma_sm80.cu simt_f32.cu)
+target_sources(assay_attention PRIVATE cuda_kernels.cpp)
+assay_cuda_sources(assay_attention mma_sm80.cu simt_f32.cu)

@@ -23,6 +23,7 @@ struct Target {
   int compute_capability = 0;  // 90 for sm_90; 0 on a CPU
   int multiprocessors = 0;
   std::size_t shared_bytes_per_block = 0;  // the opt-in maximum of dynamic shared memory
+  std::size_t l2_bytes = 0;    // 0 where unknown
 };
 
 /// Whether a kernel takes a problem; the reason, where it does not, is shown to the user.
@@ -53,6 +54,10 @@ struct Kernel {
   bool vendor = false;         // a library's: a yardstick, against which `percent_of_vendor` is taken
   std::vector<DType> dtypes;
   std::function<Support(const Problem&, const Target&)> supports;  // dtype is checked by the caller, from `dtypes`
+  /// What the kernel would choose for the problem there and what it expects of it ("128x256x64, clusters of 2, 448
+  /// tiles in 3.4 waves of 132, 85 % of the last filled, ..."), for people; null where there is no choice.  Needs no
+  /// device.
+  std::function<std::string(const Problem&, const Target&)> explain;
   /// `sets` are the rotated buffer sets that will be timed (never empty): a library may tune on them.
   std::function<Prepare> prepare;
 };

@@ -1,5 +1,6 @@
 # Included where CUDA was found: the CUDA rows of the GEMM table.
-target_sources(assay_gemm PRIVATE cuda_kernels.cpp mma_sm80.cu simt_f32.cu)
+target_sources(assay_gemm PRIVATE cuda_kernels.cpp)
+assay_cuda_sources(assay_gemm mma_sm80.cu simt_f32.cu)
 if(ASSAY_HAS_CUBLASLT)  # its header; the library itself is loaded at run time
   target_sources(assay_gemm PRIVATE cublaslt.cpp cublaslt_library.cpp cublaslt_matmul.cpp)
   target_include_directories(assay_gemm SYSTEM PRIVATE ${ASSAY_CUBLASLT_INCLUDE})

@@ -15,6 +15,13 @@ bool parse_layout(std::string_view text, GemmLayout& out) {
   return false;
 }
 
+bool parse_scaling(std::string_view text, GemmScaling& out) {
+  for (const GemmScaling scaling :
+       {GemmScaling::none, GemmScaling::tensor, GemmScaling::block, GemmScaling::mx, GemmScaling::nv})
+    if (text == name(scaling)) return out = scaling, true;
+  return false;
+}
+
 const std::vector<GemmKernel>& gemm_kernels() {
   static const std::vector<GemmKernel> kernels = [] {
     std::vector<GemmKernel> rows{cpu_blocked_gemm()};

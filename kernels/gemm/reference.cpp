@@ -1,5 +1,6 @@
 // GEMM's reference: one element in fp64.
 #include "kernels/gemm/gemm.h"
+#include "kernels/gemm/gemm_scaling.h"
 
 namespace assay {
 namespace {
@@ -38,12 +39,56 @@ GemmElement dot(const void* a, std::int64_t a_stride, const void* b, std::int64_
   return {value[0] + value[1] + (value[2] + value[3]), magnitude[0] + magnitude[1] + (magnitude[2] + magnitude[3])};
 }
 
+/// Operands of 8 and 4 bits, each element with its factor.  A product of two such elements and two factors of at most
+/// 24 bits may round in fp64: once, by 2^-53.
+GemmElement scaled_dot(const GemmProblem& problem, const GemmBuffers& host, std::int64_t i, std::int64_t j) {
+  GemmElement sum;
+  for (std::int64_t p = 0; p < problem.k; ++p) {
+    const double product = load_element(problem.a_dtype(), host.a, problem.a_index(i, p)) *
+                           load_element(problem.b_dtype(), host.b, problem.b_index(p, j)) *
+                           (a_scale(problem, host, i, p) * b_scale(problem, host, p, j));
+    sum.value += product;
+    sum.magnitude += std::abs(product);
+  }
+  return sum;
+}
+
+double block_factor(GemmScaling scaling, const void* factors, std::int64_t index) {
+  switch (scaling) {
+    case GemmScaling::block:
+      return load_element(DType::f32, factors, index);
+    case GemmScaling::mx:
+      return e8m0_to_double(static_cast<const std::uint8_t*>(factors)[index]);
+    case GemmScaling::nv:
+      return load_element(DType::e4m3, factors, index);
+    case GemmScaling::none:
+    case GemmScaling::tensor:
+      break;
+  }
+  return 1;
+}
+
 }  // namespace
 
-GemmElement gemm_reference(const GemmProblem& problem, const void* a, const void* b, std::int64_t i, std::int64_t j) {
+double a_scale(const GemmProblem& problem, const GemmBuffers& host, std::int64_t row, std::int64_t p) {
+  const double tensor = has_tensor_scale(problem.scaling) ? *host.a_tensor_scale : 1;
+  if (!has_block_scales(problem.scaling)) return tensor;
+  const std::int64_t index = a_scale_index(problem, row, p / scale_block_k(problem.scaling));
+  return tensor * block_factor(problem.scaling, host.a_block_scales, index);
+}
+
+double b_scale(const GemmProblem& problem, const GemmBuffers& host, std::int64_t p, std::int64_t column) {
+  const double tensor = has_tensor_scale(problem.scaling) ? *host.b_tensor_scale : 1;
+  if (!has_block_scales(problem.scaling)) return tensor;
+  const std::int64_t index = b_scale_index(problem, column, p / scale_block_k(problem.scaling));
+  return tensor * block_factor(problem.scaling, host.b_block_scales, index);
+}
+
+GemmElement gemm_reference(const GemmProblem& problem, const GemmBuffers& host, std::int64_t i, std::int64_t j) {
+  if (info(problem.dtype).bits < 16) return scaled_dot(problem, host, i, j);
   const auto bytes = static_cast<std::int64_t>(size_bytes(problem.dtype));
-  const void* a_row = static_cast<const char*>(a) + problem.a_index(i, 0) * bytes;
-  const void* b_column = static_cast<const char*>(b) + problem.b_index(0, j) * bytes;
+  const void* a_row = static_cast<const char*>(host.a) + problem.a_index(i, 0) * bytes;
+  const void* b_column = static_cast<const char*>(host.b) + problem.b_index(0, j) * bytes;
   const std::int64_t a_stride = problem.a_is_k_major() ? 1 : problem.m;
   const std::int64_t b_stride = problem.b_is_k_major() ? 1 : problem.n;
   switch (problem.dtype) {
@@ -54,6 +99,10 @@ GemmElement gemm_reference(const GemmProblem& problem, const void* a, const void
       return dot<Bf16>(a_row, a_stride, b_column, b_stride, problem.k);
     case DType::f16:
       return dot<F16>(a_row, a_stride, b_column, b_stride, problem.k);
+    case DType::e4m3:
+    case DType::e5m2:
+    case DType::e2m1:
+      break;
   }
   return {};
 }

@@ -97,7 +97,7 @@ TEST(FillArray, Distributions) {  // tolerances: 5 standard errors of a million 
 TEST(FillArray, RoundsEveryTypeAsStoreElementDoes) {
   for (const DTypeInfo& type : kDTypes) {
     const std::int64_t count = 20011;
-    std::vector<unsigned char> got(static_cast<std::size_t>(count) * type.bytes), expected(got.size());
+    std::vector<unsigned char> got(static_cast<std::size_t>(count) * size_bytes(type.dtype)), expected(got.size());
     for (const Fill fill : {Fill::normal, Fill::uniform, Fill::integers, Fill::zeros}) {
       fill_array(type.dtype, got.data(), count, fill, 4, 2, 1);
       for (std::int64_t i = 0; i < count; ++i) store_element(type.dtype, expected.data(), i, fill_value(fill, 4, 2, i));

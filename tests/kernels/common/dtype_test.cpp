@@ -130,11 +130,11 @@ TEST(RoundTo, RoundsOnceNotTwice) {
 
 TEST(Elements, StoreRoundsAndLoadReturns) {
   for (const DTypeInfo& type : kDTypes) {
-    std::vector<std::uint8_t> array(5 * type.bytes, 0xee);
+    std::vector<std::uint8_t> array(5 * size_bytes(type.dtype), 0xee);
     store_element(type.dtype, array.data(), 3, 1.0 / 3);
     EXPECT_EQ(load_element(type.dtype, array.data(), 3), round_to(type.dtype, 1.0 / 3)) << type.name;
-    EXPECT_EQ(array[3 * type.bytes - 1], 0xee);
-    EXPECT_EQ(array[4 * type.bytes], 0xee);
+    EXPECT_EQ(array[3 * size_bytes(type.dtype) - 1], 0xee);
+    EXPECT_EQ(array[4 * size_bytes(type.dtype)], 0xee);
     store_element(type.dtype, array.data(), 0, std::nan(""));
     EXPECT_TRUE(std::isnan(load_element(type.dtype, array.data(), 0))) << type.name;
     store_element(type.dtype, array.data(), 0, 1e300);

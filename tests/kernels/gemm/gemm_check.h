@@ -50,7 +50,7 @@ class GemmFixture {
       if (guarded_[i] != kGuard || guarded_[kGuardBytes + d_bytes_ + i] != kGuard) return "wrote outside d";
     for (std::int64_t i = 0; i < p.m; ++i)
       for (std::int64_t j = 0; j < p.n; ++j) {
-        const GemmElement exact = gemm_reference(p, a_.data(), b_.data(), i, j);
+        const GemmElement exact = gemm_reference(p, {a_.data(), b_.data()}, i, j);
         const double start = p.accumulates() ? load_element(DType::f32, start_.data(), i * p.n + j) : 0;
         const double expected = start + exact.value;
         const double got = load_element(p.output(), d(), i * p.n + j);
