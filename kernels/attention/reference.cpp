@@ -46,6 +46,10 @@ void load_row(DType t, const void* array, std::int64_t first, std::vector<double
       return convert_row<std::uint16_t>(array, first, row, bf16_to_float);
     case DType::f16:
       return convert_row<std::uint16_t>(array, first, row, f16_to_float);
+    case DType::e4m3:
+    case DType::e5m2:
+    case DType::e2m1:
+      throw std::logic_error(std::string("attention has no ") + name(t));
   }
 }
 

@@ -116,7 +116,7 @@ int small_float_bits(const DTypeInfo& type, double value) {
   if (magnitude > 0) exponent = std::max(std::ilogb(magnitude), type.min_exponent);
   // In steps of the binade's spacing; a normal number's implicit bit carries into the exponent field by itself.
   const int steps = static_cast<int>(std::ldexp(magnitude, mantissa_bits - exponent));
-  return sign | ((exponent - type.min_exponent) << mantissa_bits) + steps;
+  return sign | (((exponent - type.min_exponent) << mantissa_bits) + steps);
 }
 
 double e4m3_to_double(int bits) {
