@@ -60,7 +60,7 @@ struct GemmProblem {
   GemmScaling scaling = GemmScaling::none;
   bool accumulate = false;  // into an fp32 d, whatever the layout
   bool prepacked = false;   // b is constant: kernels may arrange it beforehand, outside what is timed
-  std::string config;       // a kernel's own name of a tile configuration; empty: the kernel chooses
+  std::string config{};     // a kernel's own name of a tile configuration; empty: the kernel chooses
 
   DType a_dtype() const { return dtype; }
   DType b_dtype() const { return dtype == DType::e5m2 ? DType::e4m3 : dtype; }

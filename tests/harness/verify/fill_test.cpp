@@ -96,6 +96,7 @@ TEST(FillArray, Distributions) {  // tolerances: 5 standard errors of a million 
 
 TEST(FillArray, RoundsEveryTypeAsStoreElementDoes) {
   for (const DTypeInfo& type : kDTypes) {
+    if (type.bits < 16) continue;  // they need scale factors: quantize.h
     const std::int64_t count = 20011;
     std::vector<unsigned char> got(static_cast<std::size_t>(count) * size_bytes(type.dtype)), expected(got.size());
     for (const Fill fill : {Fill::normal, Fill::uniform, Fill::integers, Fill::zeros}) {
