@@ -1,6 +1,7 @@
 #include "tests/simt/machine/arithmetic.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 namespace simt {
@@ -38,12 +39,43 @@ std::uint16_t f64_to_bf16(double value) {
   return std::uint16_t(f32_to_bits(float(rounded)) >> 16);  // exact, or infinity
 }
 
+float small_to_f32(SmallFloat format, std::uint32_t bits) {
+  const std::uint32_t mantissa_mask = (1u << format.mantissa_bits) - 1,
+                      exponent_mask = (1u << format.exponent_bits) - 1;
+  const std::uint32_t mantissa = bits & mantissa_mask, exponent = bits >> format.mantissa_bits & exponent_mask;
+  const bool negative = bits >> (format.mantissa_bits + format.exponent_bits) & 1;
+  float magnitude;
+  if (exponent == exponent_mask && format.specials == SmallFloat::Ieee)
+    magnitude = mantissa ? NAN : INFINITY;
+  else if (exponent == exponent_mask && mantissa == mantissa_mask && format.specials == SmallFloat::OneNan)
+    magnitude = NAN;
+  else if (exponent == 0)
+    magnitude = std::ldexp(float(mantissa), 1 - format.bias - format.mantissa_bits);
+  else
+    magnitude = std::ldexp(float(mantissa + mantissa_mask + 1), int(exponent) - format.bias - format.mantissa_bits);
+  return negative ? -magnitude : magnitude;
+}
+
+float e8m0_to_f32(std::uint8_t bits) { return bits == 0xff ? NAN : std::ldexp(1.0f, int(bits) - 127); }
+
+/// All 256 values: an operand's tile is thousands of them.
+static std::array<float, 256> table_of(SmallFloat format) {
+  std::array<float, 256> values;
+  for (std::uint32_t bits = 0; bits < 256; ++bits) values[bits] = small_to_f32(format, bits);
+  return values;
+}
+
 float mma_element(MmaType type, std::uint32_t bits) {
+  static const std::array<float, 256> e4m3 = table_of(kE4m3), e5m2 = table_of(kE5m2);
   switch (type) {
     case MmaType::bf16:
       return bf16_to_f32(std::uint16_t(bits));
     case MmaType::f16:
       return f16_to_f32(std::uint16_t(bits));
+    case MmaType::e4m3:
+      return e4m3[bits & 255];
+    case MmaType::e5m2:
+      return e5m2[bits & 255];
     case MmaType::tf32:
       break;
   }

@@ -35,16 +35,29 @@ inline std::uint32_t f32_to_tf32_rna(float f) {
   return (u + 0x1000) & ~0x1fffu;
 }
 
-/// mma.sync of shape m16n8k{k}, fp32 accumulators; fragments per lane as the PTX ISA documents them.
-enum class MmaType { bf16, f16, tf32 };
+/// A binary floating-point format of at most 8 bits: sign, exponent, mantissa, from the top.
+struct SmallFloat {
+  int exponent_bits, mantissa_bits, bias;
+  enum { Ieee, OneNan, Finite } specials;  // all exponent bits set: infinities and NaN; NaN where all bits are; numbers
+};
+inline constexpr SmallFloat kE4m3{4, 3, 7, SmallFloat::OneNan}, kE5m2{5, 2, 15, SmallFloat::Ieee},
+    kE2m1{2, 1, 1, SmallFloat::Finite};
+float small_to_f32(SmallFloat, std::uint32_t bits);  // bits above the format's are ignored
+float e8m0_to_f32(std::uint8_t);                     // 2^(bits - 127); 0xff is NaN
+
+/// What tensor cores multiply.
+enum class MmaType { bf16, f16, tf32, e4m3, e5m2 };
+constexpr int bytes(MmaType t) { return t == MmaType::tf32 ? 4 : t == MmaType::bf16 || t == MmaType::f16 ? 2 : 1; }
 
 /// The element in the low bits of a register; tf32 ignores the low 13.
 float mma_element(MmaType, std::uint32_t bits);
 
+/// mma.sync of shape m16n8k{k}, fp32 accumulators; fragments per lane as the PTX ISA documents them.
+
 struct MmaShape {
   MmaType type;
   int k;  // 8 or 16; tf32: 4 or 8
-  int per_register() const { return type == MmaType::tf32 ? 1 : 2; }
+  int per_register() const { return 4 / bytes(type); }
   int a_registers() const { return 16 * k / 32 / per_register(); }
   int b_registers() const { return 8 * k / 32 / per_register(); }
 };

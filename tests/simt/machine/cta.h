@@ -29,14 +29,14 @@ struct NamedBarrier {
 
 /// One warpgroup's wgmma.mma_async: D (64 x n) (+)= A (64 x k) B (k x n).  Lanes are the 128 threads of the warpgroup.
 struct Wgmma {
-  MmaType type = MmaType::bf16;
+  MmaType a_type = MmaType::bf16, b_type = MmaType::bf16;  // of one size
   int n = 0;
   bool tnsp_a = false, tnsp_b = false, scale_d = false, a_in_regs = false;
-  int neg_a = 1, neg_b = 1;                                 // 1 or -1
-  std::uint64_t desc_a = 0, desc_b = 0;                     // shared-memory matrix descriptors
-  const std::uint32_t* a[128] = {};                         // 4 registers each, when a_in_regs
-  float* d[128] = {};                                       // n / 2 accumulators each
-  int k() const { return type == MmaType::tf32 ? 8 : 16; }  // 32 bytes
+  int neg_a = 1, neg_b = 1;              // 1 or -1
+  std::uint64_t desc_a = 0, desc_b = 0;  // shared-memory matrix descriptors
+  const std::uint32_t* a[128] = {};      // 4 registers each, when a_in_regs
+  float* d[128] = {};                    // n / 2 accumulators each
+  int k() const { return 32 / bytes(a_type); }
 };
 
 struct WgmmaOp {
@@ -155,8 +155,8 @@ class Cta {
   void order_wgmma(unsigned wg, WgmmaOp&);
   void perform(unsigned wg, const WgmmaOp&);
   /// One operand from shared memory, as [extent][k].
-  void gather(unsigned wg, std::uint64_t desc, bool mn_major, int extent, float sign, float* out, const WgmmaOp&,
-              const char* which);
+  void gather(unsigned wg, std::uint64_t desc, MmaType, bool mn_major, int extent, float sign, float* out,
+              const WgmmaOp&, const char* which);
 
   unsigned alive_;
   std::unordered_map<std::uint32_t, MBarrier> mbars_;

@@ -6,7 +6,7 @@
 namespace simt {
 namespace {
 
-constexpr int kMaxN = 256, kMaxK = 16;
+constexpr int kMaxN = 256, kMaxK = 32;
 
 /// A shared-memory matrix descriptor, taken apart.
 struct MatrixDescriptor {
@@ -71,10 +71,10 @@ void Cta::wgmma(unsigned wg, const Wgmma& w, Site s) {
   wg_[wg].groups.open.push_back(std::move(op));
 }
 
-void Cta::gather(unsigned wg, std::uint64_t desc, bool mn_major, int extent, float sign, float* out, const WgmmaOp& op,
-                 const char* which) {
+void Cta::gather(unsigned wg, std::uint64_t desc, MmaType type, bool mn_major, int extent, float sign, float* out,
+                 const WgmmaOp& op, const char* which) {
   const MatrixDescriptor d(desc);
-  const int element = op.w.type == MmaType::tf32 ? 4 : 2, per_chunk = 16 / element, depth = op.w.k();
+  const int element = bytes(type), per_chunk = 16 / element, depth = op.w.k();
   if (d.base_offset)
     throw Error(Fault::Unsupported, "wgmma descriptor with a non-zero base offset, at " + symbolise(op.site));
   if (d.swizzle != Swizzle::None && d.start % (8 * d.span) >= d.span)
@@ -89,7 +89,7 @@ void Cta::gather(unsigned wg, std::uint64_t desc, bool mn_major, int extent, flo
     for (int j = 0; j < per_chunk; ++j) {
       std::uint32_t bits = 0;
       std::memcpy(&bits, arena + address + j * element, std::size_t(element));
-      store(j, sign * mma_element(op.w.type, bits));
+      store(j, sign * mma_element(type, bits));
     }
   };
   if (!mn_major) {
@@ -111,7 +111,7 @@ void Cta::gather(unsigned wg, std::uint64_t desc, bool mn_major, int extent, flo
 
 void Cta::perform(unsigned wg, const WgmmaOp& op) {
   const Wgmma& w = op.w;
-  const int depth = w.k(), per = w.type == MmaType::tf32 ? 1 : 2;
+  const int depth = w.k(), per = 4 / bytes(w.a_type);
   float a[64 * kMaxK], b[kMaxN * kMaxK], transposed[kMaxK * kMaxN];
   std::vector<float> d(std::size_t(64 * w.n));
   if (w.a_in_regs) {
@@ -119,12 +119,12 @@ void Cta::perform(unsigned wg, const WgmmaOp& op) {
       for (int r = 0; r < 4; ++r)
         for (int e = 0; e < per; ++e) {
           const int row = l / 32 * 16 + l % 32 / 4 + r % 2 * 8, k = r / 2 * 4 * per + l % 4 * per + e;
-          a[row * depth + k] = float(w.neg_a) * mma_element(w.type, w.a[l][r] >> 16 * e);
+          a[row * depth + k] = float(w.neg_a) * mma_element(w.a_type, w.a[l][r] >> 8 * bytes(w.a_type) * e);
         }
   } else {
-    gather(wg, w.desc_a, w.tnsp_a, 64, float(w.neg_a), a, op, "wgmma A");
+    gather(wg, w.desc_a, w.a_type, w.tnsp_a, 64, float(w.neg_a), a, op, "wgmma A");
   }
-  gather(wg, w.desc_b, w.tnsp_b, w.n, float(w.neg_b), b, op, "wgmma B");
+  gather(wg, w.desc_b, w.b_type, w.tnsp_b, w.n, float(w.neg_b), b, op, "wgmma B");
   for (int j = 0; j < w.n; ++j)
     for (int k = 0; k < depth; ++k) transposed[k * w.n + j] = b[j * depth + k];
   for (int l = 0; w.scale_d && l < 128; ++l)

@@ -122,7 +122,7 @@ void Decoder::instruction(const std::string& statement) {
   }
   if (!d.modifiers.empty()) d.type = parse_type(d.modifiers.back());
   for (const auto& m : d.modifiers)
-    if (parse_type(m) == Type::none && !contains_word(row->modifiers, m)) fail("unsupported modifier ." + m, statement);
+    if (row->modifiers != "-" && parse_type(m) == Type::none && !contains_word(row->modifiers, m)) fail("unsupported modifier ." + m, statement);
   inst.aligned = row->aligned;
   if (row->choose && !(inst.exec = row->choose(d.type))) fail("unsupported operand type", statement);
   if (row->operands != "-") read_operands(d, row->operands);

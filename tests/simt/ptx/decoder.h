@@ -35,7 +35,8 @@ struct Decoding {
 /// A row of the table.  The longest dotted name that starts the instruction wins.
 struct Opcode {
   std::string_view name;
-  /// The modifiers that may follow, blank-separated; any other makes the instruction unsupported.
+  /// The modifiers that may follow, blank-separated; any other makes the instruction unsupported.  "-": `finish`
+  /// checks them.
   std::string_view modifiers;
   /// One letter per operand: t of the type's width, w twice as wide, 2 4 8 of that many bytes, p predicate,
   /// P "register|predicate", Q "predicate|predicate"; ? makes those after it optional.  "-": `finish` reads them.

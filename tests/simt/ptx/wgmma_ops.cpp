@@ -12,7 +12,7 @@ enum Action : std::uint32_t { kSetMaxRegisters, kFence, kCommit, kWait, kMultipl
 /// Operands that descriptors and predicates give: they must agree across the warpgroup.
 Wgmma read_scalars(Warp* warps, const Inst& i) {
   Wgmma g;
-  g.n = int(i.imm[1]), g.a_in_regs = i.imm[2], g.type = MmaType(i.imm[4]);
+  g.n = int(i.imm[1]), g.a_in_regs = i.imm[2], g.a_type = MmaType(i.imm[4]), g.b_type = MmaType(i.imm[5]);
   g.tnsp_a = i.imm[3] & 1, g.tnsp_b = i.imm[3] & 2, g.neg_a = i.imm[3] & 4 ? -1 : 1, g.neg_b = i.imm[3] & 8 ? -1 : 1;
   for (int t = 0; t < 128; ++t) {
     Warp& w = warps[t / 32];
@@ -120,21 +120,31 @@ void set_action(Decoding& d) {
   if (kAction == kSetMaxRegisters || kAction == kWait) d.inst.imm[1] = d.integer(0);
 }
 
+MmaType operand_type(const Decoding& d, const std::string& name) {
+  static constexpr std::pair<std::string_view, MmaType> kTypes[] = {{"bf16", MmaType::bf16},
+                                                                    {"f16", MmaType::f16},
+                                                                    {"tf32", MmaType::tf32},
+                                                                    {"e4m3", MmaType::e4m3},
+                                                                    {"e5m2", MmaType::e5m2}};
+  for (const auto& [text, type] : kTypes)
+    if (text == name) return type;
+  d.fail("unsupported shape or type of wgmma");
+}
+
 /// wgmma.mma_async.sync.aligned.m64n{N}k{K}.f32.{type}.{type} d, a, b-desc, scale-d, imm-scale-a, imm-scale-b
-/// [, imm-trans-a, imm-trans-b]; with A in registers there is no imm-trans-a; tf32 has neither.
+/// [, imm-trans-a, imm-trans-b]; with A in registers there is no imm-trans-a; only 16-bit types have any.  The two
+/// types are the same, but that e4m3 and e5m2 mix.
 void set_multiply(Decoding& d) {
-  static constexpr std::pair<std::string_view, MmaType> kTypes[] = {
-      {"bf16", MmaType::bf16}, {"f16", MmaType::f16}, {"tf32", MmaType::tf32}};
   const auto& m = d.modifiers;
-  const auto* type =
-      std::find_if(std::begin(kTypes), std::end(kTypes), [&](const auto& t) { return t.first == m.back(); });
-  int n = 0, k = 0;
-  if (m.size() != 4 || m[1] != "f32" || m[2] != m[3] || type == std::end(kTypes) ||
-      sscanf(m[0].c_str(), "m64n%dk%d", &n, &k) != 2 || n % 8 || n < 8 || n > 256 ||
-      k != (type->second == MmaType::tf32 ? 8 : 16))
+  int n = 0, k = 0, end = 0;
+  if (m.size() != 4 || m[1] != "f32" || sscanf(m[0].c_str(), "m64n%dk%d%n", &n, &k, &end) != 2 ||
+      std::size_t(end) != m[0].size() || n % 8 || n < 8 || n > 256)
+    d.fail("unsupported shape or type of wgmma");
+  const MmaType a_type = operand_type(d, m[2]), b_type = operand_type(d, m[3]);
+  if (k * bytes(a_type) != 32 || bytes(b_type) != bytes(a_type) || (a_type != b_type && bytes(a_type) > 1))
     d.fail("unsupported shape or type of wgmma");
   const bool in_registers = d.args.size() > 1 && d.args[1][0] == '{';
-  const bool transposes = type->second != MmaType::tf32;
+  const bool transposes = bytes(a_type) == 2;
   const std::size_t operands = 6 + (transposes ? (in_registers ? 1u : 2u) : 0u);
   if (d.args.size() != operands) d.fail("wrong number of operands");
   d.inst.op = {d.operand(0, 4), d.operand(1, in_registers ? 4 : 8), d.operand(2, 8), d.operand(3, 0)};
@@ -144,15 +154,9 @@ void set_multiply(Decoding& d) {
   if (transposes && in_registers) flags |= d.integer(6) << 1;
   if (transposes && !in_registers) flags |= d.integer(6) | d.integer(7) << 1;
   d.inst.imm[0] = kMultiply, d.inst.imm[1] = std::uint32_t(n), d.inst.imm[2] = in_registers, d.inst.imm[3] = flags;
-  d.inst.imm[4] = std::uint32_t(type->second);
+  d.inst.imm[4] = std::uint32_t(a_type), d.inst.imm[5] = std::uint32_t(b_type);
   d.inst.flow = Flow::Warpgroup;
 }
-
-constexpr std::string_view kShapes =
-    "m64n8k16 m64n16k16 m64n24k16 m64n32k16 m64n40k16 m64n48k16 m64n56k16 m64n64k16 m64n72k16 m64n80k16 m64n88k16 "
-    "m64n96k16 m64n104k16 m64n112k16 m64n120k16 m64n128k16 m64n136k16 m64n144k16 m64n152k16 m64n160k16 m64n168k16 "
-    "m64n176k16 m64n184k16 m64n192k16 m64n200k16 m64n208k16 m64n216k16 m64n224k16 m64n232k16 m64n240k16 m64n248k16 "
-    "m64n256k16 m64n8k8 m64n16k8 m64n32k8 m64n64k8 m64n96k8 m64n128k8 m64n160k8 m64n192k8 m64n224k8 m64n256k8";
 
 constexpr Opcode kOpcodes[] = {
     {"setmaxnreg.inc.sync.aligned", "", "-", nullptr, set_action<kSetMaxRegisters>, true},
@@ -160,7 +164,7 @@ constexpr Opcode kOpcodes[] = {
     {"wgmma.fence.sync.aligned", "", "", nullptr, set_action<kFence>, true},
     {"wgmma.commit_group.sync.aligned", "", "", nullptr, set_action<kCommit>, true},
     {"wgmma.wait_group.sync.aligned", "", "-", nullptr, set_action<kWait>, true},
-    {"wgmma.mma_async.sync.aligned", kShapes, "-", nullptr, set_multiply, true},
+    {"wgmma.mma_async.sync.aligned", "-", "-", nullptr, set_multiply, true},
 };
 
 }  // namespace
