@@ -48,6 +48,8 @@ inline constexpr MmaSm80Instance kMmaSm80Instances[] = {
 inline Support supports_mma_sm80(const GemmProblem& problem, const Target& target) {
   if (target.compute_capability < 80)
     return Support::no("needs compute capability 8.0 or later (cp.async, bf16 and tf32 mma)");
+  if (problem.accumulate && problem.layout != GemmLayout::nt)
+    return Support::no("adds into d in the layout nt alone");
   if (target.shared_bytes_per_block < MmaSm80Shape::kSharedBytes)
     return Support::no("needs " + std::to_string(MmaSm80Shape::kSharedBytes) + " bytes of shared memory per block");
   return {reason_extents_unfit(problem, MmaSm80Shape::kTileM, MmaSm80Shape::kTileN)};

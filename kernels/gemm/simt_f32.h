@@ -30,6 +30,8 @@ inline constexpr SimtF32Instance kSimtF32Instances[] = {
 };
 
 inline Support supports_simt_f32(const GemmProblem& problem, const Target&) {
+  if (problem.accumulate && problem.layout != GemmLayout::nt)
+    return Support::no("adds into d in the layout nt alone");
   return {reason_extents_unfit(problem, SimtF32Shape::kTileM, SimtF32Shape::kTileN)};
 }
 
