@@ -14,9 +14,14 @@ constexpr Named<Cache> kCaches[] = {{Cache::cold, "cold"}, {Cache::hot, "hot"}};
 constexpr Named<Fill> kFills[] = {
     {Fill::normal, "normal"}, {Fill::uniform, "uniform"}, {Fill::integers, "integers"}, {Fill::zeros, "zeros"}};
 
-const AxisValue& find_axis(const Case& point, std::string_view axis) {
+const AxisValue* axis_of(const Case& point, std::string_view axis) {
   for (const auto& a : point.axes)
-    if (a.name == axis) return a.value;
+    if (a.name == axis) return &a.value;
+  return nullptr;
+}
+
+const AxisValue& find_axis(const Case& point, std::string_view axis) {
+  if (const AxisValue* value = axis_of(point, axis)) return *value;
   throw std::logic_error(fmt::format("{} declares no axis '{}'", point.workload, axis));
 }
 
@@ -52,6 +57,10 @@ const std::string& Case::word(std::string_view axis) const {
   const auto* value = std::get_if<std::string>(&find_axis(*this, axis));
   if (!value) throw std::logic_error(fmt::format("{}: axis '{}' is a number", workload, axis));
   return *value;
+}
+
+std::string Case::word_or(std::string_view axis, std::string_view otherwise) const {
+  return axis_of(*this, axis) ? word(axis) : std::string(otherwise);
 }
 
 }  // namespace assay

@@ -42,7 +42,7 @@ struct Case {
   Device device = Device::cpu;
   int device_index = 0;         // GPU ordinal; 0 on a CPU
   DType dtype = DType::f32;
-  std::vector<CaseAxis> axes;   // the workload's own, in the workload's order
+  std::vector<CaseAxis> axes;   // the workload's own, in its order; an optional one at its default is left out
   Mode mode = Mode::burst;
   Cache cache = Cache::cold;
   Fill data = Fill::normal;
@@ -57,6 +57,8 @@ struct Case {
   /// The value of an axis; throws std::logic_error where the workload declares no such axis.
   std::int64_t number(std::string_view axis) const;
   const std::string& word(std::string_view axis) const;
+  /// The value of an optional axis: what it has where it is left out is the workload's to say.
+  std::string word_or(std::string_view axis, std::string_view otherwise) const;
 };
 
 }  // namespace assay

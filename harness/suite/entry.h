@@ -72,13 +72,16 @@ void check_overridden_kernels(const std::vector<Entry>&);
 /// Cases of a suite, all entries together: more would run for months, and is a slip of the pen.
 inline constexpr std::int64_t kMaxCases = 100'000;
 
-/// Multiplies entries out into the suite's cases.  `merging`: equal cases become one (an override made them equal)
-/// instead of an error.
+/// Multiplies entries out into the suite's cases.  `merging`: an override changed the entries.  Equal cases then become
+/// one, and impossible ones are left out with a note (one dtype for all entries fits not all of them), instead of an
+/// error.
 class Expander {
  public:
   Expander(Suite& suite, Machine machine, bool merging)
       : suite_(suite), machine_(std::move(machine)), merging_(merging) {}
   void add(const Entry&);
+  /// After the last entry: InputError where all that was asked for is impossible.
+  void finish() const;
 
  private:
   struct Origin {
@@ -87,11 +90,14 @@ class Expander {
     bool derived;
   };
   void emit(const Entry&, Case&&);
+  void refuse(const Entry&, const std::string& why);
 
   Suite& suite_;
   Machine machine_;
   bool merging_;
   std::map<std::string, Origin> seen_;  // by case id
+  std::string impossible_;              // the first of them
+  std::string last_refused_;            // entry
 };
 
 }  // namespace assay

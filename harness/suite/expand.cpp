@@ -88,8 +88,9 @@ Case make_case(const Entry& entry, const std::vector<CaseAxis>& chosen, const st
   Case point;
   point.workload = entry.kind->name;
   for (const auto& axis : entry.kind->axes) {
-    point.axes.push_back({axis.name, value_of(chosen, axis.name)});
-    check_bounds(entry, axis, point.axes.back().value);  // derived shapes have not been through a reader
+    const AxisValue& value = value_of(chosen, axis.name);
+    check_bounds(entry, axis, value);  // derived shapes have not been through a reader
+    if (!axis.optional || value != axis.default_value) point.axes.push_back({axis.name, value});
   }
   parse(std::get<std::string>(value_of(chosen, "cache")), point.cache);
   parse(std::get<std::string>(value_of(chosen, "mode")), point.mode);
@@ -116,10 +117,23 @@ void for_each_combination(const std::vector<Factor>& factors, std::vector<CaseAx
 
 }  // namespace
 
+void Expander::refuse(const Entry& entry, const std::string& why) {
+  const std::string text = fmt::format("{}: {}", entry.place, why);
+  if (!merging_) throw InputError(text);
+  if (impossible_.empty()) impossible_ = text;
+  if (last_refused_ == entry.place) return;  // one line an entry: its other cases lack the same
+  last_refused_ = entry.place;
+  suite_.notes.push_back(text);
+}
+
+void Expander::finish() const {
+  if (suite_.cases.empty() && !impossible_.empty()) throw InputError(impossible_);
+}
+
 void Expander::emit(const Entry& entry, Case&& point) {
   if (entry.kind->validate)
     if (const std::string reason = entry.kind->validate(point); !reason.empty())
-      throw InputError(fmt::format("{}: {} is impossible: {}", entry.place, point.id(), reason));
+      return refuse(entry, fmt::format("{} is impossible: {}", point.id(), reason));
   const auto [known, fresh] = seen_.try_emplace(point.id(), Origin{suite_.cases.size(), entry.place, entry.derived});
   if (fresh) {
     suite_.cases.push_back(std::move(point));

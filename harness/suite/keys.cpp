@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <limits>
 
@@ -41,12 +43,20 @@ std::vector<ModelKeys> model_keys() {
 std::string expectation(const KeySpec& key) {
   if (key.form == Form::word) return "one of " + join(key.words);
   if (key.form == Form::number) return fmt::format("a whole number from {} to {}", key.minimum, key.maximum);
-  return "a name";
+  return key.form == Form::free_word ? "a word of letters, digits and _ - . +" : "a name";
 }
 
 [[noreturn]] void refuse(const KeySpec& key, const std::string& is, const std::string& place,
                          const std::string& meant = {}) {
   throw InputError(fmt::format("{}: is {}, expected {}{}", place, is, expectation(key), meant));
+}
+
+/// What may stand in an id, whose parts `/` and `=` separate, and in a pattern over ids.
+bool is_free_word(const std::string& text) {
+  const auto allowed = [](unsigned char c) {
+    return std::isalnum(c) || std::string_view("_-.+").find(c) != std::string_view::npos;
+  };
+  return !text.empty() && std::all_of(text.begin(), text.end(), allowed);
 }
 
 AxisValue checked(const KeySpec& key, std::int64_t number, const std::string& is, const std::string& place) {
@@ -57,7 +67,8 @@ AxisValue checked(const KeySpec& key, std::int64_t number, const std::string& is
 }  // namespace
 
 KeySpec to_key(const AxisSpec& axis) {
-  return {axis.name, axis.words.empty() ? Form::number : Form::word, axis.words, axis.minimum, axis.maximum};
+  const Form form = axis.free_word ? Form::free_word : axis.words.empty() ? Form::number : Form::word;
+  return {axis.name, form, axis.words, axis.minimum, axis.maximum};
 }
 
 std::vector<KeySpec> keys_of(const WorkloadKind& kind) {
@@ -124,6 +135,7 @@ AxisValue read_value(const KeySpec& key, const std::string& text, const std::str
     if (!number) refuse(key, is, place);
     return checked(key, *number, is, place);
   }
+  if (key.form == Form::free_word && is_free_word(text)) return text;
   if (key.form == Form::text) return text.empty() ? (refuse(key, is, place), text) : text;
   for (const auto& word : key.words)
     if (word == text) return text;

@@ -13,7 +13,8 @@
 namespace assay {
 
 struct KeySpec {
-  enum class Form { number, word, text };  // text: names and patterns, checked where they are looked up
+  // text: names and patterns, checked where they are looked up; free_word: of letters, digits and `_-.+`, part of ids
+  enum class Form { number, word, free_word, text };
   std::string name;
   Form form = Form::text;
   std::vector<std::string> words;         // allowed, for a word

@@ -88,6 +88,7 @@ Suite parse_suite(std::string_view text, const std::string& source, const Catalo
     derive_shapes(entry);
     expander.add(entry);
   }
+  expander.finish();
   return suite;
 }
 

@@ -53,6 +53,11 @@ struct AxisSpec {
   std::vector<std::string> words;  // allowed words; empty for a number
   std::int64_t minimum = 1, maximum = std::int64_t(1) << 40;
   std::optional<AxisValue> default_value;  // required where absent
+  /// Left out of the case, and so of its id, where it has its default: an axis added later leaves the ids of older
+  /// results as they were.
+  bool optional = false;
+  /// Any word of letters, digits and `_ - . + x`: names that only a kernel knows.
+  bool free_word = false;
 };
 
 /// A kernel of the workload as far as suites and listings need it.
