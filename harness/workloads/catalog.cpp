@@ -2,6 +2,7 @@
 #include "harness/workloads/all_reduce.h"
 #include "harness/workloads/attention.h"
 #include "harness/workloads/gemm.h"
+#include "harness/workloads/peak.h"
 #include "harness/workloads/workload.h"
 
 namespace assay {
@@ -11,6 +12,7 @@ const Catalog& catalog() {
       gemm_workload(gemm_kernels()),
       attention_workload(attention_kernels()),
       all_reduce_workload(all_reduce_kernels()),
+      peak_workload(peak_kernels()),
   };
   return workloads;
 }

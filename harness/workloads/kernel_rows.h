@@ -55,7 +55,7 @@ class SingleDeviceWorkload : public Workload {
   bool probe_placement() const final {
     return backend_.target().device == Device::cpu && backend_.target().threads > 1;
   }
-  std::string description() const final { return operation_->description(); }
+  std::string description() const override { return operation_->description(); }
 
  protected:
   SingleDeviceWorkload(const Case& point, Backend& backend, const Problem& problem, std::size_t set_bytes)

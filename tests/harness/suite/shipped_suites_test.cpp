@@ -25,7 +25,7 @@ std::map<std::string, int> cases_by_workload(const Suite& suite) {
 }
 
 TEST(ShippedSuites, ExpandWithAndWithoutGpus) {
-  for (const char* name : {"quick", "smoke", "gemm", "attention", "all_reduce"}) {
+  for (const char* name : {"quick", "smoke", "gemm", "attention", "all_reduce", "peak"}) {
     EXPECT_FALSE(load(name, 0).cases.empty()) << name;
     EXPECT_EQ(load(name, 0).name, name);
     for (const auto& point : load(name, 0).cases) EXPECT_EQ(point.device, Device::cpu) << point.id();
@@ -40,7 +40,7 @@ TEST(ShippedSuites, QuickKeepsItsPromise) {
   const double preparation_and_check = 1.0;  // seconds a case; measured on two cores
   EXPECT_LE(double(quick.cases.size()) * (quick.sampling.wall_seconds + preparation_and_check), 120.0);
   EXPECT_GE(quick.cases.size(), 20u);
-  EXPECT_THAT(cases_by_workload(quick), SizeIs(3));
+  EXPECT_THAT(cases_by_workload(quick), SizeIs(4));
 }
 
 TEST(ShippedSuites, SmokeRunsEveryCpuKernelOfTheBuild) {

@@ -1,0 +1,98 @@
+// The host side of our CUDA peak kernels: parameters and launch plans.  CUDA-free; C++17.
+#pragma once
+#include <stdexcept>
+#include <string>
+
+#include "kernels/common/launch_plan.h"
+#include "kernels/peak/peak.h"
+
+namespace assay {
+
+/// Empty where a row measures the unit; of every row's `supports`.
+inline std::string reason_unit_unfit(const PeakKernel& row, const PeakProblem& problem) {
+  for (const PeakUnit unit : row.units)
+    if (unit == problem.unit) return {};
+  return row.name + " does not measure " + name(problem.unit);
+}
+
+/// fma_f32.cuh, mma_sm80.cuh, wgmma_sm90.cuh.
+struct PeakArithmeticParams {
+  float* output;  // accumulators, fp32
+  int turns;      // of the loop
+  float one;      // 1, so that no compiler knows what it multiplies by
+};
+
+/// stream.cuh.
+struct PeakStreamParams {
+  const void* input;
+  void* output;
+  std::int64_t vectors;  // of 16 bytes
+};
+
+/// What one kernel of fma_f32.cuh or mma_sm80.cuh is.  One CTA a multiprocessor, so that the work is even.
+struct PeakArithmeticShape {
+  const char* kernel;  // as in its table of instances
+  DType dtype;
+  int threads;         // of a CTA
+  int accumulators;    // of a thread
+  int multiply_adds;   // of a step on one accumulator
+  int steps_per_turn;
+};
+
+inline constexpr PeakArithmeticShape kFmaF32 = {"peak_fma_f32", DType::f32, 1024, 8, 1, 32};
+inline constexpr PeakArithmeticShape kMmaSm80[] = {
+    {"peak_mma_sm80<DType::bf16>", DType::bf16, 512, 32, 16, 8},
+    {"peak_mma_sm80<DType::f16>", DType::f16, 512, 32, 16, 8},
+    {"peak_mma_sm80<DType::tf32>", DType::tf32, 512, 32, 8, 8},
+};
+
+inline const PeakArithmeticShape& mma_sm80_shape(DType dtype) {
+  for (const PeakArithmeticShape& shape : kMmaSm80)
+    if (shape.dtype == dtype) return shape;
+  throw std::runtime_error(std::string("peak_mma_sm80 has no kernel for ") + name(dtype));
+}
+
+inline PeakArithmetic arithmetic_of(const PeakArithmeticShape& shape, const Target& target) {
+  return {std::int64_t(shape.threads) * shape.accumulators * target.multiprocessors, shape.multiply_adds,
+          shape.multiply_adds};
+}
+
+inline Support supports_steps(const PeakArithmeticShape& shape, const PeakProblem& problem, const Target& target,
+                              std::int64_t exact = kPeakExact) {
+  if (problem.size % shape.steps_per_turn != 0)
+    return Support::no("size is not a multiple of " + std::to_string(shape.steps_per_turn));
+  return {reason_steps_unfit(problem, arithmetic_of(shape, target), exact)};
+}
+
+inline LaunchPlan<PeakArithmeticParams> plan_arithmetic(const PeakArithmeticShape& shape, const PeakProblem& problem,
+                                                        const PeakBuffers& buffers, const Target& target) {
+  LaunchPlan<PeakArithmeticParams> plan;
+  plan.kernel = shape.kernel;
+  plan.grid.x = static_cast<unsigned>(target.multiprocessors);
+  plan.block.x = static_cast<unsigned>(shape.threads);
+  plan.params = {static_cast<float*>(buffers.output), static_cast<int>(problem.size / shape.steps_per_turn), 1.0F};
+  return plan;
+}
+
+struct PeakStreamShape {
+  static constexpr int kThreads = 512;
+  static constexpr int kCtasPerMultiprocessor = 4;
+  static constexpr int kVectorBytes = 16;
+  static constexpr int kUnroll = 4;  // vectors a thread has in flight
+};
+
+inline LaunchPlan<PeakStreamParams> plan_stream(const PeakProblem& problem, const PeakBuffers& buffers,
+                                                const Target& target) {
+  using Shape = PeakStreamShape;
+  LaunchPlan<PeakStreamParams> plan;
+  plan.kernel = problem.unit == PeakUnit::copy   ? "peak_copy"
+                : problem.unit == PeakUnit::read ? "peak_read"
+                                                 : "peak_write";
+  const std::int64_t most = std::int64_t(Shape::kCtasPerMultiprocessor) * target.multiprocessors;
+  plan.grid.x = static_cast<unsigned>(most < kPeakPartials ? most : kPeakPartials);
+  plan.block.x = Shape::kThreads;
+  plan.params = {buffers.input, buffers.output, problem.size / Shape::kVectorBytes};
+  return plan;
+}
+
+}  // namespace assay
