@@ -25,7 +25,7 @@ constexpr NameOfCapability kNames[] = {
     {"CUDA", ASSAY_HAS_CUDA, "*_sm?*"},
     {"CUDA", ASSAY_HAS_CUDA, "simt_*"},
     {"CUDA", ASSAY_HAS_CUDA, "cudnn*"},
-    {"cuBLASLt", ASSAY_HAS_CUBLASLT, "cublaslt*"},
+    {"cuBLASLt", ASSAY_HAS_CUBLASLT, "cublas*"},
     {"NCCL", ASSAY_HAS_NCCL, "nccl*"},
     {"MPI", ASSAY_HAS_MPI, "openmpi*"},
     {"OpenBLAS", ASSAY_HAS_OPENBLAS, "openblas*"},

@@ -37,15 +37,10 @@ class GemmFilter {
         used_(patterns_.size(), false) {}
 
   bool takes(const ModelGemm& gemm) {
-    layers_.push_back(gemm.layer);
-    bool layer = false;
-    for (std::size_t i = 0; i < patterns_.size(); ++i)
-      if (glob_match(patterns_[i], gemm.layer)) {
-        layer = true;
-        used_[i] = true;
-      }
-    return layer && std::find(passes_.begin(), passes_.end(), gemm.pass) != passes_.end();
+    return takes_layer(gemm.layer) && std::find(passes_.begin(), passes_.end(), gemm.pass) != passes_.end();
   }
+  /// The pass is an axis of the workload, and not the model's.
+  bool takes(const ModelGroupedGemm& gemm) { return takes_layer(gemm.layer); }
 
   /// A pattern that matches nothing is misspelled; but the suite's own may fit only the models it was written for, and
   /// not those that `--set model` put in their place.
@@ -66,6 +61,17 @@ class GemmFilter {
   }
 
  private:
+  bool takes_layer(const std::string& name) {
+    layers_.push_back(name);
+    bool any = false;
+    for (std::size_t i = 0; i < patterns_.size(); ++i)
+      if (glob_match(patterns_[i], name)) {
+        any = true;
+        used_[i] = true;
+      }
+    return any;
+  }
+
   std::vector<std::string> passes_, patterns_;
   std::vector<char> used_;
   std::vector<std::string> layers_;
@@ -73,6 +79,10 @@ class GemmFilter {
 
 Shape to_shape(const ModelGemm& gemm) {
   return {{{"layout", std::string(name(gemm.layout))}, {"m", gemm.m}, {"n", gemm.n}, {"k", gemm.k}}, {gemm.label}};
+}
+
+Shape to_shape(const ModelGroupedGemm& gemm) {
+  return {{{"groups", gemm.groups}, {"rows", gemm.rows}, {"n", gemm.n}, {"k", gemm.k}}, {gemm.label}};
 }
 
 Shape to_shape(const ModelAttention& attention) {
@@ -124,10 +134,16 @@ void derive_shapes(Entry& entry) {
         add(to_shape(at_place(entry.place, [&] { return model.attention(tp); })));
         continue;
       }
+      const auto add_taken = [&](const auto& gemms) {
+        for (const auto& gemm : gemms)
+          if (filter.takes(gemm)) add(to_shape(gemm));
+      };
       for (const auto ep : expert_parallel)
         for (const auto t : tokens)
-          for (const auto& gemm : at_place(entry.place, [&] { return model.gemms(tp, t, ep); }))
-            if (filter.takes(gemm)) add(to_shape(gemm));
+          if (entry.kind->name == "grouped_gemm")
+            add_taken(at_place(entry.place, [&] { return model.grouped_gemms(t, ep); }));
+          else
+            add_taken(at_place(entry.place, [&] { return model.gemms(tp, t, ep); }));
     }
   }
   if (entry.kind->name != "attention") filter.check_used(entry);

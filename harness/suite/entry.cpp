@@ -32,6 +32,11 @@ const WorkloadKind& workload_of(const ordered_json& json, const std::string& pla
                                join(names), did_you_mean(name, names)));
 }
 
+/// `pass` is an axis of some workloads; of others only models have it.
+bool has_axis(const WorkloadKind& kind, std::string_view name) {
+  return std::any_of(kind.axes.begin(), kind.axes.end(), [&](const AxisSpec& axis) { return axis.name == name; });
+}
+
 Values read_values(const KeySpec& key, const ordered_json& json, const std::string& place) {
   Values values{{}, place};
   if (!json.is_array()) {
@@ -85,7 +90,7 @@ void check_model_keys(const Entry& entry) {
   constexpr const char* kNeedModel[] = {"tensor_parallel", "expert_parallel", "tokens", "pass", "layer"};
   if (!entry.find("model")) {
     for (const char* key : kNeedModel)
-      if (entry.find(key))
+      if (entry.find(key) && !has_axis(*entry.kind, key))
         throw InputError(fmt::format("{}/{}: means something only together with \"model\"", entry.place, key));
     return;
   }
@@ -98,7 +103,7 @@ void check_model_keys(const Entry& entry) {
     if (entry.find(axis) || in_shapes(axis))
       throw InputError(fmt::format("{}/{}: comes from \"model\" (with {}); expected one of the two", entry.place, axis,
                                    join(decided)));
-  if (std::find(decided.begin(), decided.end(), "m") != decided.end() && !entry.find("tokens"))
+  if (find_key(keys_of(*entry.kind), "tokens") && !entry.find("tokens"))
     throw InputError(fmt::format("{}: lacks the key \"tokens\", which \"model\" needs", entry.place));
 }
 
@@ -147,7 +152,7 @@ void apply_overrides(std::vector<Entry>& entries, const std::vector<AxisOverride
       const KeySpec* key = find_key(keys, axis);
       for (const auto& k : keys)
         if (std::find(known.begin(), known.end(), k.name) == known.end()) known.push_back(k.name);
-      if (!key || (of_models && !entry.find("model"))) continue;
+      if (!key || (of_models && !has_axis(*entry.kind, axis) && !entry.find("model"))) continue;
       Values values{{}, place};
       for (const auto& text : texts) values.list.push_back(read_value(*key, text, place));
       entry.values[axis] = std::move(values);

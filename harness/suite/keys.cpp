@@ -37,6 +37,12 @@ std::vector<ModelKeys> model_keys() {
             {"tokens", Form::number, {}, 1, std::int64_t(1) << 30},
             {"pass", Form::word, {"forward", "dgrad", "wgrad"}},
             {"layer", Form::text, {}}}},
+          {"grouped_gemm",
+           {"groups", "rows", "n", "k"},
+           {model,
+            {"expert_parallel", Form::number, {}, 1, kMostRanks},
+            {"tokens", Form::number, {}, 1, std::int64_t(1) << 30},
+            {"layer", Form::text, {}}}},
           {"attention", {"heads", "kv_heads", "head_dim"}, {model, tensor_parallel}}};
 }
 

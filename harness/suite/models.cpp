@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "harness/core/error.h"
 #include "harness/suite/embedded.h"
@@ -20,7 +21,8 @@ constexpr const char* kSchema = "model.schema.json";
 struct Linear {
   std::string layer;
   std::int64_t n = 0, k = 0, tokens = 0;
-  std::string split;  // "tp8"
+  std::string split;         // "tp8"
+  std::int64_t experts = 0;  // routed ones on this rank, each with such a layer; 0: not an expert's
 };
 
 /// The shapes of one model at one degree of parallelism.
@@ -96,8 +98,9 @@ class Layers {
     const auto mean = std::max<std::int64_t>(1, tokens_ * ep * per_token / count);
     const bool gated = experts["form"] == "gated";
     const std::string split = fmt::format("ep{}", ep);
-    all_.push_back({gated ? "expert_gate_up" : "expert_fc1", gated ? 2 * size : size, model_.hidden, mean, split});
-    all_.push_back({gated ? "expert_down" : "expert_fc2", model_.hidden, size, mean, split});
+    all_.push_back(
+        {gated ? "expert_gate_up" : "expert_fc1", gated ? 2 * size : size, model_.hidden, mean, split, count / ep});
+    all_.push_back({gated ? "expert_down" : "expert_fc2", model_.hidden, size, mean, split, count / ep});
   }
 
   const Model& model_;
@@ -127,15 +130,28 @@ Model parse_model(const EmbeddedFile& file) {
 std::vector<ModelGemm> Model::gemms(std::int64_t tensor_parallel, std::int64_t tokens,
                                     std::int64_t expert_parallel) const {
   std::vector<ModelGemm> all;
-  for (const auto& [layer, n, k, t, split] : Layers(*this, tensor_parallel, tokens, expert_parallel).take()) {
-    const auto add = [&, &layer = layer, &split = split](const char* pass, std::int64_t m, std::int64_t n_,
-                                                         std::int64_t k_, GemmLayout layout) {
-      all.push_back({fmt::format("{}/{}/{}/{}", name, layer, pass, split), layer, pass, m, n_, k_, layout});
+  for (const Linear& linear : Layers(*this, tensor_parallel, tokens, expert_parallel).take()) {
+    const auto add = [&](const char* pass, std::int64_t m, std::int64_t n, std::int64_t k, GemmLayout layout) {
+      all.push_back(
+          {fmt::format("{}/{}/{}/{}", name, linear.layer, pass, linear.split), linear.layer, pass, m, n, k, layout});
     };
+    const auto [n, k, t] = std::tuple(linear.n, linear.k, linear.tokens);
     add("forward", t, n, k, GemmLayout::tn);  // y[t, n] = x[t, k] * w[n, k]^T
     add("dgrad", t, k, n, GemmLayout::nn);    // dx[t, k] = dy[t, n] * w[n, k]
     add("wgrad", n, k, t, GemmLayout::nt);    // dw[n, k] += dy[t, n]^T * x[t, k]
   }
+  return all;
+}
+
+std::vector<ModelGroupedGemm> Model::grouped_gemms(std::int64_t tokens, std::int64_t expert_parallel) const {
+  const ordered_json file = parse_json(text, name, kSchema);
+  if (!file.contains("experts")) throw InputError(fmt::format("{}: it has no routed experts", name));
+  const auto per_token = file["experts"]["per_token"].get<std::int64_t>();
+  std::vector<ModelGroupedGemm> all;
+  for (const Linear& linear : Layers(*this, 1, tokens, expert_parallel).take())
+    if (linear.experts > 0)  // what arrives from all ranks is as much as this one sends: `per_token` rows a token
+      all.push_back({fmt::format("{}/{}/{}", name, linear.layer, linear.split), linear.layer, linear.experts,
+                     tokens * per_token, linear.n, linear.k});
   return all;
 }
 

@@ -18,6 +18,13 @@ struct ModelGemm {
   GemmLayout layout = GemmLayout::tn;
 };
 
+/// The layers of a rank's experts, as one grouped GEMM; any pass.
+struct ModelGroupedGemm {
+  std::string label;                                // "deepseek-v3/expert_down/ep64"
+  std::string layer;                                // "expert_gate_up", "expert_down", ...
+  std::int64_t groups = 0, rows = 0, n = 0, k = 0;  // rows of all groups together
+};
+
 struct ModelAttention {
   std::string label;  // "llama3-70b/attention/tp8"
   std::int64_t heads = 0, kv_heads = 0, head_dim = 0;
@@ -34,6 +41,9 @@ struct Model {
   /// the model's file); they are not split by tensor parallelism.
   std::vector<ModelGemm> gemms(std::int64_t tensor_parallel, std::int64_t tokens,
                                std::int64_t expert_parallel = 0) const;
+  /// One rank's routed experts when every rank has `tokens` tokens and experts are, over all ranks, equally wanted;
+  /// InputError for a model that has none.
+  std::vector<ModelGroupedGemm> grouped_gemms(std::int64_t tokens, std::int64_t expert_parallel = 0) const;
   /// InputError for latent attention, whose queries and values differ in width.
   ModelAttention attention(std::int64_t tensor_parallel) const;
 };

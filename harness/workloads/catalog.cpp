@@ -2,6 +2,7 @@
 #include "harness/workloads/all_reduce.h"
 #include "harness/workloads/attention.h"
 #include "harness/workloads/gemm.h"
+#include "harness/workloads/grouped_gemm.h"
 #include "harness/workloads/peak.h"
 #include "harness/workloads/workload.h"
 
@@ -10,6 +11,7 @@ namespace assay {
 const Catalog& catalog() {
   static const Catalog workloads = {
       gemm_workload(gemm_kernels()),
+      grouped_gemm_workload(grouped_gemm_kernels()),
       attention_workload(attention_kernels()),
       all_reduce_workload(all_reduce_kernels()),
       peak_workload(peak_kernels()),

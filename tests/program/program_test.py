@@ -69,7 +69,7 @@ class Verbs(Folder):
         rows = json.loads(self.run_ok("table", "smoke.json", "--format", "json").stdout)
         self.assertEqual(len(rows), len(result["records"]))
         workloads = {row["workload"] for row in rows if row["outcome"] == "ok"}
-        self.assertLessEqual({"gemm", "attention", "all_reduce"}, workloads)
+        self.assertLessEqual({"gemm", "grouped_gemm", "attention", "all_reduce"}, workloads)
         for row in rows:
             for field in TABLE_FIELDS:
                 self.assertIn(field, row)
@@ -93,7 +93,7 @@ class Verbs(Folder):
 
     def test_list_names_every_case_and_why_it_is_skipped(self):
         self.assertIn("gemm/", self.run_ok("list", "smoke").stdout)
-        for suite in ("quick", "gemm", "attention", "all_reduce"):
+        for suite in ("quick", "gemm", "grouped_gemm", "attention", "all_reduce"):
             self.assertIn("/", self.run_ok("list", suite).stdout)
 
     def test_a_named_kernel_this_build_lacks_is_said_to_be_left_out(self):

@@ -103,6 +103,29 @@ TEST(Expansion, AttentionTakesHeadsFromTheModelAndTheRestFromTheEntry) {
   EXPECT_THAT(suite.cases[0].labels, ElementsAre("llama3-70b/attention/tp8"));
 }
 
+TEST(Expansion, GroupedGemmTakesAModelsExpertsAndItsPassIsAnAxis) {
+  const Suite suite = parse_text(suite_text(
+      R"({"workload": "grouped_gemm", "dtype": "bf16", "model": "deepseek-v3", "expert_parallel": [64, 16], "tokens": 4096,
+          "pass": ["forward", "wgrad"], "routing": ["balanced", "skewed"], "layer": "expert_down"})"));
+  ASSERT_THAT(suite.cases, SizeIs(2 * 2 * 2));
+  EXPECT_EQ(suite.cases[0].id(),
+            "grouped_gemm/cpu_blocked/cpu/bf16/pass=forward/routing=balanced/groups=4/rows=32768/n=7168/k=2048/cold/"
+            "burst/normal/seed=1");
+  EXPECT_THAT(suite.cases[0].labels, ElementsAre("deepseek-v3/expert_down/ep64"));
+  EXPECT_EQ(suite.cases[7].word("pass"), "wgrad");
+  EXPECT_EQ(suite.cases[7].number("groups"), 16);
+  // Without a model the pass is still an axis, of entries and of the command line.
+  const std::string own =
+      R"({"workload": "grouped_gemm", "dtype": "f32", "pass": "dgrad", "groups": 2, "rows": 3, "n": 4, "k": 5})";
+  EXPECT_THAT(ids(own), SizeIs(1));
+  EXPECT_THAT(ids(own, {"pass=wgrad"}), ElementsAre(::testing::HasSubstr("pass=wgrad")));
+  EXPECT_THAT(refusal(suite_text(R"({"workload": "grouped_gemm", "dtype": "f32", "model": "mixtral-8x7b"})")),
+              ::testing::HasSubstr("lacks the key \"tokens\""));
+  EXPECT_THAT(
+      refusal(suite_text(R"({"workload": "grouped_gemm", "dtype": "f32", "model": "llama3-8b", "tokens": 1})")),
+      ::testing::HasSubstr("no routed experts"));
+}
+
 TEST(Expansion, TheLimitOfCasesIsInclusive) {
   const std::string entry = fmt::format(R"({{"workload": "gemm", "dtype": "bf16", "m": [{}], "n": [{}], "k": 1}})",
                                         numbers_up_to(500), numbers_up_to(200));

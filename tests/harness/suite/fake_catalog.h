@@ -1,4 +1,4 @@
-// Three workloads with few kernels, so that what a suite becomes can be counted by hand.
+// Four workloads with few kernels, so that what a suite becomes can be counted by hand.
 #pragma once
 #include <fmt/format.h>
 
@@ -28,6 +28,19 @@ inline WorkloadKind fake_gemm() {
     if (point.dtype == DType::f32 && point.word_or("scaling", "none") != "none") return "f32 takes no scale factors";
     return 2 * m * n * k >= 0x1p62 ? "more work than 64 bits count" : "";
   };
+  return kind;
+}
+
+inline WorkloadKind fake_grouped_gemm() {
+  WorkloadKind kind;
+  kind.name = "grouped_gemm";
+  kind.axes = {{"pass", "which product", {"forward", "dgrad", "wgrad"}, 0, 0, AxisValue("forward")},
+               {"routing", "rows of each group", {"balanced", "uneven", "skewed"}, 0, 0, AxisValue("uneven")},
+               number_axis("groups"),
+               number_axis("rows"),
+               number_axis("n"),
+               number_axis("k")};
+  kind.kernels = {{"cpu_blocked", Device::cpu, false, {DType::f32, DType::bf16}}};
   return kind;
 }
 
@@ -61,6 +74,6 @@ inline WorkloadKind fake_all_reduce() {
   return kind;
 }
 
-inline Catalog fake_catalog() { return {fake_gemm(), fake_attention(), fake_all_reduce()}; }
+inline Catalog fake_catalog() { return {fake_gemm(), fake_attention(), fake_all_reduce(), fake_grouped_gemm()}; }
 
 }  // namespace assay

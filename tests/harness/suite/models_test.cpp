@@ -178,6 +178,35 @@ TEST(Models, AttentionOfOneRank) {
   EXPECT_THROW(find_model("deepseek-v3").attention(1), InputError);
 }
 
+/// Experts on a rank and mean tokens each, as published for DeepSeek-V3 at three degrees; Mixtral has 8 experts.
+TEST(Models, GroupedGemmsOfOneRanksExperts) {
+  struct Published {
+    const char* model;
+    std::int64_t expert_parallel;
+    const char* layer;
+    std::int64_t groups, mean_rows, n, k;
+  };
+  constexpr Published kPublished[] = {
+      {"deepseek-v3", 64, "expert_gate_up", 4, 8192, 4096, 7168}, {"deepseek-v3", 64, "expert_down", 4, 8192, 7168, 2048},
+      {"deepseek-v3", 32, "expert_down", 8, 4096, 7168, 2048},    {"deepseek-v3", 16, "expert_gate_up", 16, 2048, 4096, 7168},
+      {"deepseek-v3", 0, "expert_down", 4, 8192, 7168, 2048},     {"mixtral-8x7b", 0, "expert_gate_up", 1, 8192, 28672, 4096},
+      {"mixtral-8x7b", 1, "expert_down", 8, 1024, 4096, 14336},
+  };
+  for (const auto& row : kPublished) {
+    const auto gemms = find_model(row.model).grouped_gemms(4096, row.expert_parallel);
+    ASSERT_EQ(gemms.size(), 2u);  // the router is no expert, nor is the shared one
+    const auto& gemm = gemms[0].layer == row.layer ? gemms[0] : gemms[1];
+    EXPECT_EQ(gemm.layer, row.layer);
+    EXPECT_EQ(gemm.groups, row.groups) << gemm.label;
+    EXPECT_EQ(gemm.rows, row.groups * row.mean_rows) << gemm.label;
+    EXPECT_EQ(gemm.n, row.n) << gemm.label;
+    EXPECT_EQ(gemm.k, row.k) << gemm.label;
+  }
+  EXPECT_EQ(find_model("deepseek-v3").grouped_gemms(4096)[0].label, "deepseek-v3/expert_gate_up/ep64");
+  EXPECT_THROW(find_model("llama3-8b").grouped_gemms(4096), InputError);
+  EXPECT_THROW(find_model("mixtral-8x7b").grouped_gemms(4096, 3), InputError);
+}
+
 TEST(Models, AnUnknownNameIsRefusedWithThoseThereAre) {
   try {
     find_model("llama3-7b");
