@@ -25,7 +25,9 @@ enum class Fault {
   Misaligned,
   Async,
   Registers,
-  Unsupported
+  Unsupported,
+  TensorMemory,  // allocation and addressing of tcgen05
+  TensorFence
 };
 const char* name(Fault);
 

@@ -19,9 +19,12 @@ Cluster::Cluster(const Options& o, unsigned id_, unsigned ctas, unsigned threads
       load_base_(3 * nthreads_ + ctas * wgs_),
       load_slots_(kLoadSlots * ctas),
       load_clock_(load_slots_) {
+  const unsigned warps = (threads + 31) / 32, tensor_base = load_base_ + load_slots_;
+  const unsigned agents = tensor_base + ctas * warps * TensorCores::kAgentsPerWarp;
+  tensor = std::make_unique<TensorCores>(*this, tensor_base, ctas, warps);
   if (opt.racecheck) {
     clocks_.resize(nthreads_);
-    for (unsigned a = 0; a < nthreads_; ++a) clocks_[a].resize(load_base_ + load_slots_), clocks_[a].seen[a] = 1;
+    for (unsigned a = 0; a < nthreads_; ++a) clocks_[a].resize(agents), clocks_[a].seen[a] = 1;
   }
   if (checks_global()) fence_release_.resize(nthreads_), pending_acquire_.resize(nthreads_);
   for (unsigned r = 0; r < ctas; ++r) cta.push_back(std::make_unique<Cta>(*this, r, threads, smem_bytes));
@@ -31,6 +34,7 @@ void Cluster::finish() {
   if (!loads_.empty())
     throw Error(Fault::Async, format("kernel exited with %zu bulk tensor load(s) outstanding, first issued at %s",
                                      loads_.size(), symbolise(loads_[0].site).c_str()));
+  tensor->finish();
 }
 
 std::uint64_t Cluster::cluster_arrive(unsigned a) {

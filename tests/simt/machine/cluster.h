@@ -4,6 +4,7 @@
 
 #include "tests/simt/machine/cta.h"
 #include "tests/simt/machine/global_memory.h"
+#include "tests/simt/machine/tensor_memory.h"
 
 namespace simt {
 
@@ -26,6 +27,7 @@ class Cluster {
   const unsigned id;
   GlobalMemory& global;
   std::vector<std::unique_ptr<Cta>> cta;
+  std::unique_ptr<TensorCores> tensor;
   std::mt19937_64 rng;
   std::uint64_t bank_conflicts = 0;  // extra shared-memory wavefronts
   std::uint64_t version = 0;         // bumped whenever something that a blocked thread could wait for changed
@@ -40,8 +42,9 @@ class Cluster {
   void cluster_acquire(unsigned agent);
 
   // --- race.cpp.  Agents: the threads, then one per thread for its cp.async, one for its bulk stores, one per
-  // warpgroup for its wgmma, and some slots for bulk loads in flight.
+  // warpgroup for its wgmma, some slots for bulk loads in flight, and those of tcgen05.
   unsigned agent(const Cta& c, unsigned thread) const { return c.rank * threads_ + thread; }
+  unsigned thread_count() const { return nthreads_; }
   unsigned cp_agent(unsigned a) const { return nthreads_ + a; }
   unsigned bulk_agent(unsigned a) const { return 2 * nthreads_ + a; }
   unsigned wgmma_agent(const Cta& c, unsigned wg) const { return 3 * nthreads_ + c.rank * wgs_ + wg; }

@@ -116,6 +116,7 @@ class Cta {
 
  private:
   friend class Cluster;
+  friend class TensorCores;
   struct CpOp {
     std::uint32_t dst;
     const void* src;

@@ -33,7 +33,7 @@ std::string Cluster::agent_name(unsigned a) const {
   if (a < 2 * nthreads_) return "cp.async of " + thread(a - nthreads_);
   if (a < 3 * nthreads_) return "bulk store of " + thread(a - 2 * nthreads_);
   if (a < load_base_) return format("wgmma of warpgroup %u", (a - 3 * nthreads_) % wgs_);
-  return "bulk tensor load";
+  return a < load_base_ + load_slots_ ? "bulk tensor load" : tensor->agent_name(a);
 }
 
 namespace {

@@ -12,7 +12,8 @@ const Table& table() {
   static const Table all = [] {
     Table t;
     for (const auto& rows : {arithmetic_opcodes(), comparison_opcodes(), conversion_opcodes(), memory_opcodes(),
-                             warp_opcodes(), control_opcodes(), async_opcodes(), wgmma_opcodes()})
+                             warp_opcodes(), control_opcodes(), async_opcodes(), wgmma_opcodes(),
+                             tcgen05_opcodes()})
       for (const Opcode& row : rows) t[row.name] = &row;
     return t;
   }();

@@ -54,6 +54,7 @@ std::span<const Opcode> warp_opcodes();
 std::span<const Opcode> control_opcodes();
 std::span<const Opcode> async_opcodes();
 std::span<const Opcode> wgmma_opcodes();
+std::span<const Opcode> tcgen05_opcodes();
 
 /// The names visible inside one kernel, and the code decoded so far.
 class Decoder {

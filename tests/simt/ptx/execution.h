@@ -28,7 +28,7 @@ struct Warp {
   std::vector<std::uint32_t> pred;
   std::vector<Group> groups;
   std::uint32_t live = 0;
-  std::vector<Clock> in_flight;  // per row: the wgmma group that has yet to deliver it, 0 if none
+  std::vector<Clock> in_flight;  // per row: the wgmma group that has yet to deliver it, or kTensorLoad; 0 if none
   bool any_in_flight = false;
 
   template <class T>
@@ -109,6 +109,9 @@ enum SpecialRegister {
   kSpecials
 };
 
+/// In Warp::in_flight: a register that tcgen05.ld has yet to deliver.
+constexpr Clock kTensorLoad = ~Clock(0);
+
 /// Generic addresses of local memory; the same for every thread.
 constexpr std::int64_t kLocalWindow = std::int64_t(7) << 60;
 
@@ -125,6 +128,9 @@ inline void for_lanes(std::uint32_t mask, F f) {
 
 /// True once the instruction has taken effect for this warp; false while it waits for the rest of its warpgroup.
 bool execute_warpgroup(Warp&, const Inst&);
+
+/// True once the columns are allocated.
+bool execute_tensor_alloc(Warp&, const Inst&, std::uint32_t lanes);
 
 /// Runs one warp until nothing in it can proceed or `quantum` instructions are used up; true if anything was executed.
 bool run_warp(Warp&, std::uint64_t quantum);

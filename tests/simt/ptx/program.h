@@ -25,7 +25,7 @@ struct Operand {
   std::vector<Operand> sub;  // Vec: elements; Addr: base (empty: absolute)
 };
 
-enum class Flow : std::uint8_t { Plain, Branch, Exit, Barrier, ClusterBarrier, MbarrierWait, Warpgroup };
+enum class Flow : std::uint8_t { Plain, Branch, Exit, Barrier, ClusterBarrier, MbarrierWait, Warpgroup, TensorAlloc };
 
 struct Inst : SourceSite {
   Exec exec = nullptr;

@@ -97,11 +97,14 @@ bool turn(Resident& r, const Options& o, std::uint64_t quantum, bool& progress) 
     any |= run_warp(r.warps[i], o.shuffle_schedule ? 1 + cluster.rng() % 200 : quantum);
     if (o.async == Async::Random && cluster.loads_in_flight() && cluster.rng() % 4 == 0)
       cluster.complete_load(cluster.rng() % cluster.loads_in_flight()), any = true;
+    if (o.async == Async::Random && cluster.tensor->in_flight() && cluster.rng() % 4 == 0)
+      cluster.tensor->complete_next(), any = true;
   }
   if (!any && cluster.loads_in_flight()) {
     cluster.complete_load(o.async == Async::Random ? cluster.rng() % cluster.loads_in_flight() : 0);
     any = true;
   }
+  if (!any && cluster.tensor->in_flight()) cluster.tensor->complete_next(), any = true;
   progress |= any;
   return true;
 }

@@ -44,11 +44,14 @@ std::int64_t Warp::address(const Operand& o, int lane) {
 
 namespace {
 
-/// Accumulators of an unfinished wgmma may be renamed (mov), not used.
+/// Accumulators of an unfinished wgmma, and what tcgen05.ld loads, may be renamed (mov), not used.
 void check_in_flight(Warp& w, const Inst& i) {
   const auto use = [&](const Operand& o, auto& self) -> void {
     if (o.kind == Operand::Row && w.in_flight[o.off / 64])
-      throw Error(Fault::Async, "accumulator used before wgmma.wait_group, at " + symbolise(&i));
+      throw Error(Fault::Async, std::string(w.in_flight[o.off / 64] == kTensorLoad
+                                                ? "register used before tcgen05.wait::ld"
+                                                : "accumulator used before wgmma.wait_group") +
+                                    ", at " + symbolise(&i));
     for (const auto& e : o.sub) self(e, self);
   };
   const bool writes_row = !i.op.empty() && i.op[0].kind == Operand::Row;
@@ -177,8 +180,8 @@ Next mbarrier_wait(Warp& w, Group& g, const Inst& i, std::uint32_t lanes) {
 /// Executes the instruction at the group's program counter for `lanes`; `progress` is set unless it only waits.
 Next execute(Warp& w, std::size_t index, const Inst& i, std::uint32_t lanes, bool& progress) {
   Group& g = w.groups[index];
-  if (i.flow == Flow::Warpgroup) {
-    if (!execute_warpgroup(w, i)) {
+  if (i.flow == Flow::Warpgroup || i.flow == Flow::TensorAlloc) {  // these may have to be tried again
+    if (!(i.flow == Flow::Warpgroup ? execute_warpgroup(w, i) : execute_tensor_alloc(w, i, lanes))) {
       g.state = Group::Wait;
       return Next::Yield;
     }
