@@ -1,4 +1,4 @@
-// Three GEMMs (Ampere, Hopper, a Hopper cluster of two) under every asynchrony policy, edge tiles included.
+// Four GEMMs (Ampere, Hopper, a Hopper cluster of two, Blackwell) under every asynchrony policy, edge tiles included.
 #include <gtest/gtest.h>
 
 #include "tests/simt/kernels/reference.h"
@@ -11,6 +11,7 @@ struct Shape {
 };
 
 struct Gemm {
+  const char* ptx;
   const char* kernel;
   bool b_is_nk;
   /// Runs C = A B on the functional GPU.
@@ -35,14 +36,28 @@ Stats run_sm90(const ptx::Kernel& kernel, const Options& o, Shape s, std::uint16
                 map_c, s.M, s.N, s.K);
 }
 
-const Gemm kGemms[] = {
-    {"gemm_sm80", false, run_sm80}, {"gemm_sm90", true, run_sm90<1>}, {"gemm_sm90_cluster", true, run_sm90<2>}};
+template <unsigned kCtas>
+Stats run_sm100(const ptx::Kernel& kernel, const Options& o, Shape s, std::uint16_t* a, std::uint16_t* b,
+                std::uint16_t* c) {
+  const auto map_a = tensor_map_2d(a, s.M, s.K, 64, 128), map_b = tensor_map_2d(b, s.N, s.K, 64, 256 / kCtas),
+             map_c = tensor_map_2d(c, s.M, s.N, 64, 32);
+  const unsigned clusters = std::min(2u, tiles(s.M, 128 * kCtas) * tiles(s.N, 256));
+  const unsigned stage = (128 + 256 / kCtas) * 64 * 2;
+  return launch(kernel, {{kCtas * clusters, 1, 1}, {192, 1, 1}, 3 * stage + 4 * 2 * 4096 + 96, {kCtas, 1, 1}}, o, map_a,
+                map_b, map_c, s.M, s.N, s.K);
+}
+
+const Gemm kGemms[] = {{"gemm_sm80", "gemm_sm80", false, run_sm80},
+                       {"gemm_sm90", "gemm_sm90", true, run_sm90<1>},
+                       {"gemm_sm90_cluster", "gemm_sm90_cluster", true, run_sm90<2>},
+                       {"gemm_sm100", "gemm_sm100", true, run_sm100<1>},
+                       {"gemm_sm100", "gemm_sm100_pair", true, run_sm100<2>}};
 
 class GemmTest : public testing::TestWithParam<std::tuple<Gemm, Async, Shape>> {};
 
 TEST_P(GemmTest, EqualsDoublePrecision) {
   const auto& [gemm, async, s] = GetParam();
-  const ptx::Module module(ptx_text(ASSAY_PTX_DIR, gemm.kernel));
+  const ptx::Module module(ptx_text(ASSAY_PTX_DIR, gemm.ptx));
   DeviceHeap heap;
   const Matrix A = random_matrix(std::size_t(s.M) * s.K, 1), B = random_matrix(std::size_t(s.K) * s.N, 2);
   auto *a = heap.upload(A), *b = heap.upload(B), *c = heap.poisoned<std::uint16_t>(std::size_t(s.M) * s.N);

@@ -17,21 +17,22 @@ void Cta::mbarrier_init(unsigned t, std::uint32_t addr, std::uint32_t count, Sit
 }
 
 void Cta::mbarrier_inval(unsigned t, std::uint32_t addr, Site s) {
-  mbarrier(addr, t, s, "inval");
+  mbarrier(mapa(addr, rank), t, s, "inval");
   mbars_.erase(addr);
   write(t, addr, 8, s);
 }
 
 const MBarrier* Cta::find_mbarrier(std::uint32_t addr) const {
-  const Cta* c = this;
-  if (addr >> 24) c = cluster.cta.at((addr >> 24) - 1).get(), addr &= 0xffffff;
-  const auto it = c->mbars_.find(addr);
-  return it == c->mbars_.end() ? nullptr : &it->second;
+  const auto it = mbars_.find(addr);
+  return it == mbars_.end() ? nullptr : &it->second;
 }
 
-MBarrier& Cta::mbarrier(std::uint32_t addr, unsigned t, Site s, const char* op) {
-  Cta* c = this;
-  if (addr >> 24) c = cluster.cta.at((addr >> 24) - 1).get(), addr &= 0xffffff;
+MBarrier& Cta::mbarrier(std::uint32_t cluster_address, unsigned t, Site s, const char* op) {
+  if (cluster_address >> 24 >= cluster.cta.size())
+    throw Error(Fault::OutOfBounds, format("mbarrier.%s on 0x%x, in a cluster of %zu, at %s", op, cluster_address,
+                                           cluster.cta.size(), symbolise(s).c_str()));
+  Cta* c = cluster.cta[cluster_address >> 24].get();
+  const std::uint32_t addr = cluster_address & 0xffffff;
   const auto it = c->mbars_.find(addr);
   if (it == c->mbars_.end())
     throw Error(Fault::Barrier, format("mbarrier.%s on 0x%x, which is not an initialised mbarrier, at %s", op, addr,
@@ -83,8 +84,7 @@ bool Cta::mbarrier_ready(std::uint32_t addr, std::uint32_t parity) const {
 
 bool Cta::mbarrier_test(unsigned t, std::uint32_t addr, std::uint32_t parity, Site s) {
   if (parity > 1) throw Error(Fault::Barrier, format("mbarrier parity %u, at %s", parity, symbolise(s).c_str()));
-  if (addr >> 24) throw Error(Fault::Barrier, "waiting on a remote mbarrier, at " + symbolise(s));
-  MBarrier& b = mbarrier(addr, t, s, "wait");
+  MBarrier& b = mbarrier(mapa(addr, rank), t, s, "wait");
   if ((b.phase & 1) == parity) return false;
   cluster.acquire(cluster.agent(*this, t), b.completed);
   return true;

@@ -30,13 +30,16 @@ void check_tensor(const Options& o, const TensorMap& m, const char* what, Site s
 
 // ---------------------------------------------------------------- loads
 void Cta::bulk_load(unsigned t, std::uint32_t dst, const TensorMap& m, std::uint32_t mbar, const std::int32_t* coord,
-                    std::uint16_t mask, Site s) {
+                    std::uint16_t mask, bool pair, Site s) {
   check_tile_address(dst, m, s);
   check_range(dst, m.box_bytes(), "bulk tensor load", s);
   check_tensor(cluster.opt, m, "bulk load from a tensor", s);
-  BulkLoadOp op{this, dst, mbar, m, {}, mask, cluster.snapshot(cluster.agent(*this, t)), {}, s};
+  if (mbar >> 24 != rank && !(pair && mbar >> 24 == (rank ^ 1)))
+    throw Error(Fault::Barrier, format("bulk tensor load by cta %u signals cta %u%s, at %s", rank, mbar >> 24,
+                                       pair ? ", not of its pair" : " without cta_group::2", symbolise(s).c_str()));
+  BulkLoadOp op{this, dst, mbar, m, {}, mask, pair, cluster.snapshot(cluster.agent(*this, t)), {}, s};
   std::copy(coord, coord + m.rank, op.coord);
-  check_signalled_barriers(mbar, mask, op.clk, s);
+  check_signalled_barriers(mbar, mask, pair, op.clk, s);
   if (cluster.opt.racecheck) op.self = cluster.new_load_epoch(s);
   if (cluster.opt.async == Async::Eager)
     cluster.perform(op);
@@ -45,24 +48,26 @@ void Cta::bulk_load(unsigned t, std::uint32_t dst, const TensorMap& m, std::uint
 }
 
 /// In every CTA of the mask the mbarrier must be initialised, before the load and visibly to the async proxy.
-void Cta::check_signalled_barriers(std::uint32_t mbar, std::uint16_t mask, const Clocks& clk, Site s) const {
+void Cta::check_signalled_barriers(std::uint32_t cluster_address, std::uint16_t mask, bool pair, const Clocks& clk,
+                                   Site s) const {
+  const std::uint32_t mbar = cluster_address & 0xffffff;
   for (unsigned r = 0; r < 16; ++r) {
     if (!(mask >> r & 1)) continue;
     if (r >= cluster.cta.size())
       throw Error(Fault::OutOfBounds, format("bulk tensor load at %s to cta %u, the cluster has %zu",
                                              symbolise(s).c_str(), r, cluster.cta.size()));
-    const Cta& c = *cluster.cta[r];
+    const Cta& c = *cluster.cta.at(signalled_rank(cluster_address, pair, r));
     if (!c.mbars_.count(mbar))
       throw Error(Fault::Barrier, format("bulk tensor load at %s signals 0x%x, which is not an initialised mbarrier of "
                                          "cta %u",
-                                         symbolise(s).c_str(), mbar, r));
+                                         symbolise(s).c_str(), mbar, c.rank));
     if (!cluster.opt.racecheck) continue;
     const Epoch& w = c.shadow_[mbar / 2].write;
     if (clk.seen[w.agent] < w.clock)
       throw Error(Fault::Race,
                   format("bulk tensor load at %s signals mbarrier 0x%x of cta %u, but is not ordered after "
                          "its initialisation at %s",
-                         symbolise(s).c_str(), mbar, r, symbolise(w.site).c_str()));
+                         symbolise(s).c_str(), mbar, c.rank, symbolise(w.site).c_str()));
     if (clk.proxy[w.agent] < w.clock)
       throw Error(Fault::ProxyFence,
                   format("bulk tensor load at %s signals mbarrier 0x%x whose initialisation (%s) was "
@@ -102,8 +107,9 @@ void Cluster::perform(BulkLoadOp& op) {
       else
         std::memset(d, 0, op.map.elem_bytes);  // out of bounds: zero, but counted in bytes
     });
-    const auto it = c.mbars_.find(op.mbar);
-    if (it == c.mbars_.end()) throw Error(Fault::Barrier, "bulk tensor load completed on an mbarrier that is gone");
+    Cta& signalled = *cta[signalled_rank(op.mbar, op.pair, r)];
+    const auto it = signalled.mbars_.find(op.mbar & 0xffffff);
+    if (it == signalled.mbars_.end()) throw Error(Fault::Barrier, "bulk tensor load completed on an mbarrier that is gone");
     MBarrier& b = it->second;
     if (opt.racecheck) {
       b.current.join(op.clk);
@@ -111,7 +117,7 @@ void Cluster::perform(BulkLoadOp& op) {
     }
     b.tx -= bytes;
     ++version;
-    c.maybe_complete(b);
+    signalled.maybe_complete(b);
   }
 }
 

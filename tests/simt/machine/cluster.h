@@ -14,10 +14,16 @@ struct BulkLoadOp {
   TensorMap map;
   std::int32_t coord[5];
   std::uint16_t mask;
+  bool pair;  // cta_group::2: signals the CTA of the destination's pair whose rank has the parity of mbar's
   Clocks clk;
   Epoch self;
   Site site;
 };
+
+/// The CTA whose mbarrier a load into CTA `rank` signals.
+inline unsigned signalled_rank(std::uint32_t mbar, bool pair, unsigned rank) {
+  return pair ? (rank & ~1u) | (mbar >> 24 & 1) : rank;
+}
 
 class Cluster {
  public:
@@ -84,7 +90,9 @@ class Cluster {
   std::vector<Published> pending_acquire_;  // by thread: what strong reads saw, taken over by the next fence
 };
 
-/// shared::cluster addresses: (rank + 1) << 24 | CTA-relative address.
-inline std::uint32_t mapa(std::uint32_t addr, unsigned rank) { return (addr & 0xffffff) | (rank + 1) << 24; }
+/// Shared-window addresses as kernels see them: rank of the CTA << 24 | CTA-relative address.  (Kernels for pairs of
+/// CTAs rely on it: they clear bit 24 to name the even CTA.)  Functions of Cta take relative addresses, but for mbarriers
+/// that may be remote.
+inline std::uint32_t mapa(std::uint32_t addr, unsigned rank) { return (addr & 0xffffff) | rank << 24; }
 
 }  // namespace simt

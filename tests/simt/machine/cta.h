@@ -69,7 +69,7 @@ class Cta {
   // --- barriers.cpp
   void mbarrier_init(unsigned thread, std::uint32_t addr, std::uint32_t count, Site);
   void mbarrier_inval(unsigned thread, std::uint32_t addr, Site);
-  /// `addr` may be a cluster address.  Returns the phase that the arrival belongs to.
+  /// `addr` is a cluster address (mapa).  Returns the phase that the arrival belongs to.
   std::uint64_t mbarrier_arrive(unsigned thread, std::uint32_t addr, std::uint32_t n, Site);
   void mbarrier_expect_tx(unsigned thread, std::uint32_t addr, std::uint32_t bytes, Site);
   bool mbarrier_test(unsigned thread, std::uint32_t addr, std::uint32_t parity, Site);  // acquires when true
@@ -97,8 +97,9 @@ class Cta {
   void cp_async_wait_all(unsigned thread);  // uncommitted copies too
 
   // --- bulk_copy.cpp (Hopper)
+  /// `mbar` is a cluster address: this CTA's, or of cta_group::2 (`pair`) either of its pair's.
   void bulk_load(unsigned thread, std::uint32_t dst, const TensorMap&, std::uint32_t mbar, const std::int32_t* coord,
-                 std::uint16_t cta_mask, Site);
+                 std::uint16_t cta_mask, bool pair, Site);
   void bulk_store(unsigned thread, const TensorMap&, std::uint32_t src, const std::int32_t* coord, Site);
   void bulk_commit(unsigned thread);
   void bulk_wait(unsigned thread, unsigned pending_groups);
@@ -150,7 +151,7 @@ class Cta {
   void maybe_complete(MBarrier&);
   void release_barrier(NamedBarrier&);
   void check_nothing_outstanding(unsigned thread) const;
-  void check_signalled_barriers(std::uint32_t mbar, std::uint16_t mask, const Clocks&, Site) const;
+  void check_signalled_barriers(std::uint32_t mbar, std::uint16_t mask, bool pair, const Clocks&, Site) const;
   void perform(unsigned thread, CpOp&);
   void perform(unsigned thread, BulkOp&);
   void order_wgmma(unsigned wg, WgmmaOp&);

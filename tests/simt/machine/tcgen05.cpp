@@ -107,7 +107,7 @@ void TensorCores::finish() {
 void TensorCores::perform_commit(Op& op) {
   const std::uint32_t address = op.commit.mbar & 0xffffff;
   std::uint32_t mask = op.commit.mask;
-  if (!mask) mask = 1u << (op.commit.mbar >> 24 ? (op.commit.mbar >> 24) - 1 : op.cta->rank);
+  if (!mask) mask = 1u << (op.commit.mbar >> 24);
   for (unsigned r = 0; r < 16; ++r) {
     if (!(mask >> r & 1)) continue;
     const auto wrong = [&](const std::string& what) {

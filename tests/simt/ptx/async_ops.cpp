@@ -16,7 +16,7 @@ void cp_async(Warp& w, const Inst& i,
       source_bytes = third.kind == Operand::Pred ? (w.pred_bits(third) >> l & 1 ? 0 : i.imm[0])  // ignore-src
                                                  : std::uint32_t(w.load(third, l));
     }
-    const auto dst = std::uint32_t(w.address(i.op[0], l));
+    const std::uint32_t dst = w.shared_address(i.op[0], l, i);
     const auto src = std::uint64_t(w.address(i.op[1], l));
     const auto* p = reinterpret_cast<const void*>(src);
     if (source_bytes) {
@@ -72,13 +72,13 @@ void read_coordinates(Warp& w, const Operand& o, int lane, const TensorMap& m, s
 }
 
 void tensor_load(Warp& w, const Inst& i, std::uint32_t lanes) {  // op: dst, map, coordinates, mbarrier [, mask]
-  for_lanes(lanes, [&](int l) {
+  for_lanes(lanes, [&](int l) {  // imm: for a pair of CTAs
     const TensorMap& m = tensor_map(w, i.op[1], l, i);
     std::int32_t c[5] = {};
     read_coordinates(w, i.op[2], l, m, c, i);
     const std::uint32_t mask = i.op.size() > 4 ? std::uint32_t(w.load(i.op[4], l)) : 1u << w.cta->rank;
-    w.cta->bulk_load(w.thread(l), std::uint32_t(w.address(i.op[0], l)), m, std::uint32_t(w.address(i.op[3], l)), c,
-                     std::uint16_t(mask), &i);
+    w.cta->bulk_load(w.thread(l), w.shared_address(i.op[0], l, i), m, std::uint32_t(w.address(i.op[3], l)), c,
+                     std::uint16_t(mask), i.imm[0], &i);
   });
 }
 void tensor_store(Warp& w, const Inst& i, std::uint32_t lanes) {  // op: map, coordinates, src
@@ -86,7 +86,7 @@ void tensor_store(Warp& w, const Inst& i, std::uint32_t lanes) {  // op: map, co
     const TensorMap& m = tensor_map(w, i.op[0], l, i);
     std::int32_t c[5] = {};
     read_coordinates(w, i.op[1], l, m, c, i);
-    w.cta->bulk_store(w.thread(l), m, std::uint32_t(w.address(i.op[2], l)), c, &i);
+    w.cta->bulk_store(w.thread(l), m, w.shared_address(i.op[2], l, i), c, &i);
   });
 }
 
@@ -103,8 +103,8 @@ void linear_load(Warp& w, const Inst& i, std::uint32_t lanes) {  // op: dst, src
     const std::int64_t src = w.address(i.op[1], l);
     const TensorMap m = linear_map(reinterpret_cast<void*>(src), linear_size(w, i.op[2], src, l, i));
     const std::int32_t zero[5] = {};
-    w.cta->bulk_load(w.thread(l), std::uint32_t(w.address(i.op[0], l)), m, std::uint32_t(w.address(i.op[3], l)), zero,
-                     std::uint16_t(1u << w.cta->rank), &i);
+    w.cta->bulk_load(w.thread(l), w.shared_address(i.op[0], l, i), m, std::uint32_t(w.address(i.op[3], l)), zero,
+                     std::uint16_t(1u << w.cta->rank), false, &i);
   });
 }
 void linear_store(Warp& w, const Inst& i, std::uint32_t lanes) {  // op: dst, src, size
@@ -112,7 +112,7 @@ void linear_store(Warp& w, const Inst& i, std::uint32_t lanes) {  // op: dst, sr
     const std::int64_t dst = w.address(i.op[0], l);
     const TensorMap m = linear_map(reinterpret_cast<void*>(dst), linear_size(w, i.op[2], dst, l, i));
     const std::int32_t zero[5] = {};
-    w.cta->bulk_store(w.thread(l), m, std::uint32_t(w.address(i.op[1], l)), zero, &i);
+    w.cta->bulk_store(w.thread(l), m, w.shared_address(i.op[1], l, i), zero, &i);
   });
 }
 
@@ -130,6 +130,7 @@ void set_tensor_copy(Decoding& d) {
   const bool multicast = d.has("multicast::cluster");
   if (d.args.size() != (multicast ? 4u : 3u)) d.fail("a cache policy operand");
   if (multicast) d.inst.op.push_back(d.operand(3, 2));
+  d.inst.imm[0] = d.has("cta_group::2");
   d.inst.exec = tensor_load;
 }
 
@@ -154,11 +155,11 @@ void nothing(Warp&, const Inst&, std::uint32_t) {}
 // ---------------------------------------------------------------- mbarriers
 void mbarrier_init(Warp& w, const Inst& i, std::uint32_t lanes) {
   for_lanes(lanes, [&](int l) {
-    w.cta->mbarrier_init(w.thread(l), std::uint32_t(w.address(i.op[0], l)), std::uint32_t(w.load(i.op[1], l)), &i);
+    w.cta->mbarrier_init(w.thread(l), w.shared_address(i.op[0], l, i), std::uint32_t(w.load(i.op[1], l)), &i);
   });
 }
 void mbarrier_inval(Warp& w, const Inst& i, std::uint32_t lanes) {
-  for_lanes(lanes, [&](int l) { w.cta->mbarrier_inval(w.thread(l), std::uint32_t(w.address(i.op[0], l)), &i); });
+  for_lanes(lanes, [&](int l) { w.cta->mbarrier_inval(w.thread(l), w.shared_address(i.op[0], l, i), &i); });
 }
 void mbarrier_arrive(Warp& w, const Inst& i, std::uint32_t lanes) {  // op: state, address [, count]
   for_lanes(lanes, [&](int l) {
@@ -196,7 +197,8 @@ void mapa_instruction(Warp& w, const Inst& i, std::uint32_t lanes) {
 constexpr std::string_view kBarrierModifiers = "shared shared::cta shared::cluster release relaxed cta cluster";
 constexpr std::string_view kWaitModifiers = "shared shared::cta acquire relaxed cta cluster";
 constexpr std::string_view kBulkModifiers =
-    "1d 2d 3d 4d 5d tile shared::cluster shared::cta global mbarrier::complete_tx::bytes multicast::cluster bulk_group";
+    "1d 2d 3d 4d 5d tile shared::cluster shared::cta global mbarrier::complete_tx::bytes multicast::cluster bulk_group "
+    "cta_group::1 cta_group::2";
 
 constexpr Opcode kOpcodes[] = {
     {"cp.async.ca", "shared shared::cta global L2::64B L2::128B L2::256B", "-", nullptr, set_cp_async<false>},

@@ -91,6 +91,7 @@ class Decoder {
   };
   Operand new_register(Type);
   Operand constant(std::uint64_t bits, unsigned bytes);
+  Operand shared_variable(const std::string& name, unsigned bytes);
   Operand address(const std::string& inner);
   Operand register_named(const std::string& name);
   void declare_registers(const std::string& statement);

@@ -50,6 +50,9 @@ struct Warp {
   std::uint64_t load(const Operand&, int lane);
   void store(const Operand&, int lane, std::uint64_t value);
   std::int64_t address(const Operand&, int lane);
+  /// An address in this CTA's shared memory, without the rank; a fault if it names another CTA.
+  std::uint32_t shared_address(const Operand&, int lane, const Inst&);
+  std::uint32_t own_shared(std::int64_t address, const Inst&) const;
   unsigned agent(int lane) const { return cta->cluster.agent(*cta, base + unsigned(lane)); }
   unsigned thread(int lane) const { return base + unsigned(lane); }
 };
@@ -106,6 +109,7 @@ enum SpecialRegister {
   LaneGe,
   LaneGt,
   SmId,
+  SharedWindow,  // the CTA's rank << 24: where its shared addresses begin
   kSpecials
 };
 

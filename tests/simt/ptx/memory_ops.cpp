@@ -30,8 +30,9 @@ Strength strength(const Inst& i, bool atomic) {
   return {(o & kStrong) != 0, (o & kAcquire) != 0, (o & kRelease) != 0, atomic};
 }
 
-/// A generic address belongs to the space whose window it lies in.
-Space resolve(const Warp& w, Space space, std::int64_t& a) {
+/// A generic address belongs to the space whose window it lies in; shared addresses become relative to the CTA.
+Space resolve(const Warp& w, const Inst& i, Space space, std::int64_t& a) {
+  if (space == kShared) a = w.own_shared(a, i);
   if (space != kGeneric) return space;
   if (a >= kLocalWindow) {
     a -= kLocalWindow;
@@ -82,7 +83,7 @@ unsigned char* parameter_memory(Warp& w, std::int64_t a, unsigned bytes, const I
 /// Checks one lane's access, tells the race detector, and returns where the data is.
 template <bool kStore>
 unsigned char* locate(Warp& w, const Inst& i, int lane, std::int64_t a, unsigned bytes, Request& request) {
-  const Space space = resolve(w, Space(i.imm[0]), a);
+  const Space space = resolve(w, i, Space(i.imm[0]), a);
   if (space == kParam) return parameter_memory(w, a, bytes, i);
   if (space == kLocal) return local_memory(w, a, bytes, lane, i);
   check_aligned(a, bytes, space, i);
@@ -189,7 +190,7 @@ void atomic(Warp& w, const Inst& i, std::uint32_t lanes) {  // imm: space, opera
   const unsigned first = i.imm[2];
   for_lanes(lanes, [&](int l) {
     std::int64_t a = w.address(i.op[first], l);
-    const Space space = resolve(w, Space(i.imm[0]), a);
+    const Space space = resolve(w, i, Space(i.imm[0]), a);
     check_aligned(a, sizeof(T), space, i);
     unsigned char* p;
     if (space == kShared) {
@@ -262,7 +263,7 @@ void cvta(Warp& w, const Inst& i, std::uint32_t lanes) {
     std::uint64_t v = w.load(i.op[1], l);
     switch (i.imm[0]) {
       case kFromShared:
-        v += arena;
+        v = arena + w.own_shared(std::int64_t(v), i);
         break;
       case kFromLocal:
         v += std::uint64_t(kLocalWindow);
@@ -273,7 +274,7 @@ void cvta(Warp& w, const Inst& i, std::uint32_t lanes) {
       case kToShared:
         if (!w.cta->in_arena(reinterpret_cast<const void*>(v)))
           throw Error(Fault::OutOfBounds, "cvta.to.shared of a pointer outside shared memory, at " + symbolise(&i));
-        v -= arena;
+        v = mapa(std::uint32_t(v - arena), w.cta->rank);
         break;
       default:
         break;

@@ -44,6 +44,11 @@ struct Param {
   std::uint32_t off, bytes;
 };
 
+/// A register row that holds the address of a shared variable: it depends on the CTA's rank in its cluster.
+struct SharedAddress {
+  std::uint32_t row, bytes, offset;
+};
+
 struct AddressRange {
   std::uint64_t first, bytes;
 };
@@ -54,6 +59,7 @@ struct Kernel {
   std::uint32_t param_bytes = 0;
   std::vector<Inst> code;
   std::vector<unsigned char> consts;  // rows of immediates
+  std::vector<SharedAddress> shared_addresses;
   std::uint32_t row_bytes = 0, preds = 0, local_bytes = 0, static_shared = 0;
   const std::vector<AddressRange>* variables = nullptr;  // module-scope .global and .const
 };

@@ -39,7 +39,11 @@ void set_special_registers(Warp& w, const Launch& l, const Dim3& origin) {
     set(LaneId, lane), set(WarpId, w.index), set(NwarpId, (l.block.count() + 31) / 32);
     set(ClusterRank, rank), set(ClusterSize, l.cluster.count()), set(SmId, w.cta->cluster.id);
     set(LaneLt, (1u << lane) - 1), set(LaneLe, (2u << lane) - 1), set(LaneEq, 1u << lane);
-    set(LaneGe, ~((1u << lane) - 1)), set(LaneGt, ~((2u << lane) - 1));
+    set(LaneGe, ~((1u << lane) - 1)), set(LaneGt, ~((2u << lane) - 1)), set(SharedWindow, rank << 24);
+  }
+  for (const SharedAddress& s : w.kernel->shared_addresses) {
+    const std::uint64_t address = mapa(s.offset, rank);
+    for (unsigned lane = 0; lane < 32; ++lane) std::memcpy(&w.rows[s.row + lane * s.bytes], &address, s.bytes);
   }
 }
 

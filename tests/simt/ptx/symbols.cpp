@@ -33,6 +33,12 @@ const std::map<std::string, SpecialRegister>& special_registers() {
   return names;
 }
 
+Operand special(SpecialRegister r) {
+  Operand o;
+  o.kind = Operand::Row, o.bytes = 4, o.off = std::uint32_t(r) * 128;
+  return o;
+}
+
 std::uint32_t align_up(std::uint32_t value, std::uint32_t align) { return (value + align - 1) / align * align; }
 
 }  // namespace
@@ -151,6 +157,13 @@ Operand Decoder::constant(std::uint64_t bits, unsigned bytes) {
   return o;
 }
 
+/// Its address, as a register: that depends on the CTA's rank.
+Operand Decoder::shared_variable(const std::string& name, unsigned bytes) {
+  const Operand o = new_register(bytes == 8 ? Type::b64 : Type::b32);
+  kernel_.shared_addresses.push_back({o.off, o.bytes, shared_[name]});
+  return o;
+}
+
 Operand Decoder::register_named(const std::string& name) {
   for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope)
     if (const auto it = scope->registers.find(name); it != scope->registers.end()) return it->second;
@@ -171,7 +184,7 @@ Operand Decoder::address(const std::string& inner) {
   if (params_.count(base))
     o.disp += params_[base];
   else if (shared_.count(base))
-    o.disp += shared_[base];
+    o.disp += shared_[base], o.sub.push_back(special(SharedWindow));
   else if (local_.count(base))
     o.disp += local_[base];
   else if (module_variables_.count(base))
@@ -206,13 +219,10 @@ Operand Decoder::operand(std::string s, unsigned bytes) {
     o.sub = {address(parts[0]), operand(parts[1], 4)};
     return o;
   }
-  if (const auto it = special_registers().find(s); it != special_registers().end()) {
-    o.kind = Operand::Row, o.bytes = 4, o.off = std::uint32_t(it->second) * 128;
-    return o;
-  }
+  if (const auto it = special_registers().find(s); it != special_registers().end()) return special(it->second);
   std::uint64_t bits;
   if (parse_number(s, bits, bytes)) return constant(bits, bytes ? bytes : 4);
-  if (shared_.count(s)) return constant(shared_[s], bytes ? bytes : 4);
+  if (shared_.count(s)) return shared_variable(s, bytes);
   if (module_variables_.count(s)) return constant(module_variables_.at(s), 8);
   if (local_.count(s)) return constant(local_[s], bytes ? bytes : 8);
   return register_named(s);

@@ -215,7 +215,7 @@ constexpr Opcode kOpcodes[] = {
 /// False while the allocation waits.  The address goes to shared memory as an ordinary store of the first lane.
 bool execute_tensor_alloc(Warp& w, const Inst& i, std::uint32_t lanes) {  // op: where to, columns
   const auto columns = std::uint32_t(uniform(w, i.op[1], lanes, i, false));
-  const auto to = std::uint32_t(uniform(w, i.op[0], lanes, i, true));
+  const std::uint32_t to = w.own_shared(std::int64_t(uniform(w, i.op[0], lanes, i, true)), i);
   std::uint32_t address = 0;
   if (!w.cta->cluster.tensor->allocate(*w.cta, w.index, columns, int(i.imm[0]), address, &i)) return false;
   if (to % 4) throw Error(Fault::Misaligned, format("tcgen05.alloc to 0x%x, at %s", to, symbolise(&i).c_str()));

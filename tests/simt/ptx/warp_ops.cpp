@@ -155,7 +155,7 @@ std::uint32_t* fragment(Warp& w, const Operand& o, std::size_t r) {
 
 void ldmatrix(Warp& w, const Inst& i, std::uint32_t) {  // imm: matrices, transposed
   std::uint32_t addr[32], out[32][4];
-  for (int l = 0; l < 32; ++l) addr[l] = std::uint32_t(w.address(i.op[1], l));
+  for (int l = 0; l < 32; ++l) addr[l] = w.shared_address(i.op[1], l, i);
   w.cta->ldmatrix(w.index, addr, int(i.imm[0]), i.imm[1], out, &i);
   for (unsigned r = 0; r < i.imm[0]; ++r) {
     std::uint32_t* d = fragment(w, i.op[0], r);
@@ -165,7 +165,7 @@ void ldmatrix(Warp& w, const Inst& i, std::uint32_t) {  // imm: matrices, transp
 
 void stmatrix(Warp& w, const Inst& i, std::uint32_t) {
   std::uint32_t addr[32], in[32][4] = {};
-  for (int l = 0; l < 32; ++l) addr[l] = std::uint32_t(w.address(i.op[0], l));
+  for (int l = 0; l < 32; ++l) addr[l] = w.shared_address(i.op[0], l, i);
   for (unsigned r = 0; r < i.imm[0]; ++r) {
     const std::uint32_t* a = fragment(w, i.op[1], r);
     for (int l = 0; l < 32; ++l) in[l][r] = a[l];

@@ -42,6 +42,17 @@ std::int64_t Warp::address(const Operand& o, int lane) {
   return a;
 }
 
+std::uint32_t Warp::own_shared(std::int64_t address, const Inst& i) const {
+  if (std::uint64_t(address) >> 24 != cta->rank)
+    throw Error(Fault::OutOfBounds, format("shared address 0x%llx is not of this CTA, which has rank %u, at %s",
+                                           (unsigned long long)address, cta->rank, symbolise(&i).c_str()));
+  return std::uint32_t(address) & 0xffffff;
+}
+
+std::uint32_t Warp::shared_address(const Operand& o, int lane, const Inst& i) {
+  return own_shared(address(o, lane), i);
+}
+
 namespace {
 
 /// Accumulators of an unfinished wgmma, and what tcgen05.ld loads, may be renamed (mov), not used.
@@ -157,13 +168,13 @@ Next cluster_barrier(Warp& w, Group& g, const Inst& i, std::uint32_t lanes) {
 
 Next mbarrier_wait(Warp& w, Group& g, const Inst& i, std::uint32_t lanes) {
   const int first = std::countr_zero(lanes);
-  const auto addr = std::uint32_t(w.address(i.op[1], first));
+  const std::uint32_t addr = w.shared_address(i.op[1], first, i);
   // A state token is the phase's number here: its parity says as much.
   const auto phase = [&](int l) { return std::uint32_t(i.imm[0] == 8 ? w.load(i.op[2], l) & 1 : w.load(i.op[2], l)); };
   const std::uint32_t parity = phase(first);
   bool done = true;
   for_lanes(lanes, [&](int l) {
-    if (std::uint32_t(w.address(i.op[1], l)) != addr || phase(l) != parity)
+    if (w.shared_address(i.op[1], l, i) != addr || phase(l) != parity)
       throw Error(Fault::Unsupported, "lanes of one warp wait for different mbarriers, at " + symbolise(&i));
     done = w.cta->mbarrier_test(w.thread(l), addr, parity, &i);
   });
