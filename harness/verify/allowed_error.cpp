@@ -7,6 +7,7 @@
 // a CPU rounds, still fit.  A kernel that loses one product in a thousand does not.
 #include "harness/verify/allowed_error.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace assay {
@@ -22,6 +23,24 @@ double smallest_step(DType out) {
 double dot_product_allowed(std::int64_t k, double magnitude, DType accumulate, double reference, DType out) {
   const double sum = 2 * std::sqrt(double(k)) * unit_roundoff(accumulate) * magnitude;
   return sum + unit_roundoff(out) * std::abs(reference) + smallest_step(out);
+}
+
+// A step adds `step` products to the sum after cutting each addend, and the sum, at `significand_bits` below the
+// largest of them, M: at 2^(1 - significand_bits) M, the unit here.  Over one run of r products:
+//  - what is cut off the products has their signs, which are random: at most one unit each, evenly spread, so r of them
+//    walk sqrt(r / 3) units; twice that with our lambda = 2;
+//  - what is cut off the sum always shrinks it: one unit a step, r / step in all, which add up.
+// M is the largest partial sum or product.  Partial sums of random sign walk to sqrt(r) times a root mean square
+// product, which is at most 1.6 times the mean |product| = magnitude / r (1.57 for normal numbers, less for the other
+// fills); 4 magnitude / sqrt(r) leaves room for walks 2.5 times that long, and products above it are as rare.  Runs are
+// of one sign or the other: their errors walk over the k / r runs, again with lambda = 2 (and where blocks of k differ
+// in size, by up to 2^4 either way, the largest few count most, which that covers as well).
+double coarse_sum_allowed(std::int64_t k, double magnitude, const Accumulation& how) {
+  if (how.significand_bits >= info(DType::f32).significand_bits) return 0;
+  const double run = double(how.run > 0 ? std::min(how.run, k) : k), runs = double(k) / run;
+  const double units = run / how.step + 1 + 2 * std::sqrt(run / 3);
+  const double largest = std::min(1.0, 4 / std::sqrt(run)) * magnitude / runs;
+  return units * std::ldexp(largest, 1 - how.significand_bits) * std::min(runs, 2 * std::sqrt(runs));
 }
 
 // Let D_i = initial + i value.  Two terms:

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "kernels/common/dtype.h"
+#include "kernels/common/kernel.h"
 
 namespace assay {
 
@@ -14,6 +15,10 @@ double dot_product_allowed(std::int64_t k, double magnitude, DType accumulate, d
 /// The exact result is initial + launches * value.
 double accumulated_allowed(std::int64_t k, std::int64_t launches, double initial, double value, double magnitude,
                            DType accumulate);
+
+/// What summing in fewer bits than fp32's adds to either of the above, per launch; 0 for fp32.  For products of random
+/// sign, as all fills give.
+double coarse_sum_allowed(std::int64_t k, double magnitude, const Accumulation&);
 
 /// The error of storing a result too small to be a normal number of `out`.
 double smallest_step(DType out);

@@ -1,6 +1,7 @@
 // The form every kernel table shares: hand-written kernels and vendor libraries are rows of one table, prepared and
 // launched by the same code, so that a yardstick is measured exactly as we are.
 #pragma once
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -34,6 +35,19 @@ struct Support {
   static Support no(std::string why) { return {std::move(why)}; }
 };
 
+/// How a kernel adds up products, which decides how far it may be from the exact result.  fp32 throughout, unless a row
+/// says otherwise.
+struct Accumulation {
+  /// Bits kept of a sum and, below the largest of what is added, of each addend; what lies lower is cut off.  24: fp32.
+  int significand_bits = 24;
+  int step = 1;          // products added to a sum at once
+  std::int64_t run = 0;  // of k that are summed so before the sum goes over to fp32; 0: all
+};
+
+/// What Hopper's tensor cores do to 8-bit products (measured by others: the DeepSeek-V3 report, arXiv 2412.19437,
+/// 3.5.2; SageAttention2, arXiv 2411.10958, 3.3).
+constexpr Accumulation hopper_8_bit_accumulation(std::int64_t run) { return {14, 32, run}; }
+
 /// A kernel made ready for one problem: handles opened, algorithms chosen, workspaces allocated.
 /// `launch` only enqueues on a GPU, and finishes the work on a CPU.
 template <class Buffers>
@@ -58,6 +72,8 @@ struct Kernel {
   /// tiles in 3.4 waves of 132, 85 % of the last filled, ..."), for people; null where there is no choice.  Needs no
   /// device.
   std::function<std::string(const Problem&, const Target&)> explain;
+  /// Null: fp32.
+  std::function<Accumulation(const Problem&, const Target&)> accumulation;
   /// `sets` are the rotated buffer sets that will be timed (never empty): a library may tune on them.
   std::function<Prepare> prepare;
 };

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "harness/verify/fill.h"
+#include "tests/kernels/gemm/hopper_fp8_accumulation.h"
 
 namespace assay {
 namespace {
@@ -80,6 +81,63 @@ TEST(AllowedError, OneAccumulationIsADotProductAndItsStoring) {
   const double once = accumulated_allowed(100, 1, 0, 2, 10, DType::f32);
   EXPECT_GE(once, single);
   EXPECT_LE(once, 3 * single);
+}
+
+TEST(CoarseSum, IsNothingForFp32) { EXPECT_EQ(coarse_sum_allowed(4096, 1000, {}), 0); }
+
+TEST(CoarseSum, Formula) {
+  // One run of 256: 8 steps and one more, and a walk of 2 sqrt(256 / 3); sums up to 4 / 16 of the magnitude.
+  const double units = 9 + 2 * std::sqrt(256.0 / 3);
+  EXPECT_NEAR(coarse_sum_allowed(256, 1000, {14, 32, 0}), units * 250 / 8192, 1e-12);
+  EXPECT_NEAR(coarse_sum_allowed(256, 1000, {14, 32, 512}), units * 250 / 8192, 1e-12);
+  // 16 runs of 256 with a 16th of the magnitude each, which walk: 2 sqrt(16) of them.
+  EXPECT_NEAR(coarse_sum_allowed(4096, 16000, {14, 32, 256}), 8 * units * 250 / 8192, 1e-12);
+}
+
+struct WorstRatio {
+  double fast = 0, two_level = 0;
+};
+
+/// The worst error of the emulated tensor core over what is allowed, over many dot products of 8-bit numbers.
+WorstRatio worst_ratio(std::int64_t k, Fill fill, double scale) {
+  WorstRatio worst;
+  for (std::uint64_t seed = 0; seed < 64; ++seed) {
+    std::vector<double> a, b;
+    double exact = 0, magnitude = 0;
+    for (std::int64_t p = 0; p < k; ++p) {
+      a.push_back(round_to(DType::e4m3, scale * fill_value(fill, seed, 0, p)));
+      b.push_back(round_to(DType::e4m3, scale * fill_value(fill, seed, 1, p)));
+      exact += a.back() * b.back();
+      magnitude += std::abs(a.back() * b.back());
+    }
+    const auto ratio = [&](double got, std::int64_t run) {
+      return std::abs(got - exact) / (coarse_sum_allowed(k, magnitude, hopper_8_bit_accumulation(run)) +
+                                      dot_product_allowed(k, magnitude, DType::f32, exact, DType::f32));
+    };
+    worst.fast = std::max(worst.fast, ratio(HopperFp8Accumulation::fast(a, b), 0));
+    worst.two_level = std::max(worst.two_level, ratio(HopperFp8Accumulation::two_level(a, b), 128));
+  }
+  return worst;
+}
+
+// At most half of what is allowed, so that a chip that cuts a little otherwise passes; at least a hundredth, so that
+// the allowance means something.
+TEST(CoarseSum, HoldsForHoppersTensorCoresAndIsNotFarAboveThem) {
+  for (const Fill fill : {Fill::normal, Fill::uniform})
+    for (const std::int64_t k : {32, 128, 200, 512, 4096, 16384}) {
+      const WorstRatio worst = worst_ratio(k, fill, 100);
+      EXPECT_LE(worst.fast, 0.5) << name(fill) << " " << k;
+      EXPECT_LE(worst.two_level, 0.5) << name(fill) << " " << k;
+      EXPECT_GE(worst.fast, 0.01) << name(fill) << " " << k;
+      EXPECT_GE(worst.two_level, 0.01) << name(fill) << " " << k;
+    }
+}
+
+TEST(CoarseSum, ABlockThatIsMissingStandsOut) {
+  // 128 products of normal numbers sum to about 11; those of all 4096 to 64, of magnitude 4096 * 2 / pi.
+  const double magnitude = 4096 * 0.6366;
+  EXPECT_LT(coarse_sum_allowed(4096, magnitude, hopper_8_bit_accumulation(128)), 11.0 / 8);
+  EXPECT_LT(coarse_sum_allowed(4096, magnitude, hopper_8_bit_accumulation(0)), 11.0 / 2);
 }
 
 }  // namespace
