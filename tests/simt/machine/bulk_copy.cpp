@@ -122,11 +122,13 @@ void Cluster::perform(BulkLoadOp& op) {
 }
 
 // ---------------------------------------------------------------- stores
-void Cta::bulk_store(unsigned t, const TensorMap& m, std::uint32_t src, const std::int32_t* coord, Site s) {
+void Cta::bulk_store(unsigned t, const TensorMap& m, std::uint32_t src, const std::int32_t* coord, bool adds, Site s) {
+  if (adds && m.format == MapFormat::Bits)
+    throw Error(Fault::Unsupported, "bulk reduction of elements that are not f32, f16 or bf16, at " + symbolise(s));
   check_tile_address(src, m, s);
   check_range(src, m.box_bytes(), "bulk tensor store", s);
   check_tensor(cluster.opt, m, "bulk store to a tensor", s);
-  BulkOp op{m, src, {}, cluster.snapshot(cluster.agent(*this, t)), s, false};
+  BulkOp op{m, src, {}, adds, cluster.snapshot(cluster.agent(*this, t)), s, false};
   std::copy(coord, coord + m.rank, op.coord);
   const Async a = cluster.opt.async;
   if (a == Async::Eager || (a == Async::Random && cluster.coin())) perform(t, op);
@@ -139,7 +141,12 @@ void Cta::perform(unsigned t, BulkOp& op) {
   const unsigned engine = cluster.bulk_agent(cluster.agent(*this, t));
   cluster.access(*this, op.src, op.map.box_bytes(), false, true, {engine, bulk_[t].committed + 1, op.site}, op.clk);
   for_each_element(op.map, op.coord, [&](std::uint32_t offset, unsigned char* global) {
-    if (global) std::memcpy(global, arena + swizzle_address(op.src + offset, op.map.swizzle), op.map.elem_bytes);
+    if (!global) return;
+    const unsigned char* shared = arena + swizzle_address(op.src + offset, op.map.swizzle);
+    if (op.adds)
+      add_elements(op.map.format, global, shared, op.map.elem_bytes);
+    else
+      std::memcpy(global, shared, op.map.elem_bytes);
   });
   ++cluster.global.version;
 }

@@ -100,7 +100,8 @@ class Cta {
   /// `mbar` is a cluster address: this CTA's, or of cta_group::2 (`pair`) either of its pair's.
   void bulk_load(unsigned thread, std::uint32_t dst, const TensorMap&, std::uint32_t mbar, const std::int32_t* coord,
                  std::uint16_t cta_mask, bool pair, Site);
-  void bulk_store(unsigned thread, const TensorMap&, std::uint32_t src, const std::int32_t* coord, Site);
+  /// `adds`: to what is there, as numbers of the map's format.
+  void bulk_store(unsigned thread, const TensorMap&, std::uint32_t src, const std::int32_t* coord, bool adds, Site);
   void bulk_commit(unsigned thread);
   void bulk_wait(unsigned thread, unsigned pending_groups);
   void fence_proxy_async(unsigned thread);
@@ -130,6 +131,7 @@ class Cta {
     TensorMap map;
     std::uint32_t src;
     std::int32_t coord[5];
+    bool adds;
     Clocks clk;
     Site site;
     bool done;

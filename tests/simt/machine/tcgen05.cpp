@@ -162,14 +162,44 @@ void TensorCores::perform_mma(Op& op) {
   const InstructionDescriptor i(op.mma, op.site);
   const auto ctas = group(*op.cta, op.mma.cta_group, op.site);
   const int parts = int(ctas.size()), m = i.m / parts, n_part = i.n / parts;
-  std::vector<float> a(kMaxM * kMaxK), b(kMaxN * kMaxK), transposed(kMaxK * kMaxN), d(std::size_t(m * i.n));
+  std::vector<float> a(kMaxM * kMaxK), b(kMaxN * kMaxK), scaled_b, transposed(kMaxK * kMaxN), d(std::size_t(m * i.n));
   for (int p = 0; p < parts; ++p)  // each CTA has half of B's columns
     gather(*ctas[std::size_t(p)], op, {"B", op.mma.b, i.b, n_part, i.k, i.b_sign, i.b_mn_major}, &b[std::size_t(p * n_part * i.k)]);
   for (const Cta* c : ctas) {
     gather(*c, op, {"A", op.mma.a, i.a, m, i.k, i.a_sign, i.a_mn_major}, a.data());
+    scaled_b = b;
+    if (op.mma.scale_vector) {  // each CTA has the factors of its rows of A and of all columns of B
+      scale(*c, op, {op.mma.scale_a, i.scale_a, i.scale_is_e8m0, m, i.k}, a.data());
+      scale(*c, op, {op.mma.scale_b, i.scale_b, i.scale_is_e8m0, i.n, i.k}, scaled_b.data());
+    }
     for (int j = 0; j < i.n; ++j)
-      for (int k = 0; k < i.k; ++k) transposed[std::size_t(k * i.n + j)] = b[std::size_t(j * i.k + k)];
+      for (int k = 0; k < i.k; ++k) transposed[std::size_t(k * i.n + j)] = scaled_b[std::size_t(j * i.k + k)];
     accumulate(*c, op, i, a.data(), transposed.data(), d.data());
+  }
+}
+
+/// Multiplies rows by their scale factors: of row r in lane r % 32 of each quarter, column r / 32, one byte to a block of
+/// k (PTX ISA, "Scale Factor A ID", "Scale Factor B ID").
+void TensorCores::scale(const Cta& c, Op& op, const Scales& s, float* operand) {
+  const unsigned first = s.address & 0xffff, columns = unsigned(s.rows + 31) / 32;
+  if (s.address >> 16 & 0x3fff)  // the two highest bits may repeat the byte
+    throw Error(Fault::TensorMemory, format("scale factors at lane %u, at %s", s.address >> 16 & 0x3fff, symbolise(op.site).c_str()));
+  check_allocated(c, first, columns, "scale factors of tcgen05.mma", op.site);
+  memory(c);
+  op.access.last_ordered = {};
+  for (unsigned lane = 0; lane < kLanes; lane += 16)
+    for (unsigned k = first; k < first + columns; ++k) touch(c, lane, k, false, op.access);
+  for (int r = 0; r < s.rows; ++r) {
+    const unsigned lane = unsigned(r % 32), column = first + unsigned(r / 32);
+    const std::uint32_t factors = word(c, lane, column) >> 8 * s.byte;
+    for (unsigned quarter = 1; quarter < 4; ++quarter)
+      if (word(c, quarter * 32 + lane, column) >> 8 * s.byte != factors)
+        throw Error(Fault::TensorMemory, format("scale factors in column %u differ between the quarters of the lanes, at %s",
+                                                column, symbolise(op.site).c_str()));
+    for (int k = 0; k < s.k; ++k) {
+      const auto bits = std::uint8_t(factors >> 8 * (k * op.mma.scale_vector / s.k));
+      operand[r * s.k + k] *= s.is_e8m0 ? e8m0_to_f32(bits) : small_to_f32(kE4m3, bits & 0x7f);
+    }
   }
 }
 

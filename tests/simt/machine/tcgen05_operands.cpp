@@ -27,8 +27,9 @@ TensorElement element(TensorMma::Kind kind, unsigned format, char matrix, Site s
   bad(simt::format("instruction descriptor: %u is no format of matrix %c for this kind", format, matrix), s);
 }
 
-/// PTX ISA, "Matrix shape": m and n by cta_group.
-bool valid_shape(int m, int n, int cta_group) {
+/// PTX ISA, "Matrix shape": m and n by cta_group.  Block scaling of a pair's m = 128 is not modelled.
+bool valid_shape(int m, int n, int cta_group, bool scaled) {
+  if (scaled && m != 128 * cta_group) return false;
   const int step = cta_group == 2 ? 16 : m == 64 ? 8 : 16;
   return (m == 64 * cta_group || m == 128 * cta_group) && n >= step && n <= 256 && n % step == 0;
 }
@@ -54,7 +55,7 @@ InstructionDescriptor::InstructionDescriptor(const TensorMma& mma, Site s) {
     if (field(4, 2) != 1) throw Error(Fault::Unsupported, "tcgen05.mma with a D that is not f32, at " + symbolise(s));
     if (field(23, 1) || field(29, 3)) bad("instruction descriptor: a shift or a reserved bit is set", s);
   }
-  if (!valid_shape(m, n, mma.cta_group))
+  if (!valid_shape(m, n, mma.cta_group, scaled))
     bad(format("instruction descriptor: m %d, n %d with cta_group::%d", m, n, mma.cta_group), s);
   if (packed && (a_mn_major || b_mn_major)) bad("instruction descriptor: 4-bit matrices must be K-major", s);
 }

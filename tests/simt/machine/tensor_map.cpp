@@ -1,5 +1,7 @@
 #include "tests/simt/machine/tensor_map.h"
 
+#include "tests/simt/machine/arithmetic.h"
+
 namespace simt {
 
 std::uint32_t swizzle_address(std::uint32_t a, Swizzle s) {
@@ -37,10 +39,12 @@ static std::uint32_t widest_row(Swizzle s) {
 }
 
 TensorMap encode_tiled(void* base, std::uint32_t rank, std::uint32_t elem_bytes, const std::uint64_t* dim,
-                       const std::uint64_t* stride, const std::uint32_t* box, Swizzle swizzle) {
+                       const std::uint64_t* stride, const std::uint32_t* box, Swizzle swizzle,
+                       MapFormat element) {
   const auto bad = [](const std::string& s) { throw Error(Fault::Descriptor, "tensor map: " + s); };
   TensorMap m;
   m.base = static_cast<unsigned char*>(base), m.rank = rank, m.elem_bytes = elem_bytes, m.swizzle = swizzle;
+  m.format = element;
   if (rank < 1 || rank > 5) bad(format("rank %u", rank));
   if (reinterpret_cast<std::uintptr_t>(base) % 16) bad("global address not 16-byte aligned");
   for (std::uint32_t i = 0; i < rank; ++i) {
@@ -55,6 +59,26 @@ TensorMap encode_tiled(void* base, std::uint32_t rank, std::uint32_t elem_bytes,
   if (inner % 16) bad(format("inner box of %u bytes is not a multiple of 16", inner));
   if (inner > limit) bad(format("inner box of %u bytes exceeds the %u-byte swizzle span", inner, limit));
   return m;
+}
+
+void add_elements(MapFormat format, unsigned char* to, const unsigned char* from, std::uint32_t bytes) {
+  if (format == MapFormat::F32) {
+    for (std::uint32_t i = 0; i < bytes; i += 4) {
+      float sum, x;
+      std::memcpy(&sum, to + i, 4), std::memcpy(&x, from + i, 4);
+      sum += x;
+      std::memcpy(to + i, &sum, 4);
+    }
+    return;
+  }
+  const bool bf16 = format == MapFormat::Bf16;
+  for (std::uint32_t i = 0; i < bytes; i += 2) {
+    std::uint16_t a, b;
+    std::memcpy(&a, to + i, 2), std::memcpy(&b, from + i, 2);
+    const double sum = bf16 ? double(bf16_to_f32(a)) + bf16_to_f32(b) : double(f16_to_f32(a)) + f16_to_f32(b);
+    a = bf16 ? f64_to_bf16(sum) : f64_to_f16(sum);
+    std::memcpy(to + i, &a, 2);
+  }
 }
 
 TensorMap linear_map(void* base, std::uint32_t bytes) {

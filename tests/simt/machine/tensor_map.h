@@ -4,6 +4,9 @@
 
 namespace simt {
 
+/// What a reduction adds; other element types are moved, not computed with.
+enum class MapFormat : std::uint32_t { Bits, F32, F16, Bf16 };
+
 enum class Swizzle : std::uint32_t { None = 0, B32 = 1, B64 = 2, B128 = 3 };
 
 struct alignas(64) TensorMap {  // fills a CUtensorMap, aligned like it
@@ -13,15 +16,20 @@ struct alignas(64) TensorMap {  // fills a CUtensorMap, aligned like it
   std::uint64_t stride[5] = {};  // bytes; stride[0] == elem_bytes
   std::uint32_t box[5] = {1, 1, 1, 1, 1};
   Swizzle swizzle = Swizzle::None;
+  MapFormat format = MapFormat::Bits;
   std::uint32_t box_bytes() const;
 };
 
 /// Applies the driver's documented constraints; throws Error(Descriptor) where one is violated.
 TensorMap encode_tiled(void* base, std::uint32_t rank, std::uint32_t elem_bytes, const std::uint64_t* dim,
-                       const std::uint64_t* outer_stride_bytes, const std::uint32_t* box, Swizzle);
+                       const std::uint64_t* outer_stride_bytes, const std::uint32_t* box, Swizzle,
+                       MapFormat = MapFormat::Bits);
 
 /// A copy of `bytes` consecutive bytes, as a tensor of 16-byte elements.
 TensorMap linear_map(void* base, std::uint32_t bytes);
+
+/// to[] += from[], `bytes` of them, each sum rounded once.
+void add_elements(MapFormat, unsigned char* to, const unsigned char* from, std::uint32_t bytes);
 
 /// Swizzles permute 16-byte chunks by address bits, whatever the tile's start.
 std::uint32_t swizzle_address(std::uint32_t address, Swizzle);

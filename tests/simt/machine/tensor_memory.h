@@ -141,6 +141,13 @@ class TensorCores {
     bool mn_major;
   };
 
+  struct Scales {
+    std::uint32_t address;
+    unsigned byte;
+    bool is_e8m0;
+    int rows, k;
+  };
+
   Memory& memory(const Cta&);
   void use_group(const Cta&, int cta_group, Site);
   std::vector<const Cta*> group(const Cta&, int cta_group, Site) const;
@@ -166,6 +173,7 @@ class TensorCores {
   void perform_commit(Op&);
   std::uint32_t& word(const Cta& c, unsigned lane, unsigned column) { return memory(c).words[lane * kColumns + column]; }
   void gather(const Cta&, const Op&, const Operand&, float* out);
+  void scale(const Cta&, Op&, const Scales&, float* operand);
   void accumulate(const Cta&, Op&, const InstructionDescriptor&, const float* a, const float* b, float* d);
 
   Cluster& cluster_;

@@ -81,12 +81,12 @@ void tensor_load(Warp& w, const Inst& i, std::uint32_t lanes) {  // op: dst, map
                      std::uint16_t(mask), i.imm[0], &i);
   });
 }
-void tensor_store(Warp& w, const Inst& i, std::uint32_t lanes) {  // op: map, coordinates, src
+void tensor_store(Warp& w, const Inst& i, std::uint32_t lanes) {  // op: map, coordinates, src; imm: adds
   for_lanes(lanes, [&](int l) {
     const TensorMap& m = tensor_map(w, i.op[0], l, i);
     std::int32_t c[5] = {};
     read_coordinates(w, i.op[1], l, m, c, i);
-    w.cta->bulk_store(w.thread(l), m, w.shared_address(i.op[2], l, i), c, &i);
+    w.cta->bulk_store(w.thread(l), m, w.shared_address(i.op[2], l, i), c, i.imm[0], &i);
   });
 }
 
@@ -107,12 +107,13 @@ void linear_load(Warp& w, const Inst& i, std::uint32_t lanes) {  // op: dst, src
                      std::uint16_t(1u << w.cta->rank), false, &i);
   });
 }
-void linear_store(Warp& w, const Inst& i, std::uint32_t lanes) {  // op: dst, src, size
+void linear_store(Warp& w, const Inst& i, std::uint32_t lanes) {  // op: dst, src, size; imm: adds, format
   for_lanes(lanes, [&](int l) {
     const std::int64_t dst = w.address(i.op[0], l);
-    const TensorMap m = linear_map(reinterpret_cast<void*>(dst), linear_size(w, i.op[2], dst, l, i));
+    TensorMap m = linear_map(reinterpret_cast<void*>(dst), linear_size(w, i.op[2], dst, l, i));
+    m.format = MapFormat(i.imm[1]);
     const std::int32_t zero[5] = {};
-    w.cta->bulk_store(w.thread(l), m, w.shared_address(i.op[1], l, i), zero, &i);
+    w.cta->bulk_store(w.thread(l), m, w.shared_address(i.op[1], l, i), zero, i.imm[0], &i);
   });
 }
 
@@ -139,6 +140,23 @@ void set_linear_copy(Decoding& d) {
   if (load == d.has("bulk_group") || d.args.size() != (load ? 4u : 3u)) d.fail("unsupported kind of bulk copy");
   for (std::size_t a = 0; a < d.args.size(); ++a) d.add(a, a == 2 ? 4 : 8);
   d.inst.exec = load ? linear_load : linear_store;
+}
+
+void set_tensor_reduction(Decoding& d) {
+  if (!d.has("add")) d.fail("unsupported reduction");
+  set_tensor_copy(d);
+  d.inst.imm[0] = 1;
+}
+
+void set_linear_reduction(Decoding& d) {
+  if (!d.has("add")) d.fail("unsupported reduction");
+  set_linear_copy(d);
+  const MapFormat format = d.type == Type::f32    ? MapFormat::F32
+                           : d.type == Type::f16  ? MapFormat::F16
+                           : d.type == Type::bf16 ? MapFormat::Bf16
+                                                  : MapFormat::Bits;
+  if (format == MapFormat::Bits) d.fail("unsupported type of reduction");
+  d.inst.imm[0] = 1, d.inst.imm[1] = std::uint32_t(format);
 }
 
 void bulk_commit(Warp& w, const Inst&, std::uint32_t lanes) {
@@ -209,6 +227,9 @@ constexpr Opcode kOpcodes[] = {
     {"cp.async.bulk.tensor", kBulkModifiers, "-", nullptr, set_tensor_copy},
     {"cp.async.bulk", "shared::cluster shared::cta global mbarrier::complete_tx::bytes bulk_group", "-", nullptr,
      set_linear_copy},
+    {"cp.reduce.async.bulk.tensor", "1d 2d 3d 4d 5d tile global shared::cta bulk_group add", "-", nullptr,
+     set_tensor_reduction},
+    {"cp.reduce.async.bulk", "global shared::cta bulk_group add noftz", "-", nullptr, set_linear_reduction},
     {"cp.async.bulk.commit_group", "", "", nullptr, set<bulk_commit>},
     {"cp.async.bulk.wait_group", "read", "-", nullptr, set_with_count<bulk_wait>},
     {"cp.async.bulk.prefetch", "tensor 1d 2d 3d 4d 5d tile L2 global", "-", nullptr, set<nothing>},

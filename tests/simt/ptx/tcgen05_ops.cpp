@@ -114,21 +114,28 @@ void mma(Warp& w, const Inst& i, std::uint32_t lanes) {
   w.cta->cluster.tensor->mma(*w.cta, w.thread(l), m, &i);
 }
 
+/// The scale vectors that a kind can have, the one without a modifier first (PTX ISA, tcgen05.mma, "block scaling").
 struct Kind {
   std::string_view name;
   TensorMma::Kind kind;
-  int scale_vector_of_block32;  // 0: without block scales
+  int vectors[2];  // none: no block scaling
 };
-constexpr Kind kKinds[] = {{"kind::f16", TensorMma::F16, 0},           {"kind::tf32", TensorMma::Tf32, 0},
-                           {"kind::f8f6f4", TensorMma::F8f6f4, 0},     {"kind::mxf8f6f4", TensorMma::Mxf8f6f4, 1},
-                           {"kind::mxf4", TensorMma::Mxf4, 2},         {"kind::mxf4nvf4", TensorMma::Mxf4nvf4, 2}};
+constexpr Kind kKinds[] = {{"kind::f16", TensorMma::F16, {}},
+                           {"kind::tf32", TensorMma::Tf32, {}},
+                           {"kind::f8f6f4", TensorMma::F8f6f4, {}},
+                           {"kind::mxf8f6f4", TensorMma::Mxf8f6f4, {1}},
+                           {"kind::mxf4", TensorMma::Mxf4, {2}},
+                           {"kind::mxf4nvf4", TensorMma::Mxf4nvf4, {2, 4}}};
 
 int scale_vector(const Decoding& d, const Kind& kind) {
-  if (!kind.scale_vector_of_block32) return 0;
-  if (!d.has("block_scale")) d.fail("this kind needs .block_scale");
-  if (d.has("scale_vec::1X")) return 1;
-  if (d.has("scale_vec::2X")) return 2;
-  return d.has("scale_vec::4X") || d.has("block16") ? 4 : kind.scale_vector_of_block32;
+  int vector = 0;
+  if (d.has("scale_vec::1X")) vector = 1;
+  if (d.has("scale_vec::2X")) vector = 2;
+  if (d.has("scale_vec::4X") || d.has("block16")) vector = 4;
+  if (!vector) vector = kind.vectors[0];
+  if (d.has("block_scale") != (kind.vectors[0] != 0)) d.fail("block scaling and this kind do not go together");
+  if (vector != kind.vectors[0] && vector != kind.vectors[1]) d.fail("this kind has no such scale vector");
+  return vector;
 }
 
 void set_mma(Decoding& d) {
