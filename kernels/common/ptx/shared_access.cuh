@@ -1,4 +1,4 @@
-// Single words of shared memory by their 32-bit address (see shared_address.cuh).  C++17.
+// Words and pairs of words of shared memory by their 32-bit address (see shared_address.cuh).  C++17.
 #pragma once
 #include <cstdint>
 
@@ -12,6 +12,11 @@ __device__ __forceinline__ std::uint32_t load_shared(std::uint32_t address) {
 
 __device__ __forceinline__ void store_shared(std::uint32_t address, std::uint32_t word) {
   asm volatile("st.shared.b32 [%0], %1;\n" ::"r"(address), "r"(word) : "memory");
+}
+
+/// Two floats; the address is a multiple of 8.
+__device__ __forceinline__ void store_shared(std::uint32_t address, float low, float high) {
+  asm volatile("st.shared.v2.f32 [%0], {%1, %2};\n" ::"r"(address), "f"(low), "f"(high) : "memory");
 }
 
 }  // namespace assay::ptx

@@ -38,15 +38,17 @@ struct SwizzledTile {
   static constexpr int kBytes = kExtent * 128;
   static constexpr int kPanelBytes = kTileK * 128;                                 // mn-major
   static constexpr int kPanels = kMajor == Major::k ? 1 : kExtent / kRowElements;  // boxes a bulk copy has to load
+  static constexpr int kStepBytes = kMajor == Major::k ? 32 : kStepK * 128;        // from one wgmma's k to the next
   static_assert(kMajor == Major::k ? kExtent % 8 == 0 : kExtent % kRowElements == 0);
   static_assert(kMajor == Major::k || kElementBytes == 2, "wgmma takes only 16-bit operands mn-major");
 
-  /// For one wgmma on the rows (or columns) from `mn` on, a multiple of 8 (k-major) or of a panel (mn-major), and the
-  /// `step`-th 32 bytes of k, in a tile at shared address `tile`.
-  ASSAY_HOST_DEVICE static constexpr std::uint64_t descriptor(std::uint32_t tile, int mn, int step) {
-    if (kMajor == Major::k) return wgmma_descriptor(tile + mn * 128 + step * 32, 16, 1024);
-    return wgmma_descriptor(tile + mn / kRowElements * kPanelBytes + step * kStepK * 128, kPanelBytes, 1024);
+  /// For the rows (or columns) from `mn` on, a multiple of 8 (k-major) or of a panel's width (mn-major), of a tile at
+  /// shared address `tile`, and the first step of k.  Each further step adds kDescriptorStep.
+  ASSAY_HOST_DEVICE static constexpr std::uint64_t descriptor(std::uint32_t tile, int mn) {
+    if (kMajor == Major::k) return wgmma_descriptor(tile + mn * 128, 16, 1024);
+    return wgmma_descriptor(tile + mn / kRowElements * kPanelBytes, kPanelBytes, 1024);
   }
+  static constexpr std::uint64_t kDescriptorStep = kStepBytes / 16;
 };
 
 }  // namespace assay::ptx
