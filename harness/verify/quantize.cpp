@@ -163,7 +163,8 @@ ScaledOperand quantized_operand(const OperandFormat& format, Fill fill, std::uin
   ScaledOperand out;
   out.elements.resize(std::size_t(storage_bytes(format.dtype, format.rows * format.k)));
   out.block_factors.resize(std::size_t(format.factor_bytes));
-  Quantizer(format, fill, seed, tensor, out).run(threads);
+  constexpr std::int64_t kSmall = 1 << 17;  // elements: below, waking threads takes longer than the work
+  Quantizer(format, fill, seed, tensor, out).run(format.rows * format.k <= kSmall ? 1 : threads);
   return out;
 }
 

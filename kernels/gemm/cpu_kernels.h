@@ -5,6 +5,7 @@
 namespace assay {
 
 GemmKernel cpu_blocked_gemm();
+GemmKernel cpu_dequantized_gemm();
 GemmKernel openblas_gemm();  // defined where the build has OpenBLAS
 GemmKernel onednn_gemm();    // defined where the build has oneDNN
 

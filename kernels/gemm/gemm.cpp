@@ -24,7 +24,7 @@ bool parse_scaling(std::string_view text, GemmScaling& out) {
 
 const std::vector<GemmKernel>& gemm_kernels() {
   static const std::vector<GemmKernel> kernels = [] {
-    std::vector<GemmKernel> rows{cpu_blocked_gemm()};
+    std::vector<GemmKernel> rows{cpu_blocked_gemm(), cpu_dequantized_gemm()};
 #if ASSAY_HAS_OPENBLAS
     rows.push_back(openblas_gemm());
 #endif

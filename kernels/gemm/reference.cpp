@@ -1,10 +1,10 @@
 // GEMM's reference: one element in fp64.
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "kernels/gemm/gemm.h"
 #include "kernels/gemm/gemm_scaling.h"
+#include "kernels/gemm/small_float_values.h"
 
 namespace assay {
 namespace {
@@ -43,49 +43,23 @@ GemmElement dot(const void* a, std::int64_t a_stride, const void* b, std::int64_
   return {value[0] + value[1] + (value[2] + value[3]), magnitude[0] + magnitude[1] + (magnitude[2] + magnitude[3])};
 }
 
-/// The value of every byte of a small format; e2m1's halves each have 16.
-std::vector<double> decoded(DType t) {
-  std::vector<double> values(t == DType::e2m1 ? 16 : 256);
-  for (std::size_t bits = 0; bits < values.size(); ++bits) {
-    const auto byte = static_cast<std::uint8_t>(bits);
-    values[bits] = load_element(t, &byte, 0);
-  }
-  return values;
-}
-
-const double* table_of(DType t) {
-  static const std::vector<double> e4m3 = decoded(DType::e4m3), e5m2 = decoded(DType::e5m2),
-                                   e2m1 = decoded(DType::e2m1);
-  return t == DType::e4m3 ? e4m3.data() : t == DType::e5m2 ? e5m2.data() : e2m1.data();
-}
-
-/// Along k through an operand of 8 or 4 bits.
-template <bool kHalfBytes>
-struct SmallVector {
-  const double* table;
-  const std::uint8_t* bytes;
-  std::int64_t first, stride;  // in elements
-  double operator[](std::int64_t p) const {
-    const std::int64_t index = first + p * stride;
-    return kHalfBytes ? table[bytes[index / 2] >> (index % 2 * 4) & 0xf] : table[bytes[index]];
-  }
-};
-
 /// Operands of 8 and 4 bits.  Their products are multiples of 2^-25 (the smallest e5m2 times the smallest e4m3) and
 /// below 2^25, so that what shares a factor sums exactly in fp64 for 8 products and nearly so for more: each step errs
 /// by at most 2^-53 of the sum.  Factors of at most 24 bits each round the product once more.
 template <bool kHalfBytes>
 GemmElement scaled_dot(const GemmProblem& problem, const GemmBuffers& host, std::int64_t i, std::int64_t j) {
-  const SmallVector<kHalfBytes> a{table_of(problem.a_dtype()), static_cast<const std::uint8_t*>(host.a),
-                                  problem.a_index(i, 0), problem.a_is_k_major() ? 1 : problem.m};
-  const SmallVector<kHalfBytes> b{table_of(problem.b_dtype()), static_cast<const std::uint8_t*>(host.b),
-                                  problem.b_index(0, j), problem.b_is_k_major() ? 1 : problem.n};
+  const SmallFloatVector<kHalfBytes> a{small_float_values(problem.a_dtype()).data(),
+                                       static_cast<const std::uint8_t*>(host.a), problem.a_index(i, 0),
+                                       problem.a_is_k_major() ? 1 : problem.m};
+  const SmallFloatVector<kHalfBytes> b{small_float_values(problem.b_dtype()).data(),
+                                       static_cast<const std::uint8_t*>(host.b), problem.b_index(0, j),
+                                       problem.b_is_k_major() ? 1 : problem.n};
   const std::int64_t block = has_block_scales(problem.scaling) ? scale_block_k(problem.scaling) : problem.k;
   GemmElement sum;
   for (std::int64_t first = 0; first < problem.k; first += block) {
     double value = 0, magnitude = 0;
     for (std::int64_t p = first; p < std::min(first + block, problem.k); ++p) {
-      const double product = a[p] * b[p];
+      const double product = double(a[p]) * b[p];
       value += product;
       magnitude += std::abs(product);
     }

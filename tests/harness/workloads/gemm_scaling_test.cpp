@@ -82,8 +82,7 @@ Case point_of(DType dtype, const std::string& scaling, const std::string& layout
   return point;
 }
 
-Check check(Gemm function, const Case& point, bool coarse = false) {
-  const auto kernels = table_of(function, coarse);
+Check check(const std::vector<GemmKernel>& kernels, const Case& point) {
   const WorkloadKind kind = gemm_workload(kernels);
   EXPECT_EQ(kind.validate(point), "");
   const auto backend = make_cpu_backend(1);
@@ -93,6 +92,8 @@ Check check(Gemm function, const Case& point, bool coarse = false) {
   for (int l = 0; l < 2; ++l) workload->launch(0);
   return workload->check({2});
 }
+
+Check check(Gemm function, const Case& point, bool coarse = false) { return check(table_of(function, coarse), point); }
 
 struct Format {
   DType dtype;
@@ -112,6 +113,19 @@ TEST(ScaledGemm, RightKernelsPass) {
       if (std::string(layout) == "nt") continue;
       adding.axes.push_back({"accumulate", std::string("f32")});
       EXPECT_TRUE(check(planted<kRight>, adding).ok()) << name(f.dtype) << " " << f.scaling << " " << layout;
+    }
+}
+
+TEST(ScaledGemm, TheCpusRowIsRight) {
+  for (const Format& f : kFormats)
+    for (const char* layout : {"tn", "nn", "nt"}) {
+      Case point = point_of(f.dtype, f.scaling, layout, 134, 262, 390);
+      point.kernel = "cpu_dequantized";
+      const Check right = check(gemm_kernels(), point);
+      EXPECT_TRUE(right.ok()) << name(f.dtype) << " " << f.scaling << " " << layout << ": " << right.describe();
+      if (std::string(layout) == "nt") continue;
+      point.axes.push_back({"accumulate", std::string("f32")});
+      EXPECT_TRUE(check(gemm_kernels(), point).ok()) << name(f.dtype) << " " << f.scaling << " " << layout;
     }
 }
 
