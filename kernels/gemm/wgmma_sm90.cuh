@@ -170,8 +170,8 @@ __device__ __forceinline__ void produce(const WgmmaSm90Params<Schedule>& p, type
       ptx::mbarrier_arrive_expect_tx(full, I::kStageBytes);
       load_operand<typename I::TileA, I::kMajorA, I::kM>(p.map_a, ptx::shared_address(stage.a), full, work.a_mn, k,
                                                          p.cluster_n, place.along_n());
-      load_operand<typename I::TileB, I::kMajorB, I::kN>(p.map_b, ptx::shared_address(stage.b), full, work.b_mn, k,
-                                                         p.cluster_m, place.along_m());
+      load_operand<typename I::TileB, I::kMajorB, I::kN>(p.map_b, ptx::shared_address(stage.b), full, work.b_mn,
+                                                         work.b_k + k, p.cluster_m, place.along_m());
       arithmetic.load(stage, full, work, k);
       if (p.output == WgmmaOutput::add_f32) prefetch_output<I>(p, work, i, prefetched);
     }

@@ -17,6 +17,7 @@ struct WgmmaWork {
   int a_mn,
       b_mn;     // where its rows of a and its columns of b begin in those tensors' maps (m and n, if a map is a matrix)
   int k;        // the first element of k
+  int b_k = 0;  // where b's element 0 of k lies in its map: 0, if the map is a matrix
   int k_tiles;  // how many tiles of k, at least 1
   int slices;   // 1: all of k is here.  Else the tile's slices are added up through memory:
   int slice;    // which one this is
