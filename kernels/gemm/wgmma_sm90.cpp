@@ -12,9 +12,9 @@ constexpr int kConsumers = 2, kThreads = 128 * (1 + kConsumers);
 constexpr int kBoxRows = 64, kBoxBytes = 128;  // of d
 
 /// Stages, staging buffers of d, barriers and what is left to 128 bytes: sm90::Instance::Shared.
-unsigned shared_bytes(const WgmmaSm90Tile& tile) {
-  const int bytes =
-      tile.stages * (tile.m + tile.n) * 128 + kConsumers * 2 * kBoxRows * kBoxBytes + tile.stages * 16 + 8;
+unsigned shared_bytes(const WgmmaSm90Tile& tile, int more_stage_bytes) {
+  const int bytes = tile.stages * ((tile.m + tile.n) * 128 + more_stage_bytes) + kConsumers * 2 * kBoxRows * kBoxBytes +
+                    tile.stages * 16 + 8;
   return static_cast<unsigned>((bytes + 1023) / 1024 * 1024);
 }
 
@@ -57,18 +57,14 @@ WgmmaSm90WorkspaceBytes workspace_of(const WgmmaSm90Choice& choice) {
   return {tiles * choice.schedule.slices * tile.m * tile.n * sizeof(float), tiles * kConsumers * sizeof(unsigned)};
 }
 
-LaunchPlan<WgmmaSm90Params<DenseSchedule>> plan_wgmma_sm90(const GemmProblem& p, const GemmBuffers& buffers,
-                                                           const Target& target, const WgmmaSm90Workspace& workspace,
-                                                           TensorMapEncoder encode) {
+LaunchPlan<WgmmaSm90Params<DenseSchedule>> launch_wgmma_sm90(const GemmProblem& p, const GemmBuffers& buffers,
+                                                             const WgmmaSm90Choice& choice,
+                                                             const WgmmaSm90Workspace& workspace,
+                                                             TensorMapEncoder encode, int more_stage_bytes) {
   if (!is_aligned(buffers.a, 16) || !is_aligned(buffers.b, 16) || !is_aligned(buffers.d, 16))
     throw std::runtime_error("wgmma_sm90 needs buffers aligned to 16 bytes");
-  const WgmmaSm90Choice choice = choose_wgmma_sm90(p, target);
   const WgmmaSm90Config& config = choice.config;
   LaunchPlan<WgmmaSm90Params<DenseSchedule>> plan;
-  for (const WgmmaSm90Instance& i : kWgmmaSm90Instances)
-    if (i.dtype == p.dtype && i.layout == p.layout && i.tile_m == config.tile.m && i.tile_n == config.tile.n)
-      plan.kernel = i.kernel;
-  if (!plan.kernel) throw std::runtime_error("wgmma_sm90 has no kernel for " + std::string(name(p.dtype)));
   auto& params = plan.params;
   params.map_a = operand_map(encode, p.dtype, buffers.a, p.a_is_k_major(), p.m, p.k, config.tile.m, config.cluster_n);
   params.map_b = operand_map(encode, p.dtype, buffers.b, p.b_is_k_major(), p.n, p.k, config.tile.n, config.cluster_m);
@@ -85,7 +81,19 @@ LaunchPlan<WgmmaSm90Params<DenseSchedule>> plan_wgmma_sm90(const GemmProblem& p,
   plan.grid.x = static_cast<unsigned>(choice.clusters * config.cluster_size());
   plan.block.x = kThreads;
   plan.cluster.x = static_cast<unsigned>(config.cluster_size());
-  plan.shared_bytes = shared_bytes(config.tile);
+  plan.shared_bytes = shared_bytes(config.tile, more_stage_bytes);
+  return plan;
+}
+
+LaunchPlan<WgmmaSm90Params<DenseSchedule>> plan_wgmma_sm90(const GemmProblem& p, const GemmBuffers& buffers,
+                                                           const Target& target, const WgmmaSm90Workspace& workspace,
+                                                           TensorMapEncoder encode) {
+  const WgmmaSm90Choice choice = choose_wgmma_sm90(p, target);
+  const WgmmaSm90Tile& tile = choice.config.tile;
+  auto plan = launch_wgmma_sm90(p, buffers, choice, workspace, encode);
+  for (const WgmmaSm90Instance& i : kWgmmaSm90Instances)
+    if (i.dtype == p.dtype && i.layout == p.layout && i.tile_m == tile.m && i.tile_n == tile.n) plan.kernel = i.kernel;
+  if (!plan.kernel) throw std::runtime_error("wgmma_sm90 has no kernel for " + std::string(name(p.dtype)));
   return plan;
 }
 

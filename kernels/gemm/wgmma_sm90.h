@@ -31,6 +31,12 @@ struct WgmmaSm90WorkspaceBytes {
 };
 WgmmaSm90WorkspaceBytes workspace_of(const WgmmaSm90Choice&);
 
+/// The launch of any kernel built on wgmma_sm90.cuh by `choice`, all but its name.  `more_stage_bytes`: what its stages
+/// hold beside a and b, a multiple of 1024.  Throws std::runtime_error where the buffers are not aligned to 16 bytes.
+LaunchPlan<WgmmaSm90Params<DenseSchedule>> launch_wgmma_sm90(const GemmProblem&, const GemmBuffers&,
+                                                             const WgmmaSm90Choice& choice, const WgmmaSm90Workspace&,
+                                                             TensorMapEncoder, int more_stage_bytes = 0);
+
 /// Throws std::runtime_error where the buffers are not aligned to 16 bytes.
 LaunchPlan<WgmmaSm90Params<DenseSchedule>> plan_wgmma_sm90(const GemmProblem&, const GemmBuffers&, const Target&,
                                                            const WgmmaSm90Workspace&, TensorMapEncoder);

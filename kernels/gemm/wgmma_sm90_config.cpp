@@ -13,6 +13,7 @@ constexpr double kRowBytes = 128;  // of k, in a stage
 constexpr double kSharedBytesPerClock = 128;
 constexpr double kL2BytesPerClock = 6154, kL2BytesPerClockOfSm = 64;
 constexpr double kDramBytesPerClock = 3350 / 1.83;
+constexpr double kWgmmaLatency = 120;  // from a group's last wgmma to the use of its result
 constexpr double kRamp = 600, kBox = 150;
 constexpr double kLaunch = 4000;  // about 2 us: launch, barriers, descriptors, the first loads
 constexpr std::pair<int, int> kClusters[] = {{2, 1}, {1, 2}, {1, 1}};
@@ -23,13 +24,20 @@ constexpr int kSharedBytes = 232448;
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
+std::vector<WgmmaSm90Tile> tiles_of(const GemmProblem& p) {
+  if (p.scaling == GemmScaling::block)
+    return {std::begin(kWgmmaSm90BlockScaledTiles), std::end(kWgmmaSm90BlockScaledTiles)};
+  return {std::begin(kWgmmaSm90Tiles), std::end(kWgmmaSm90Tiles)};
+}
+
 /// The clocks of one tile of k, and what takes them.
 struct KTile {
   double clocks;
   const char* limit;
 };
 
-KTile k_tile_clocks(const WgmmaSm90Config& c, const DenseSchedule& s, int clusters, double l2_rate) {
+KTile k_tile_clocks(const GemmProblem& p, const WgmmaSm90Config& c, const DenseSchedule& s, int clusters,
+                    double l2_rate) {
   const int m = c.tile.m, n = c.tile.n;
   const double rows = double(std::min(s.group, s.tile_rows)) * m * c.cluster_m +
                       double(divide_up(clusters, s.group)) * n * c.cluster_n;  // in flight
@@ -38,6 +46,7 @@ KTile k_tile_clocks(const WgmmaSm90Config& c, const DenseSchedule& s, int cluste
       {(m + n + 2 * (64 + n)) * kRowBytes / kSharedBytesPerClock, "shared memory"},
       {(double(m) / c.cluster_n + double(n) / c.cluster_m) * kRowBytes / l2_rate, "L2"},
       {rows * kRowBytes / kDramBytesPerClock, "DRAM"},
+      {p.scaling == GemmScaling::block ? m * n / 64.0 + kWgmmaLatency + n / 2.0 : 0, "adding up"},
   };
   return *std::max_element(std::begin(parts), std::end(parts),
                            [](const KTile& a, const KTile& b) { return a.clocks < b.clocks; });
@@ -80,7 +89,7 @@ WgmmaSm90Choice predict(const GemmProblem& p, const Target& target, const WgmmaS
   choice.waves = double(s.tiles()) / choice.clusters;
 
   const double l2_rate = std::min(kL2BytesPerClockOfSm, kL2BytesPerClock / (choice.clusters * config.cluster_size()));
-  const KTile k_tile = k_tile_clocks(config, s, choice.clusters, l2_rate);
+  const KTile k_tile = k_tile_clocks(p, config, s, choice.clusters, l2_rate);
   const double store = store_clocks(p, config, l2_rate);
   const double partial = double(config.tile.m) * config.tile.n * 4 / l2_rate;  // one slice's sums, written or read
   const double slice_clocks = double(divide_up(s.k_tiles, s.slices)) * k_tile.clocks + kRamp + 2 * partial;
@@ -116,7 +125,7 @@ WgmmaSm90Choice predict_wgmma_sm90(const GemmProblem& p, const Target& target, c
 std::vector<WgmmaSm90Config> wgmma_sm90_configs(const GemmProblem& p) {
   const std::int64_t k_tiles = divide_up(p.k, wgmma_sm90_tile_k(p.dtype));
   std::vector<WgmmaSm90Config> configs;
-  for (const WgmmaSm90Tile& tile : kWgmmaSm90Tiles)
+  for (const WgmmaSm90Tile& tile : tiles_of(p))
     for (const auto& [along_m, along_n] : kClusters)
       for (int slices = 1; slices <= kMostSlices; ++slices)
         if (slices == 1 || k_tiles / slices >= kLeastTilesPerSlice) configs.push_back({tile, along_m, along_n, slices});
@@ -142,13 +151,10 @@ WgmmaSm90Choice choose_wgmma_sm90(const GemmProblem& p, const Target& target) {
   return best;
 }
 
-Support supports_wgmma_sm90(const GemmProblem& p, const Target& target) {
+Support fits_wgmma_sm90(const GemmProblem& p, const Target& target) {
   if (target.compute_capability != 90) return Support::no("needs compute capability 9.0 (wgmma)");
   if (target.shared_bytes_per_block < kSharedBytes)
     return Support::no("needs " + std::to_string(kSharedBytes) + " bytes of shared memory per block");
-  if (p.scaling != GemmScaling::none) return Support::no("has no scale factors");
-  if (p.dtype == DType::tf32 && p.layout != GemmLayout::tn)
-    return Support::no("wgmma reads tf32 operands with contiguous k alone: layout tn");
   const auto rows = [](std::int64_t elements, DType t) { return elements * std::int64_t(size_bytes(t)) % 16 == 0; };
   if (!rows(leading_dimension_a(p), p.dtype) || !rows(leading_dimension_b(p), p.dtype) || !rows(p.n, p.output()))
     return Support::no("bulk copies need rows that are multiples of 16 bytes");
@@ -159,6 +165,13 @@ Support supports_wgmma_sm90(const GemmProblem& p, const Target& target) {
     return Support::no(unknown.what());
   }
   return Support::yes();
+}
+
+Support supports_wgmma_sm90(const GemmProblem& p, const Target& target) {
+  if (p.scaling != GemmScaling::none) return Support::no("has no scale factors");
+  if (p.dtype == DType::tf32 && p.layout != GemmLayout::tn)
+    return Support::no("wgmma reads tf32 operands with contiguous k alone: layout tn");
+  return fits_wgmma_sm90(p, target);
 }
 
 std::string explain_wgmma_sm90(const GemmProblem& p, const Target& target) {

@@ -1,7 +1,7 @@
 // Which tile, cluster and slicing wgmma_sm90 uses for a problem, by a model of what each would cost.  CUDA-free.
 //
 // The model counts clocks of a multiprocessor (SM), for the CTA with the most work; nothing in it was fitted, as
-// nothing was measured yet.  A tile of k is 128 bytes wide.  Per tile of k, the slowest of four:
+// nothing was measured yet.  A tile of k is 128 bytes wide.  Per tile of k, the slowest of these:
 //
 //   tensor cores   tile_m * tile_n / 32: 64 elements of 16 bits at 4096 FLOP/clk (132 SMs at 1.83 GHz: 989 TFLOP/s);
 //                  tf32 has half the rate and half the elements
@@ -10,6 +10,8 @@
 //   L2             (tile_m / cluster_n + tile_n / cluster_m) * 128 B at min(64, 6154 / SMs) B/clk: multicast operands
 //                                                    are fetched once per cluster.  The rates are DeepGEMM's for
 //                                                    Hopper.
+//   adding up      (block scaling) a warpgroup's wgmma, its result's latency, and a multiply-add per accumulator follow
+//                  each other, while the other warpgroup's wgmma run: tile_m * tile_n / 64 + 120 + tile_n / 2
 //   DRAM           rows of a and columns of b of all running tiles * 128 B, once per wave, at 1830 B/clk (3.35 TB/s)
 //
 // This is why the set of tiles is what it is: 128 x 256 needs 1024 clocks of the tensor cores and as many of shared
@@ -47,6 +49,9 @@ struct WgmmaSm90Config {
   int cluster_size() const { return cluster_m * cluster_n; }
 };
 
+/// Of block-scaled operands: two sets of accumulators, and stages that also hold factors.
+inline constexpr WgmmaSm90Tile kWgmmaSm90BlockScaledTiles[] = {{128, 192, 4}, {128, 128, 5}};
+
 /// Elements of k in a stage: 128 bytes.
 inline int wgmma_sm90_tile_k(DType dtype) { return 128 / static_cast<int>(size_bytes(dtype)); }
 
@@ -73,6 +78,9 @@ std::vector<WgmmaSm90Config> wgmma_sm90_configs(const GemmProblem&);
 /// slices only where they promise 1.5 % more.
 /// Throws std::runtime_error where there is none of that name.
 WgmmaSm90Choice choose_wgmma_sm90(const GemmProblem&, const Target&);
+
+/// What any kernel built on wgmma_sm90.cuh asks of a problem and a GPU.
+Support fits_wgmma_sm90(const GemmProblem&, const Target&);
 
 /// Empty, or why wgmma_sm90 does not take the problem.
 Support supports_wgmma_sm90(const GemmProblem&, const Target&);
