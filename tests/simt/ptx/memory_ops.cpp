@@ -74,9 +74,7 @@ unsigned char* local_memory(Warp& w, std::int64_t a, unsigned bytes, int lane, c
 }
 
 /// `a` is an offset, or an address that `mov` took of a parameter: the same number serves as generic address.
-/// `a` is an offset from the parameter block, or an address where a register holds the block's own.
 unsigned char* parameter_memory(Warp& w, std::int64_t a, unsigned bytes, const Inst& i) {
-  if (const auto base = reinterpret_cast<std::int64_t>(w.machine->params); a >= base) a -= base;
   const auto base = std::int64_t(reinterpret_cast<std::uintptr_t>(w.machine->params));
   if (a >= base) a -= base;
   if (a < 0 || std::size_t(a) + bytes > w.machine->param_bytes)
