@@ -1,2 +1,8 @@
 # Included where CUDA was found: the CUDA rows of the grouped GEMM table.
 target_sources(assay_grouped_gemm PRIVATE cuda_kernels.cpp)
+if(ASSAY_HAS_CUBLASLT)  # headers; the library itself is loaded at run time
+  target_sources(assay_grouped_gemm PRIVATE cublas_grouped.cpp cublas_library.cpp)
+  target_include_directories(assay_grouped_gemm SYSTEM PRIVATE ${ASSAY_CUBLASLT_INCLUDE})
+  set_source_files_properties(cublas_library.cpp PROPERTIES
+    COMPILE_DEFINITIONS ASSAY_CUDA_LIBRARY_DIR="${CUDAToolkit_LIBRARY_DIR}")
+endif()
