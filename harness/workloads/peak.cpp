@@ -58,8 +58,7 @@ Work work_of(const PeakProblem& problem, const PeakArithmetic* arithmetic) {
   Work work;
   if (is_arithmetic(problem.unit)) {
     if (arithmetic)
-      work.flops =
-          2.0 * double(arithmetic->accumulators) * double(arithmetic->multiply_adds) * double(problem.size);
+      work.flops = 2.0 * double(arithmetic->accumulators) * double(arithmetic->multiply_adds) * double(problem.size);
     work.convention = "flops = 2 (accumulators of all units) (multiply-adds a step) steps";
   } else if (is_memory(problem.unit)) {
     work.bytes = double(problem.size) * (problem.unit == PeakUnit::copy ? 2 : 1);
@@ -88,7 +87,8 @@ class PeakWorkload final : public SingleDeviceWorkload<PeakProblem, PeakBuffers>
       input_.emplace(backend_, host_input_.size(), sets_);
       input_->copy_in(host_input_.data());
     }
-    for (int set = 0; set < sets_; ++set) buffers_.push_back({input_ ? input_->data(set) : nullptr, output_->data(set)});
+    for (int set = 0; set < sets_; ++set)
+      buffers_.push_back({input_ ? input_->data(set) : nullptr, output_->data(set)});
     prepare(kernel);
     output_->fill(kPoison);
     clock_floor_ = least_time();
@@ -157,10 +157,10 @@ class PeakWorkload final : public SingleDeviceWorkload<PeakProblem, PeakBuffers>
   /// Every byte; the first that differs is named.
   void compare_bytes(Check& check, int set, const std::vector<std::byte>& got) const {
     const std::vector<std::byte> expected =
-        problem_.unit == PeakUnit::copy ? host_input_
-                                        : std::vector<std::byte>(got.size(), problem_.unit == PeakUnit::write
-                                                                                 ? std::byte(kPeakPattern & 0xff)
-                                                                                 : std::byte(kPoison));
+        problem_.unit == PeakUnit::copy
+            ? host_input_
+            : std::vector<std::byte>(
+                  got.size(), problem_.unit == PeakUnit::write ? std::byte(kPeakPattern & 0xff) : std::byte(kPoison));
     const auto differs = std::mismatch(got.begin(), got.end(), expected.begin()).first;
     const auto at = std::min(differs - got.begin(), std::ptrdiff_t(got.size()) - 1);
     check.elements += std::int64_t(got.size()) - 1;  // compare() counts the one it is told
@@ -200,7 +200,8 @@ std::vector<std::string> unit_names() {
 WorkloadKind peak_workload(const std::vector<PeakKernel>& kernels) {
   WorkloadKind kind;
   kind.name = "peak";
-  kind.meaning = "what the machine's units reach: multiply-adds in registers, memory rates, the cost of an empty launch";
+  kind.meaning =
+      "what the machine's units reach: multiply-adds in registers, memory rates, the cost of an empty launch";
   kind.axes = {
       {"unit",
        "fma: ordinary multiply-add units; tensor: tensor cores; copy, read, write: memory; floor: an empty launch",

@@ -18,7 +18,8 @@ constexpr int kLanes = 16;
 
 void run_dot_bf16(std::int64_t steps, float one, float* accumulator) {
   // Both halves of every lane are one.
-  const auto factor = (__m512bh)_mm512_set1_epi32(int(_mm_extract_epi16(_mm_castps_si128(_mm_set_ss(one)), 1)) * 0x10001);
+  const auto factor =
+      (__m512bh)_mm512_set1_epi32(int(_mm_extract_epi16(_mm_castps_si128(_mm_set_ss(one)), 1)) * 0x10001);
   __m512 sum[kChains];
 #pragma GCC unroll 20
   for (int i = 0; i < kChains; ++i) sum[i] = _mm512_loadu_ps(accumulator + i * kLanes);
@@ -30,7 +31,7 @@ void run_dot_bf16(std::int64_t steps, float one, float* accumulator) {
   for (int i = 0; i < kChains; ++i) _mm512_storeu_ps(accumulator + i * kLanes, sum[i]);
 }
 
-constexpr ArithmeticLoop kLoop = {"AVX-512 BF16", kChains * kLanes, 2, run_dot_bf16};
+constexpr ArithmeticLoop kLoop = {"AVX-512 BF16", kChains* kLanes, 2, run_dot_bf16};
 
 }  // namespace
 }  // namespace assay

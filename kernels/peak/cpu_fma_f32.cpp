@@ -44,9 +44,7 @@ void run_fma_f32(std::int64_t steps, float one, float* accumulator) {
   for (int i = 0; i < kChains; ++i) hn::StoreU(sum[i], d, accumulator + std::size_t(i) * lanes);
 }
 
-ArithmeticLoop make_loop() {
-  return {hwy::TargetName(HWY_TARGET), int(hn::Lanes(Tag())) * kChains, 1, run_fma_f32};
-}
+ArithmeticLoop make_loop() { return {hwy::TargetName(HWY_TARGET), int(hn::Lanes(Tag())) * kChains, 1, run_fma_f32}; }
 
 }  // namespace assay::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

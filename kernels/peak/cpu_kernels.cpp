@@ -95,7 +95,8 @@ PeakKernel cpu_fma_peak() {
   row.arithmetic = fma_arithmetic;
   row.supports = [row](const PeakProblem& problem, const Target& target) {
     if (const Support unit = supports_unit(row, problem); !unit.ok()) return unit;
-    if (!loop_for(problem.dtype)) return Support::no(std::string("this CPU has no dot product of ") + name(problem.dtype));
+    if (!loop_for(problem.dtype))
+      return Support::no(std::string("this CPU has no dot product of ") + name(problem.dtype));
     return Support{reason_steps_unfit(problem, fma_arithmetic(problem, target))};
   };
   row.prepare = [](const PeakProblem& problem, const Target& target, const std::vector<PeakBuffers>&, Stream) {

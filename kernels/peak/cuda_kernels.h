@@ -11,6 +11,7 @@ void append_cuda_peak_kernels(std::vector<PeakKernel>& rows);
 // One function per row, each defined beside its kernel.
 PeakKernel fma_f32_peak();
 PeakKernel mma_sm80_peak();
+PeakKernel wgmma_sm90_peak();  // where the build has sm_90a
 PeakKernel stream_peak();
 PeakKernel floor_peak();
 

@@ -33,35 +33,49 @@ struct PeakStreamParams {
 struct PeakArithmeticShape {
   const char* kernel;  // as in its table of instances
   DType dtype;
-  int threads;         // of a CTA
-  int accumulators;    // of a thread
-  int multiply_adds;   // of a step on one accumulator
+  int threads;        // of a CTA
+  int accumulators;   // of a thread
+  int multiply_adds;  // of a step on one accumulator
   int steps_per_turn;
+  int increment;  // of an accumulator, a step
+  std::int64_t exact = kPeakExact;
+  unsigned shared_bytes = 0;
 };
 
-inline constexpr PeakArithmeticShape kFmaF32 = {"peak_fma_f32", DType::f32, 1024, 8, 1, 32};
+inline constexpr PeakArithmeticShape kFmaF32 = {"peak_fma_f32", DType::f32, 1024, 8, 1, 32, 1};
 inline constexpr PeakArithmeticShape kMmaSm80[] = {
-    {"peak_mma_sm80<DType::bf16>", DType::bf16, 512, 32, 16, 8},
-    {"peak_mma_sm80<DType::f16>", DType::f16, 512, 32, 16, 8},
-    {"peak_mma_sm80<DType::tf32>", DType::tf32, 512, 32, 8, 8},
+    {"peak_mma_sm80<assay::PeakMmaBf16>", DType::bf16, 512, 32, 16, 8, 16},
+    {"peak_mma_sm80<assay::PeakMmaF16>", DType::f16, 512, 32, 16, 8, 16},
+    {"peak_mma_sm80<assay::PeakMmaTf32>", DType::tf32, 512, 32, 8, 8, 8},
 };
 
-inline const PeakArithmeticShape& mma_sm80_shape(DType dtype) {
-  for (const PeakArithmeticShape& shape : kMmaSm80)
+/// Hopper adds 8-bit products to sums of 14 bits: whole numbers are exact up to 2^13.
+inline constexpr std::int64_t kPeakExactE4m3 = std::int64_t(1) << 13;
+inline constexpr unsigned kWgmmaSm90SharedBytes = (64 + 256) * 128;  // rows of a and b, 128 bytes of k each
+inline constexpr PeakArithmeticShape kWgmmaSm90[] = {
+    {"peak_wgmma_sm90<assay::PeakWgmmaBf16>", DType::bf16, 256, 128, 16, 16, 1, kPeakExact, kWgmmaSm90SharedBytes},
+    {"peak_wgmma_sm90<assay::PeakWgmmaF16>", DType::f16, 256, 128, 16, 16, 1, kPeakExact, kWgmmaSm90SharedBytes},
+    {"peak_wgmma_sm90<assay::PeakWgmmaTf32>", DType::tf32, 256, 128, 8, 16, 1, kPeakExact, kWgmmaSm90SharedBytes},
+    {"peak_wgmma_sm90<assay::PeakWgmmaE4m3>", DType::e4m3, 256, 128, 32, 16, 1, kPeakExactE4m3, kWgmmaSm90SharedBytes},
+};
+
+/// The kernel for a dtype; its row has checked that there is one.
+template <std::size_t kCount>
+const PeakArithmeticShape& shape_for(const PeakArithmeticShape (&shapes)[kCount], DType dtype) {
+  for (const PeakArithmeticShape& shape : shapes)
     if (shape.dtype == dtype) return shape;
-  throw std::runtime_error(std::string("peak_mma_sm80 has no kernel for ") + name(dtype));
+  throw std::runtime_error(std::string("no peak kernel for ") + name(dtype));
 }
 
 inline PeakArithmetic arithmetic_of(const PeakArithmeticShape& shape, const Target& target) {
   return {std::int64_t(shape.threads) * shape.accumulators * target.multiprocessors, shape.multiply_adds,
-          shape.multiply_adds};
+          shape.increment};
 }
 
-inline Support supports_steps(const PeakArithmeticShape& shape, const PeakProblem& problem, const Target& target,
-                              std::int64_t exact = kPeakExact) {
+inline Support supports_steps(const PeakArithmeticShape& shape, const PeakProblem& problem, const Target& target) {
   if (problem.size % shape.steps_per_turn != 0)
     return Support::no("size is not a multiple of " + std::to_string(shape.steps_per_turn));
-  return {reason_steps_unfit(problem, arithmetic_of(shape, target), exact)};
+  return {reason_steps_unfit(problem, arithmetic_of(shape, target), shape.exact)};
 }
 
 inline LaunchPlan<PeakArithmeticParams> plan_arithmetic(const PeakArithmeticShape& shape, const PeakProblem& problem,
@@ -70,6 +84,7 @@ inline LaunchPlan<PeakArithmeticParams> plan_arithmetic(const PeakArithmeticShap
   plan.kernel = shape.kernel;
   plan.grid.x = static_cast<unsigned>(target.multiprocessors);
   plan.block.x = static_cast<unsigned>(shape.threads);
+  plan.shared_bytes = shape.shared_bytes;
   plan.params = {static_cast<float*>(buffers.output), static_cast<int>(problem.size / shape.steps_per_turn), 1.0F};
   return plan;
 }

@@ -7,12 +7,12 @@
 namespace assay {
 namespace {
 
-const NamedKernel<PeakArithmeticParams> kKernels[] = {{kMmaSm80[0].kernel, peak_mma_sm80<DType::bf16>},
-                                                      {kMmaSm80[1].kernel, peak_mma_sm80<DType::f16>},
-                                                      {kMmaSm80[2].kernel, peak_mma_sm80<DType::tf32>}};
+const NamedKernel<PeakArithmeticParams> kKernels[] = {{kMmaSm80[0].kernel, peak_mma_sm80<PeakMmaBf16>},
+                                                      {kMmaSm80[1].kernel, peak_mma_sm80<PeakMmaF16>},
+                                                      {kMmaSm80[2].kernel, peak_mma_sm80<PeakMmaTf32>}};
 
 void launch(const PeakProblem& problem, const PeakBuffers& buffers, const Target& target, Stream stream) {
-  const auto plan = plan_arithmetic(mma_sm80_shape(problem.dtype), problem, buffers, target);
+  const auto plan = plan_arithmetic(shape_for(kMmaSm80, problem.dtype), problem, buffers, target);
   launch_kernel(find_kernel(kKernels, plan), plan, stream);
 }
 
@@ -26,13 +26,13 @@ PeakKernel mma_sm80_peak() {
   row.units = {PeakUnit::tensor};
   row.default_size = std::int64_t(1) << 14;  // 8 tiles of 4 warps a partition: some 4 million cycles, 2 to 3 ms
   row.arithmetic = [](const PeakProblem& problem, const Target& target) {
-    return arithmetic_of(mma_sm80_shape(problem.dtype), target);
+    return arithmetic_of(shape_for(kMmaSm80, problem.dtype), target);
   };
   row.supports = [row](const PeakProblem& problem, const Target& target) {
     const std::string unfit = reason_unit_unfit(row, problem);
     if (!unfit.empty()) return Support::no(unfit);
     if (target.compute_capability < 80) return Support::no("needs compute capability 8.0");
-    return supports_steps(mma_sm80_shape(problem.dtype), problem, target);
+    return supports_steps(shape_for(kMmaSm80, problem.dtype), problem, target);
   };
   row.prepare = stateless<PeakProblem, PeakBuffers>(launch);
   return row;

@@ -10,23 +10,19 @@
 #pragma once
 #include "kernels/common/ptx/mma.cuh"
 #include "kernels/peak/cuda_plans.h"
+#include "kernels/peak/peak_start.cuh"
 
 namespace assay {
 
-/// `kDtype`'s multiplication, and one in its bits: two 16-bit ones, or an fp32 one for tf32.
-template <DType kDtype>
-struct PeakMma;
-
-template <>
-struct PeakMma<DType::bf16> {
+// A dtype's multiplication, and ones in its bits: two 16-bit ones, or an fp32 one for tf32.
+struct PeakMmaBf16 {
   __device__ static std::uint32_t ones(float one) { return (__float_as_uint(one) >> 16) * 0x10001u; }
   __device__ static void multiply(float (&d)[4], const std::uint32_t (&a)[4], std::uint32_t b) {
     ptx::mma_m16n8k16_bf16(d, a, b, b);
   }
 };
 
-template <>
-struct PeakMma<DType::f16> {
+struct PeakMmaF16 {
   // 1 is 2^0: fp16 has a bias of 15 and 10 bits of mantissa where fp32 has 127 and 23.
   __device__ static std::uint32_t ones(float one) {
     return ((__float_as_uint(one) >> 13) - ((127u - 15u) << 10)) * 0x10001u;
@@ -36,33 +32,32 @@ struct PeakMma<DType::f16> {
   }
 };
 
-template <>
-struct PeakMma<DType::tf32> {
+struct PeakMmaTf32 {
   __device__ static std::uint32_t ones(float one) { return __float_as_uint(one); }
   __device__ static void multiply(float (&d)[4], const std::uint32_t (&a)[4], std::uint32_t b) {
     ptx::mma_m16n8k8_tf32(d, a, b, b);
   }
 };
 
-template <DType kDtype>
+template <class Mma>
 __global__ void __launch_bounds__(kMmaSm80[0].threads, 1) peak_mma_sm80(PeakArithmeticParams p) {
   constexpr int kTiles = kMmaSm80[0].accumulators / 4;
   constexpr int kStepsPerTurn = kMmaSm80[0].steps_per_turn;
-  const std::int64_t first =
-      (std::int64_t(blockIdx.x) * kMmaSm80[0].threads + threadIdx.x) * kMmaSm80[0].accumulators;
-  const std::uint32_t ones = PeakMma<kDtype>::ones(p.one);
+  const std::int64_t first = (std::int64_t(blockIdx.x) * kMmaSm80[0].threads + threadIdx.x) * kMmaSm80[0].accumulators;
+  const PeakStarts starts(first);
+  const std::uint32_t ones = Mma::ones(p.one);
   const std::uint32_t a[4] = {ones, ones, ones, ones};
   float sum[kTiles][4];
 #pragma unroll
   for (int tile = 0; tile < kTiles; ++tile)
 #pragma unroll
-    for (int i = 0; i < 4; ++i) sum[tile][i] = static_cast<float>((first + tile * 4 + i) % kPeakStarts);
+    for (int i = 0; i < 4; ++i) sum[tile][i] = starts[tile * 4 + i];
 #pragma unroll 1
   for (int turn = 0; turn < p.turns; ++turn) {
 #pragma unroll
     for (int step = 0; step < kStepsPerTurn; ++step)
 #pragma unroll
-      for (int tile = 0; tile < kTiles; ++tile) PeakMma<kDtype>::multiply(sum[tile], a, ones);
+      for (int tile = 0; tile < kTiles; ++tile) Mma::multiply(sum[tile], a, ones);
   }
 #pragma unroll
   for (int tile = 0; tile < kTiles; ++tile)

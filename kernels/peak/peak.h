@@ -4,13 +4,13 @@
 //   fma     `size` steps of multiply-adds in registers                          fp32 accumulators
 //   tensor  the same on tensor cores, operands in registers or shared memory    fp32 accumulators
 //   copy    output = input, `size` bytes read and as many written               `size` bytes
-//   read    sums the 32-bit words of `size` bytes                               kPeakPartials partial sums, 64 bits each
-//   write   writes `size` bytes of kPeakPattern                                 `size` bytes
-//   floor   nothing: what starting work costs                                   left alone
+//   read    sums the 32-bit words of `size` bytes                               kPeakPartials partial sums, 64 bits
+//   each write   writes `size` bytes of kPeakPattern                                 `size` bytes floor   nothing: what
+//   starting work costs                                   left alone
 //
 // Arithmetic is exact on purpose: accumulator i starts at peak_start(i) and every step adds the same whole number to it
-// (products of ones), so that its final value says how many steps were done.  A compiler that drops or folds some is
-// noticed, and so is a kernel that claims more work than it does.
+// (products of ones, of either sign), so that its final value says how many steps were done.  A compiler that drops or
+// folds some is noticed, and so is a kernel that claims more work than it does.
 #pragma once
 #include <cstdint>
 #include <string_view>
@@ -27,8 +27,8 @@ struct PeakUnitName {
   const char* name;
 };
 
-inline constexpr PeakUnitName kPeakUnits[] = {{PeakUnit::fma, "fma"},   {PeakUnit::tensor, "tensor"},
-                                              {PeakUnit::copy, "copy"}, {PeakUnit::read, "read"},
+inline constexpr PeakUnitName kPeakUnits[] = {{PeakUnit::fma, "fma"},     {PeakUnit::tensor, "tensor"},
+                                              {PeakUnit::copy, "copy"},   {PeakUnit::read, "read"},
                                               {PeakUnit::write, "write"}, {PeakUnit::floor, "floor"}};
 const char* name(PeakUnit);
 /// False where no unit has that name.

@@ -7,10 +7,8 @@
 namespace assay {
 namespace {
 
-const NamedKernel<PeakStreamParams> kKernels[] = {{"peak_copy", peak_copy},
-                                                  {"peak_read", peak_read},
-                                                  {"peak_write", peak_write},
-                                                  {"peak_nothing", peak_nothing}};
+const NamedKernel<PeakStreamParams> kKernels[] = {
+    {"peak_copy", peak_copy}, {"peak_read", peak_read}, {"peak_write", peak_write}, {"peak_nothing", peak_nothing}};
 
 void launch_stream(const PeakProblem& problem, const PeakBuffers& buffers, const Target& target, Stream stream) {
   const auto plan = plan_stream(problem, buffers, target);

@@ -66,8 +66,9 @@ __global__ void __launch_bounds__(PeakStreamShape::kThreads) peak_read(PeakStrea
     for (int warp = 0; warp < kWarps; ++warp) total += of_warp[warp];
     partials[blockIdx.x] = total;
   }
-  const int unowned = static_cast<int>(gridDim.x + blockIdx.x * PeakStreamShape::kThreads + threadIdx.x);
-  if (unowned < kPeakPartials) partials[unowned] = 0;
+  const unsigned step = gridDim.x * PeakStreamShape::kThreads;
+  for (unsigned i = gridDim.x + blockIdx.x * PeakStreamShape::kThreads + threadIdx.x; i < kPeakPartials; i += step)
+    partials[i] = 0;
 }
 
 __global__ void __launch_bounds__(PeakStreamShape::kThreads) peak_write(PeakStreamParams p) {

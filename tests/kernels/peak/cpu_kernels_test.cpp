@@ -48,7 +48,8 @@ TEST(PeakCpuFma, EveryMultiplyAddIsDone) {
       std::vector<float> output(std::size_t(arithmetic.accumulators) + 1, -1.0F);
       launch(row, problem, {nullptr, output.data()}, threads);
       for (std::int64_t i = 0; i < arithmetic.accumulators; ++i)
-        ASSERT_EQ(output[std::size_t(i)], float(peak_start(i) + 1000 * arithmetic.increment)) << name(dtype) << " " << i;
+        ASSERT_EQ(output[std::size_t(i)], float(peak_start(i) + 1000 * arithmetic.increment))
+            << name(dtype) << " " << i;
       EXPECT_EQ(output.back(), -1.0F);
       EXPECT_EQ(arithmetic.multiply_adds, dtype == DType::bf16 ? 2 : 1);
     }
