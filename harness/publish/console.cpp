@@ -165,6 +165,7 @@ std::string to_console(const std::vector<TableRow>& rows, int columns) {
   }
   std::string out;
   for (auto& group : workloads) out += workload_table(std::move(group), columns);
+  for (const auto& note : peak_notes(rows)) out += wrapped(note, columns, 0);
   return out + reasons_text(rows, columns);
 }
 

@@ -34,6 +34,8 @@ struct ColumnSpec {
   std::string (*cell)(const TableRow&);
 };
 
+constexpr const char* kBytesTitle = "bytes/s";
+
 constexpr ColumnSpec kColumns[] = {
     {"workload", false, 0, [](const TableRow& r) { return r.workload; }},
     {"kernel", false, 0, [](const TableRow& r) { return r.kernel; }},
@@ -48,24 +50,36 @@ constexpr ColumnSpec kColumns[] = {
     {"samples", true, 8, [](const TableRow& r) { return r.samples > 0 ? std::to_string(r.samples) : std::string(); }},
     {"FLOP/s", true, 0,
      [](const TableRow& r) { return format_flops(r.flops_per_second, r.seconds, r.seconds_low, r.seconds_high); }},
-    {"bytes/s", true, 9,
+    {kBytesTitle, true, 9,
      [](const TableRow& r) { return format_bytes_rate(r.bytes_per_second, r.seconds, r.seconds_low, r.seconds_high); }},
     {"busbw", true, 0,
      [](const TableRow& r) {
        return format_bytes_rate(r.bus_bytes_per_second, r.seconds, r.seconds_low, r.seconds_high);
      }},
     {"% of peak", true, 1, [](const TableRow& r) { return format_percent(r.percent_of_peak); }},
+    {"% of measured peak", true, 2,  // on a CPU the column before says the same
+     [](const TableRow& r) {
+       return r.percent_of_measured_peak == r.percent_of_peak ? std::string()
+                                                              : format_percent(r.percent_of_measured_peak);
+     }},
     {"% of vendor", true, 2, [](const TableRow& r) { return format_percent(r.percent_of_vendor); }},
     {"error/allowed", true, 4, [](const TableRow& r) { return format_ratio(r.error_over_allowed); }},
     {"outcome", false, 0, outcome},
 };
 
+/// Where bytes/s is all there is to say, no terminal is too narrow for it.
+bool has_only_bytes(const TableRow& row) {
+  return row.bytes_per_second && !row.flops_per_second && !row.bus_bytes_per_second;
+}
+
 }  // namespace
 
 std::vector<GridColumn> make_grid(const std::vector<TableRow>& rows) {
+  const bool bytes_matter = std::any_of(rows.begin(), rows.end(), has_only_bytes);
   std::vector<GridColumn> out;
   for (const auto& spec : kColumns) {
     GridColumn column{spec.title, spec.numeric, spec.dispensable, {}};
+    if (bytes_matter && column.title == kBytesTitle) column.dispensable = 0;
     for (const auto& row : rows) column.cells.push_back(spec.cell(row));
     const bool empty = std::all_of(column.cells.begin(), column.cells.end(), [](const auto& c) { return c.empty(); });
     if (!empty) out.push_back(std::move(column));

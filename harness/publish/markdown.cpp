@@ -39,6 +39,7 @@ std::string to_markdown(const std::vector<TableRow>& rows) {
     for (const auto& column : grid) cells.push_back(column.cells[r]);
     out += line(cells);
   }
+  for (const auto& note : peak_notes(rows)) out += "\n" + note + "\n";
   bool first = true;
   for (const auto& row : rows) {
     if (row.reason.empty()) continue;

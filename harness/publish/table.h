@@ -15,10 +15,14 @@ struct TableRow {
   std::optional<double> seconds, seconds_low, seconds_high;  // median and its 95 % interval
   std::int64_t samples = 0;
   std::optional<double> flops_per_second, bytes_per_second, bus_bytes_per_second;
-  std::optional<double> percent_of_peak;    // of the datasheet's dense peak
-  std::optional<double> percent_of_vendor;  // of the fastest vendor kernel on the same point in the same result
+  std::optional<double> percent_of_peak;           // GPU: of the datasheet's dense peak.  CPU: of the measured peak.
+  std::optional<double> percent_of_measured_peak;  // of the `peak` cases of the same result (measured_peak.h)
+  std::optional<double> percent_of_vendor;         // of the fastest vendor kernel on the same point in the same result
   std::optional<double> error_over_allowed;
 };
+
+/// Which peak the table's percentages are of, a sentence each; none where it has no such percentage.
+std::vector<std::string> peak_notes(const std::vector<TableRow>&);
 
 /// In the order of the files.
 std::vector<TableRow> table_rows(const std::vector<Result>&);

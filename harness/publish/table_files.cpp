@@ -38,6 +38,7 @@ Json fields(const TableRow& row) {
           {"bytes_per_second", number(row.bytes_per_second)},
           {"bus_bytes_per_second", number(row.bus_bytes_per_second)},
           {"percent_of_peak", number(row.percent_of_peak)},
+          {"percent_of_measured_peak", number(row.percent_of_measured_peak)},
           {"percent_of_vendor", number(row.percent_of_vendor)},
           {"error_over_allowed", number(row.error_over_allowed)}};
 }

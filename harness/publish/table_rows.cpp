@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <cmath>
 #include <map>
 
+#include "harness/publish/measured_peak.h"
 #include "harness/publish/table.h"
 #include "harness/suite/accelerators.h"
 
@@ -42,12 +44,15 @@ std::string point_without_kernel(const Case& point) {
   return anonymous.id();
 }
 
-std::optional<double> peak_percent(const Record& record, const Rates& derived, const std::string& accelerator) {
-  if (record.point.device != Device::gpu || !derived.flops_per_second) return std::nullopt;
-  const Accelerator* known = find_accelerator(accelerator);
-  const auto peak = known ? known->peak(record.point.dtype) : std::nullopt;
-  if (!peak || !(*peak > 0)) return std::nullopt;
-  return 100 * *derived.flops_per_second / *peak;
+/// Of the datasheet's dense peak; of its memory rate where the case measures that.
+std::optional<double> datasheet_percent(const Record& record, const Rates& derived, const std::string& accelerator) {
+  const Accelerator* known = record.point.device == Device::gpu ? find_accelerator(accelerator) : nullptr;
+  if (!known) return std::nullopt;
+  const bool memory = record.point.workload == "peak" && !derived.flops_per_second;
+  const auto rate = memory ? derived.bytes_per_second : derived.flops_per_second;
+  const auto peak = memory ? std::optional(known->memory_bytes_per_second) : known->peak(record.point.dtype);
+  if (!rate || !peak || !(*peak > 0)) return std::nullopt;
+  return 100 * *rate / *peak;
 }
 
 /// The rate a case is judged by: its FLOP where it does some, else what it moves.
@@ -56,7 +61,7 @@ std::optional<double> judged_rate(const Rates& derived) {
   return derived.bus_bytes_per_second ? derived.bus_bytes_per_second : derived.bytes_per_second;
 }
 
-TableRow row_of(const Record& record, const Result& result) {
+TableRow row_of(const Record& record, const Result& result, const MeasuredPeaks& peaks) {
   const Case& point = record.point;
   TableRow row;
   row.id = point.id();
@@ -83,7 +88,9 @@ TableRow row_of(const Record& record, const Result& result) {
   row.flops_per_second = derived->flops_per_second;
   row.bytes_per_second = derived->bytes_per_second;
   row.bus_bytes_per_second = derived->bus_bytes_per_second;
-  row.percent_of_peak = peak_percent(record, *derived, row.accelerator);
+  row.percent_of_measured_peak = peaks.percent(record, *derived);
+  row.percent_of_peak =
+      point.device == Device::cpu ? row.percent_of_measured_peak : datasheet_percent(record, *derived, row.accelerator);
   return row;
 }
 
@@ -96,8 +103,9 @@ void append_rows(const Result& result, std::vector<TableRow>& out) {
     auto& fastest = fastest_vendor[point_without_kernel(record.point)];
     fastest = std::max(fastest, *rate);
   }
+  const MeasuredPeaks peaks(result);
   for (const auto& record : result.records) {
-    out.push_back(row_of(record, result));
+    out.push_back(row_of(record, result, peaks));
     const auto derived = rates(record);
     const auto rate = derived ? judged_rate(*derived) : std::nullopt;
     const auto vendor = fastest_vendor.find(point_without_kernel(record.point));
@@ -106,6 +114,25 @@ void append_rows(const Result& result, std::vector<TableRow>& out) {
 }
 
 }  // namespace
+
+std::vector<std::string> peak_notes(const std::vector<TableRow>& rows) {
+  const auto any = [&](bool cpu, std::optional<double> TableRow::*percent) {
+    return std::any_of(rows.begin(), rows.end(),
+                       [&](const TableRow& row) { return (row.device == "cpu") == cpu && row.*percent; });
+  };
+  std::vector<std::string> notes;
+  if (any(true, &TableRow::percent_of_peak))
+    notes.push_back(
+        "% of peak on a CPU: of what its own units reached in the same result (workload peak, same dtype, as many "
+        "threads); work without FLOP: of the copy rate.");
+  if (any(false, &TableRow::percent_of_peak))
+    notes.push_back("% of peak on a GPU: of the dense peak, or memory rate, in its datasheet (configs/accelerators).");
+  if (any(false, &TableRow::percent_of_measured_peak))
+    notes.push_back(
+        "% of measured peak: of what the GPU's own units reached in the same result (workload peak, same dtype); work "
+        "without FLOP: of the copy rate.");
+  return notes;
+}
 
 std::vector<TableRow> table_rows(const std::vector<Result>& results) {
   std::vector<TableRow> out;

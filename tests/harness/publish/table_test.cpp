@@ -87,6 +87,79 @@ TEST(TableRows, TakesThePeakOfTheGpuTheProvenanceNames) {
   EXPECT_FALSE(table_rows({result})[0].percent_of_peak);
 }
 
+/// A case of the workload peak: `rate` FLOP/s, or bytes/s for unit copy.
+Record peak_record(const std::string& unit, double rate, DType dtype = DType::bf16) {
+  Record record = ok_record(64, "peak_" + unit, 1e-3);
+  record.point.workload = "peak";
+  record.point.dtype = dtype;
+  record.point.axes = {{"unit", unit}, {"size", std::int64_t(4096)}};
+  record.work = unit == "copy" ? Work{0, rate * 1e-3, "bytes", 0} : Work{rate * 1e-3, 0, "flops", 0};
+  return record;
+}
+
+TEST(TableRows, OnACpuPercentOfPeakIsOfTheMeasuredOne) {
+  const auto rows = table_rows({sample_result({ok_record(), peak_record("fma", 8e12), peak_record("fma", 4e12),
+                                               peak_record("fma", 16e12, DType::f32), peak_record("copy", 1e10)})});
+  EXPECT_NEAR(*rows[0].percent_of_measured_peak, 25, 1e-6);  // 2 of 8 TFLOP/s: the faster one of the same dtype
+  EXPECT_EQ(rows[0].percent_of_peak, rows[0].percent_of_measured_peak);
+  for (std::size_t i = 1; i < rows.size(); ++i) EXPECT_FALSE(rows[i].percent_of_measured_peak) << rows[i].id;
+  // Another file is another machine.
+  EXPECT_FALSE(
+      table_rows({sample_result({ok_record()}), sample_result({peak_record("fma", 8e12)})})[0].percent_of_peak);
+}
+
+TEST(TableRows, MeasuredPeakIsOfTheSameModeWhereThereIsOne) {
+  Record burst = peak_record("fma", 8e12), sustained = peak_record("fma", 4e12), work = ok_record();
+  sustained.point.mode = work.point.mode = Mode::sustained;
+  EXPECT_NEAR(*table_rows({sample_result({work, burst, sustained})})[0].percent_of_measured_peak, 50, 1e-6);
+  EXPECT_NEAR(*table_rows({sample_result({work, burst})})[0].percent_of_measured_peak, 25, 1e-6);
+}
+
+TEST(TableRows, AWrongPeakAndAnotherDevicesAreNone) {
+  Record wrong = peak_record("fma", 8e12), elsewhere = peak_record("tensor", 8e12);
+  wrong.check = sample_check(7);
+  wrong.outcome = {OutcomeKind::wrong, wrong.check->describe()};
+  elsewhere.point.device = Device::gpu;
+  EXPECT_FALSE(table_rows({sample_result({ok_record(), wrong, elsewhere})})[0].percent_of_measured_peak);
+}
+
+TEST(TableRows, WorkWithoutFlopIsComparedWithTheCopyRateAndMessagesWithNothing) {
+  Record memory_bound = ok_record(), collective = ok_record();
+  memory_bound.work = {0, 3e6, "read and written", 0};  // 3 GB/s
+  collective.work = {0, 3e6, "S", 1.5};
+  const auto rows = table_rows({sample_result({memory_bound, collective, peak_record("copy", 12e9)})});
+  EXPECT_NEAR(*rows[0].percent_of_measured_peak, 25, 1e-6);
+  EXPECT_FALSE(rows[1].percent_of_measured_peak);
+}
+
+TEST(TableRows, GpusHaveBothPeaksAndEightBitFormatsShareOne) {
+  Record work = ok_record(), peak = peak_record("tensor", 8e12, DType::e4m3), memory = peak_record("copy", 2.4e12);
+  work.point.dtype = DType::e5m2;
+  for (Record* record : {&work, &peak, &memory}) record->point.device = Device::gpu;
+  Result result = sample_result({work, peak, memory});
+  result.provenance["gpus"] = {{{"index", 0}, {"name", "NVIDIA H200"}}};
+  const auto rows = table_rows({result});
+  EXPECT_NEAR(*rows[0].percent_of_measured_peak, 25, 1e-6);
+  EXPECT_NEAR(*rows[2].percent_of_peak, 50, 1e-6);  // of 4.8 TB/s
+  const std::string markdown = to_markdown(rows);
+  EXPECT_THAT(markdown, HasSubstr("% of measured peak |"));
+  EXPECT_THAT(markdown, HasSubstr("in its datasheet"));
+}
+
+TEST(TableNotes, SayWhichPeakIsMeant) {
+  EXPECT_TRUE(peak_notes(table_rows({mixed_result()})).empty());
+  const auto rows = table_rows({sample_result({ok_record(), peak_record("fma", 8e12)})});
+  ASSERT_EQ(peak_notes(rows).size(), 1u);
+  for (const auto& text : {to_markdown(rows), to_console(rows, 200)}) {
+    EXPECT_THAT(text, HasSubstr("% of peak on a CPU: of what its own units reached"));
+    EXPECT_THAT(text, Not(HasSubstr("% of measured peak")));  // would repeat the column beside it
+  }
+}
+
+TEST(Console, KeepsBytesWhereNothingElseIsKnown) {
+  EXPECT_THAT(to_console(table_rows({sample_result({peak_record("copy", 1e10)})}), 60), HasSubstr("GB/s"));
+}
+
 TEST(TableRows, HaveBusBandwidthWhereRanksTalk) {
   Record record = ok_record();
   record.work = {0, 8e6, "S", 1.5};
@@ -102,7 +175,7 @@ TEST(TableJson, HasEveryFieldOfTheContract) {
   for (const auto& row : rows) {
     for (const char* key : {"id", "workload", "kernel", "device", "dtype", "mode", "cache", "outcome", "reason",
                             "seconds", "seconds_low", "seconds_high", "samples", "flops_per_second", "bytes_per_second",
-                            "percent_of_peak", "percent_of_vendor", "error_over_allowed"})
+                            "percent_of_peak", "percent_of_measured_peak", "percent_of_vendor", "error_over_allowed"})
       EXPECT_TRUE(row.contains(key)) << key;
     if (row["outcome"] == "ok") continue;
     for (const char* key : {"seconds", "seconds_low", "seconds_high", "flops_per_second", "bytes_per_second",
@@ -119,9 +192,9 @@ TEST(Csv, QuotesAsRfc4180Does) {
   EXPECT_EQ(
       csv.substr(0, csv.find("\r\n")),
       "id,workload,kernel,vendor,device,accelerator,dtype,shape,labels,mode,cache,outcome,reason,seconds,seconds_low,"
-      "seconds_high,samples,flops_per_second,bytes_per_second,bus_bytes_per_second,percent_of_peak,percent_of_vendor,"
-      "error_over_allowed");
-  EXPECT_THAT(csv, HasSubstr(",failed,\"a | b, \"\"c\"\"\nd\",,,,0,,,,,,\r\n"));
+      "seconds_high,samples,flops_per_second,bytes_per_second,bus_bytes_per_second,percent_of_peak,"
+      "percent_of_measured_peak,percent_of_vendor,error_over_allowed");
+  EXPECT_THAT(csv, HasSubstr(",failed,\"a | b, \"\"c\"\"\nd\",,,,0,,,,,,,\r\n"));
   EXPECT_EQ(csv.substr(csv.size() - 2), "\r\n");
 }
 
@@ -132,10 +205,10 @@ TEST(Markdown, IsATableWhoseCellsStayInTheirColumns) {
   std::getline(lines, header);
   std::getline(lines, rule);
   std::getline(lines, row);
-  EXPECT_EQ(
-      header,
-      "| workload | kernel | device | dtype | shape | shape of | cache | mode | time | 95 % interval | samples | FLOP/s | bytes/s "
-      "| % of vendor | error/allowed | outcome |");
+  EXPECT_EQ(header,
+            "| workload | kernel | device | dtype | shape | shape of | cache | mode | time | 95 % interval | samples | "
+            "FLOP/s | bytes/s "
+            "| % of vendor | error/allowed | outcome |");
   EXPECT_EQ(rule, "|---|---|---|---|---|---|---|---|---:|---:|---:|---:|---:|---:|---:|---|");
   EXPECT_EQ(std::count(row.begin(), row.end(), '|'), std::count(header.begin(), header.end(), '|'));
   EXPECT_THAT(text, HasSubstr("failed: a \\| b, \"c\" d\n"));
