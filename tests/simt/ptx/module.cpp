@@ -30,7 +30,9 @@ Files source_files(const std::string& text) {
     char path[512];
     if (std::sscanf(line.c_str(), " .file %d \"%511[^\"]\"", &number, path) != 2) continue;
     const std::string s = path;
-    files[number] = s.substr(s.rfind('/') + 1);
+    // Of a folder ptx/ the name keeps the folder: like headers named ptx*, it holds thin wrappers.
+    const auto folder = s.rfind("/ptx/"), name = s.rfind('/');
+    files[number] = s.substr(folder != s.npos && folder + 4 == name ? folder + 1 : name + 1);
   }
   return files;
 }

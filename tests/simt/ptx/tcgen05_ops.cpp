@@ -42,23 +42,22 @@ void set(Decoding& d) {
 }
 
 // ---------------------------------------------------------------- loads and stores
-std::uint32_t* registers(Warp& w, const Operand& o, std::size_t r) {
-  return w.row<std::uint32_t>(o.kind == Operand::Vec ? o.sub[r] : o);
-}
-
 void load(Warp& w, const Inst& i, std::uint32_t lanes) {  // op: registers, address; imm: columns
   std::uint32_t values[128][32];
   w.cta->cluster.tensor->load(*w.cta, w.index, std::uint32_t(uniform(w, i.op[1], lanes, i, true)), i.imm[0], values, &i);
   for (std::size_t r = 0; r < i.imm[0]; ++r) {
-    std::memcpy(registers(w, i.op[0], r), values[r], sizeof values[r]);
-    w.in_flight[(i.op[0].kind == Operand::Vec ? i.op[0].sub[r] : i.op[0]).off / 64] = kTensorLoad;
+    const Operand& to = i.op[0].sub[r];
+    if (to.kind == Operand::Sink) continue;
+    std::memcpy(w.row<std::uint32_t>(to), values[r], sizeof values[r]);
+    w.in_flight[to.off / 64] = kTensorLoad;
   }
   w.any_in_flight = true;
 }
 
 void store(Warp& w, const Inst& i, std::uint32_t lanes) {  // op: address, registers; imm: columns
   std::uint32_t values[128][32];
-  for (std::size_t r = 0; r < i.imm[0]; ++r) std::memcpy(values[r], registers(w, i.op[1], r), sizeof values[r]);
+  for (std::size_t r = 0; r < i.imm[0]; ++r)
+    std::memcpy(values[r], w.row<std::uint32_t>(i.op[1].sub[r]), sizeof values[r]);
   w.cta->cluster.tensor->store(*w.cta, w.index, std::uint32_t(uniform(w, i.op[0], lanes, i, true)), i.imm[0], values,
                                &i);
 }
@@ -72,7 +71,7 @@ void set_transfer(Decoding& d) {
   if (d.args.size() != 2) d.fail("wrong number of operands");
   d.add(0, 4), d.add(1, 4);
   const Operand& values = d.inst.op[kStore ? 1 : 0];
-  if ((values.kind == Operand::Vec ? values.sub.size() : 1) != columns) d.fail("wrong number of registers");
+  if (values.kind != Operand::Vec || values.sub.size() != columns) d.fail("wrong number of registers");
   d.inst.imm[0] = columns;
   d.inst.exec = kStore ? store : load;
 }
