@@ -76,9 +76,13 @@ struct ScalesOfB {
   int columns_of_first;  // of the tile
 
   __device__ ScalesOfB(const WgmmaFp8Sm90Params& p, int n)
-      : first(p.b_scales + std::int64_t(n / 128) * p.b_scale_pitch),
-        second(p.b_scales + std::int64_t(min(n / 128 + 1, p.b_scale_rows - 1)) * p.b_scale_pitch),
-        columns_of_first(128 - n % 128) {}
+      : first(row(p, n / 128)), second(row(p, n / 128 + 1)), columns_of_first(128 - n % 128) {}
+
+ private:
+  /// A tile's end, or in a cluster all of it, may lie outside b: any factor will do.
+  __device__ static const float* row(const WgmmaFp8Sm90Params& p, int block) {
+    return p.b_scales + std::int64_t(min(block, p.b_scale_rows - 1)) * p.b_scale_pitch;
+  }
 };
 
 template <class Element, class Tile>
