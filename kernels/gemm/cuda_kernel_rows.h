@@ -6,7 +6,8 @@ namespace assay {
 
 GemmKernel simt_f32_row();
 GemmKernel mma_sm80_row();
-GemmKernel wgmma_sm90_row();          // where the build is for sm_90a
+GemmKernel wgmma_sm90_row();          // these two where the build is for sm_90a
+GemmKernel wgmma_fp8_sm90_row();
 GemmKernel cublaslt_heuristic_row();  // these two where the build has cuBLASLt
 GemmKernel cublaslt_tuned_row();
 

@@ -8,6 +8,7 @@ namespace assay {
 void append_cuda_gemm_kernels(std::vector<GemmKernel>& rows) {
 #if ASSAY_HAS_SM90
   rows.push_back(wgmma_sm90_row());
+  rows.push_back(wgmma_fp8_sm90_row());
 #endif
   rows.push_back(mma_sm80_row());
   rows.push_back(simt_f32_row());
