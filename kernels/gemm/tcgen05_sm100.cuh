@@ -163,38 +163,40 @@ __device__ __forceinline__ void multiply_stage(const Tcgen05Sm100Params& p, cons
   }
 }
 
+/// Where the scale factors of step `step` go.  Waits, where slots are fewer than stages, for the products that still
+/// read the factors copied there before: the hardware orders copies before products, not products before copies.
+template <class Shape>
+__device__ __forceinline__ std::uint32_t scale_slot(Tcgen05Shared<Shape>& shared, std::uint32_t tensor_memory,
+                                                    int stage, int step, PipelineState<Shape::kStages>& previous) {
+  if constexpr (Shape::kSlotPerStage) return tensor_memory + Shape::kScaleAt + stage * Shape::kScaleColumns;
+  if (step >= Shape::kScaleSlots) {
+    ptx::mbarrier_wait_cluster(shared_address(&shared.empty[previous.stage]), previous.parity);
+    previous.advance();
+  }
+  return tensor_memory + Shape::kScaleAt + step % Shape::kScaleSlots * Shape::kScaleColumns;
+}
+
 /// One thread of the leader.
 template <class Kind, class Shape>
 __device__ __forceinline__ void multiply_tiles(const Tcgen05Sm100Params& p, Tcgen05Shared<Shape>& shared,
                                                std::uint32_t tensor_memory, int first, int stride) {
-  PipelineState<Shape::kStages> pipe, reuse;  // reuse: the stage whose scale factors the next copy overwrites
-  int steps = 0;
+  PipelineState<Shape::kStages> pipe, previous;  // previous: kScaleSlots steps behind
+  int step = 0;
   for (int item = first, tile = 0; item < p.items; item += stride, ++tile) {
     const Tcgen05Work work = tcgen05_work(p, item);
     const int buffer = tile % 2;
-    if (tile >= Shape::kAccumulatorLag) {
+    if (tile >= Shape::kAccumulatorLag) {  // the fence after each stage's wait serves this one too
       const int released = tile - Shape::kAccumulatorLag;
       ptx::mbarrier_wait_cluster(shared_address(&shared.accumulator_empty[released % 2]), released / 2 % 2);
-      ptx::tcgen05_fence_after_thread_sync();
     }
     const std::uint32_t d = tensor_memory + buffer * Shape::kSecondAccumulator;
-    for (int k_tile = work.k_begin; k_tile < work.k_end; ++k_tile, ++steps, pipe.advance()) {
+    for (int k_tile = work.k_begin; k_tile < work.k_end; ++k_tile, ++step, pipe.advance()) {
+      std::uint32_t scales = 0;
+      if constexpr (Kind::kScaleTiles > 0)
+        scales = scale_slot<Shape>(shared, tensor_memory, pipe.stage, step, previous);
       ptx::mbarrier_wait_cluster(shared_address(&shared.full[pipe.stage]), pipe.parity);
       ptx::tcgen05_fence_after_thread_sync();
-      std::uint32_t scales = tensor_memory + Shape::kScaleAt;
-      if constexpr (Kind::kScaleTiles > 0) {
-        if constexpr (Shape::kSlotPerStage) {
-          scales += pipe.stage * Shape::kScaleColumns;
-        } else {
-          scales += steps % Shape::kScaleSlots * Shape::kScaleColumns;
-          if (steps >= Shape::kScaleSlots) {
-            ptx::mbarrier_wait_cluster(shared_address(&shared.empty[reuse.stage]), reuse.parity);
-            ptx::tcgen05_fence_after_thread_sync();
-            reuse.advance();
-          }
-        }
-        copy_scales<Kind, Shape>(shared, pipe.stage, scales);
-      }
+      if constexpr (Kind::kScaleTiles > 0) copy_scales<Kind, Shape>(shared, pipe.stage, scales);
       multiply_stage<Kind, Shape>(p, shared, pipe.stage, d, scales, k_tile == work.k_begin);
       ptx::tcgen05_commit<Shape::kCtas>(shared_address(&shared.empty[pipe.stage]));
     }

@@ -147,7 +147,7 @@ __device__ __forceinline__ void tcgen05_fence_after_thread_sync() {
 __device__ __forceinline__ void tma_load_pair(std::uint32_t shared, const CUtensorMap& map, std::uint32_t barrier,
                                               int x, int y) {
   asm volatile(
-      "cp.async.bulk.tensor.2d.cta_group::2.shared::cluster.global.tile.mbarrier::complete_tx::bytes "
+      "cp.async.bulk.tensor.2d.cta_group::2.shared::cluster.global.mbarrier::complete_tx::bytes "
       "[%0], [%1, {%3, %4}], [%2];\n" ::"r"(shared),
       "l"(&map), "r"(barrier), "r"(x), "r"(y)
       : "memory");
@@ -155,7 +155,7 @@ __device__ __forceinline__ void tma_load_pair(std::uint32_t shared, const CUtens
 __device__ __forceinline__ void tma_load_pair(std::uint32_t shared, const CUtensorMap& map, std::uint32_t barrier,
                                               int x, int y, int z) {
   asm volatile(
-      "cp.async.bulk.tensor.3d.cta_group::2.shared::cluster.global.tile.mbarrier::complete_tx::bytes "
+      "cp.async.bulk.tensor.3d.cta_group::2.shared::cluster.global.mbarrier::complete_tx::bytes "
       "[%0], [%1, {%3, %4, %5}], [%2];\n" ::"r"(shared),
       "l"(&map), "r"(barrier), "r"(x), "r"(y), "r"(z)
       : "memory");
