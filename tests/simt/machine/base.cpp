@@ -7,8 +7,8 @@ namespace simt {
 
 const char* name(Fault f) {
   static constexpr const char* kNames[] = {
-      "deadlock",       "data race",      "missing proxy fence", "out of bounds",      "uninitialised shared memory",
-      "barrier misuse", "bad descriptor", "divergence",          "misaligned address", "asynchronous operation",
+      "deadlock",       "data race",      "missing proxy fence", "out of bounds",        "uninitialised shared memory",
+      "barrier misuse", "bad descriptor", "divergence",          "misaligned address",   "asynchronous operation",
       "register pool",  "unsupported",    "tensor memory",       "missing tcgen05 fence"};
   return kNames[int(f)];
 }

@@ -109,7 +109,8 @@ void Cluster::perform(BulkLoadOp& op) {
     });
     Cta& signalled = *cta[signalled_rank(op.mbar, op.pair, r)];
     const auto it = signalled.mbars_.find(op.mbar & 0xffffff);
-    if (it == signalled.mbars_.end()) throw Error(Fault::Barrier, "bulk tensor load completed on an mbarrier that is gone");
+    if (it == signalled.mbars_.end())
+      throw Error(Fault::Barrier, "bulk tensor load completed on an mbarrier that is gone");
     MBarrier& b = it->second;
     if (opt.racecheck) {
       b.current.join(op.clk);

@@ -91,8 +91,8 @@ class Cluster {
 };
 
 /// Shared-window addresses as kernels see them: rank of the CTA << 24 | CTA-relative address.  (Kernels for pairs of
-/// CTAs rely on it: they clear bit 24 to name the even CTA.)  Functions of Cta take relative addresses, but for mbarriers
-/// that may be remote.
+/// CTAs rely on it: they clear bit 24 to name the even CTA.)  Functions of Cta take relative addresses, but for
+/// mbarriers that may be remote.
 inline std::uint32_t mapa(std::uint32_t addr, unsigned rank) { return (addr & 0xffffff) | rank << 24; }
 
 }  // namespace simt

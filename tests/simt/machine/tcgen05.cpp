@@ -53,7 +53,8 @@ void TensorCores::enqueue(Op op) {
 void TensorCores::mma(const Cta& c, unsigned thread, const TensorMma& m, Site s) {
   use_group(c, m.cta_group, s);
   if (m.cta_group == 2 && c.rank % 2)
-    throw Error(Fault::TensorMemory, "tcgen05.mma of a pair issued by its odd CTA: the even one leads, at " + symbolise(s));
+    throw Error(Fault::TensorMemory,
+                "tcgen05.mma of a pair issued by its odd CTA: the even one leads, at " + symbolise(s));
   WarpState& w = warps_[warp_index(c, thread / 32)];
   w.lane_issued[thread % 32] = ++w.issued[Pipe];
   Op op = new_op(c, thread, s);
@@ -106,10 +107,8 @@ void TensorCores::finish() {
 // ---------------------------------------------------------------- commit
 void TensorCores::perform_commit(Op& op) {
   const std::uint32_t address = op.commit.mbar & 0xffffff;
-  std::uint32_t mask = op.commit.mask;
-  if (!mask) mask = 1u << (op.commit.mbar >> 24);
   for (unsigned r = 0; r < 16; ++r) {
-    if (!(mask >> r & 1)) continue;
+    if (!(op.commit.mask >> r & 1)) continue;
     const auto wrong = [&](const std::string& what) {
       throw Error(Fault::Barrier, format("tcgen05.commit to mbarrier 0x%x of cta %u: %s, at %s", address, r,
                                          what.c_str(), symbolise(op.site).c_str()));
@@ -121,6 +120,11 @@ void TensorCores::perform_commit(Op& op) {
     MBarrier& b = it->second;
     if (!b.pending) wrong(format("no arrival is pending in phase %llu", (unsigned long long)b.phase));
     if (cluster_.opt.racecheck) {
+      const Epoch& initialised = c.shadow_[address / 2].write;
+      if (op.clocks.seen[initialised.agent] < initialised.clock)
+        throw Error(Fault::Race, format("tcgen05.commit at %s to mbarrier 0x%x of cta %u is not ordered after its "
+                                        "initialisation at %s",
+                                        symbolise(op.site).c_str(), address, r, symbolise(initialised.site).c_str()));
       b.current.join(op.clocks);
       for (const int kind : {int(Pipe), Fenced + Pipe}) {
         const unsigned engine = agent(op.access.warp, kind);
@@ -147,7 +151,8 @@ void TensorCores::gather(const Cta& c, const Op& op, const Operand& o, float* ou
     for (int mn = 0; mn < o.extent; ++mn)
       for (int h = 0; h < 2; ++h) {  // 32 bytes of k
         const unsigned char* bytes = chunk(d.k_major(mn, h));
-        for (int j = 0; j < per_chunk; ++j) out[mn * o.k + h * per_chunk + j] = float(o.sign) * decode(o.element, bytes, j);
+        for (int j = 0; j < per_chunk; ++j)
+          out[mn * o.k + h * per_chunk + j] = float(o.sign) * decode(o.element, bytes, j);
       }
     return;
   }
@@ -164,7 +169,8 @@ void TensorCores::perform_mma(Op& op) {
   const int parts = int(ctas.size()), m = i.m / parts, n_part = i.n / parts;
   std::vector<float> a(kMaxM * kMaxK), b(kMaxN * kMaxK), scaled_b, transposed(kMaxK * kMaxN), d(std::size_t(m * i.n));
   for (int p = 0; p < parts; ++p)  // each CTA has half of B's columns
-    gather(*ctas[std::size_t(p)], op, {"B", op.mma.b, i.b, n_part, i.k, i.b_sign, i.b_mn_major}, &b[std::size_t(p * n_part * i.k)]);
+    gather(*ctas[std::size_t(p)], op, {"B", op.mma.b, i.b, n_part, i.k, i.b_sign, i.b_mn_major},
+           &b[std::size_t(p * n_part * i.k)]);
   for (const Cta* c : ctas) {
     gather(*c, op, {"A", op.mma.a, i.a, m, i.k, i.a_sign, i.a_mn_major}, a.data());
     scaled_b = b;
@@ -178,12 +184,13 @@ void TensorCores::perform_mma(Op& op) {
   }
 }
 
-/// Multiplies rows by their scale factors: of row r in lane r % 32 of each quarter, column r / 32, one byte to a block of
-/// k (PTX ISA, "Scale Factor A ID", "Scale Factor B ID").
+/// Multiplies rows by their scale factors: of row r in lane r % 32 of each quarter, column r / 32, one byte to a block
+/// of k (PTX ISA, "Scale Factor A ID", "Scale Factor B ID").
 void TensorCores::scale(const Cta& c, Op& op, const Scales& s, float* operand) {
   const unsigned first = s.address & 0xffff, columns = unsigned(s.rows + 31) / 32;
   if (s.address >> 16 & 0x3fff)  // the two highest bits may repeat the byte
-    throw Error(Fault::TensorMemory, format("scale factors at lane %u, at %s", s.address >> 16 & 0x3fff, symbolise(op.site).c_str()));
+    throw Error(Fault::TensorMemory,
+                format("scale factors at lane %u, at %s", s.address >> 16 & 0x3fff, symbolise(op.site).c_str()));
   check_allocated(c, first, columns, "scale factors of tcgen05.mma", op.site);
   memory(c);
   op.access.last_ordered = {};
@@ -194,8 +201,9 @@ void TensorCores::scale(const Cta& c, Op& op, const Scales& s, float* operand) {
     const std::uint32_t factors = word(c, lane, column) >> 8 * s.byte;
     for (unsigned quarter = 1; quarter < 4; ++quarter)
       if (word(c, quarter * 32 + lane, column) >> 8 * s.byte != factors)
-        throw Error(Fault::TensorMemory, format("scale factors in column %u differ between the quarters of the lanes, at %s",
-                                                column, symbolise(op.site).c_str()));
+        throw Error(Fault::TensorMemory,
+                    format("scale factors in column %u differ between the quarters of the lanes, at %s", column,
+                           symbolise(op.site).c_str()));
     for (int k = 0; k < s.k; ++k) {
       const auto bits = std::uint8_t(factors >> 8 * (k * op.mma.scale_vector / s.k));
       operand[r * s.k + k] *= s.is_e8m0 ? e8m0_to_f32(bits) : small_to_f32(kE4m3, bits & 0x7f);
@@ -247,11 +255,12 @@ void TensorCores::perform_copy(Op& op) {
   const SharedDescriptor d(t.source, "tcgen05.cp", op.site);
   const unsigned first = t.address & 0xffff;
   if (t.address >> 16)
-    throw Error(Fault::TensorMemory, format("tcgen05.cp to lane %u, at %s", t.address >> 16, symbolise(op.site).c_str()));
+    throw Error(Fault::TensorMemory,
+                format("tcgen05.cp to lane %u, at %s", t.address >> 16, symbolise(op.site).c_str()));
   for (const Cta* c : group(*op.cta, t.cta_group, op.site)) {  // each from its own shared memory
     check_allocated(*c, first, t.bytes / 4, "tcgen05.cp", op.site);
     memory(*c);
-    op.access.last_ordered = {};
+    op.access.last_ordered = {}, op.access.is_copy = true;
     for (unsigned l = 0; l < kLanes; l += 16)
       for (unsigned k = first; k < first + t.bytes / 4; ++k) touch(*c, l, k, true, op.access);
     for (unsigned row = 0; row < t.lanes; ++row)

@@ -43,7 +43,8 @@ InstructionDescriptor::InstructionDescriptor(const TensorMma& mma, Site s) {
   a_sign = field(13, 1) ? -1 : 1, b_sign = field(14, 1) ? -1 : 1;
   a_mn_major = field(15, 1), b_mn_major = field(16, 1);
   n = int(field(17, 6)) * 8, m = int(field(24, 5)) * 16, k = 32 * 8 / a.bits();
-  if (field(0, 4) || field(6, 1) || (packed && field(12, 1))) bad("instruction descriptor: sparsity, saturation or a reserved bit is set", s);
+  if (field(0, 4) || field(6, 1) || (packed && field(12, 1)))
+    bad("instruction descriptor: sparsity, saturation or a reserved bit is set", s);
   if (scaled) {
     scale_is_e8m0 = field(23, 1), scale_a = field(29, 2), scale_b = field(4, 2);
     if (field(31, 1)) throw Error(Fault::Unsupported, "tcgen05.mma of K = 96, at " + symbolise(s));
@@ -66,14 +67,15 @@ SharedDescriptor::SharedDescriptor(std::uint64_t d, const char* what, Site s)
     Swizzle swizzle;
     std::uint32_t span;
   };
-  static constexpr Mode kModes[] = {{Swizzle::None, 16}, {}, {Swizzle::B128, 128}, {}, {Swizzle::B64, 64},
-                                    {},                  {Swizzle::B32, 32},       {}};
+  static constexpr Mode kModes[] = {{Swizzle::None, 16}, {}, {Swizzle::B128, 128}, {},
+                                    {Swizzle::B64, 64},  {}, {Swizzle::B32, 32},   {}};
   const Mode& mode = kModes[d >> 61];
   swizzle = mode.swizzle, span = mode.span;
   const std::string which = format("shared-memory descriptor 0x%016llx of %s", (unsigned long long)d, what);
   if ((d >> 46 & 7) != 1) bad(which + ": bits 46-48 are not 001", s);
   if (d >> 14 & 3 || d >> 30 & 3 || d >> 53 & 0xff) bad(which + ": a reserved bit is set", s);
-  if (!span) throw Error(Fault::Unsupported, which + format(": swizzle mode %u, at ", unsigned(d >> 61)) + symbolise(s));
+  if (!span)
+    throw Error(Fault::Unsupported, which + format(": swizzle mode %u, at ", unsigned(d >> 61)) + symbolise(s));
   if (d >> 49 & 15)
     throw Error(Fault::Unsupported, which + ": a base offset or an absolute leading offset, at " + symbolise(s));
   if (swizzle != Swizzle::None && start % (8 * span) >= span)
@@ -88,9 +90,8 @@ std::uint32_t SharedDescriptor::k_major(int mn, int h) const {
 
 std::uint32_t SharedDescriptor::mn_major(int mn, int k, int element_bytes) const {
   const auto along = std::uint32_t(mn * element_bytes), row = std::uint32_t(k);
-  const std::uint32_t block = swizzle == Swizzle::None
-                                  ? along / 16 * stride + row / 8 * leading
-                                  : along % span + along / span * leading + row / 8 * stride;
+  const std::uint32_t block = swizzle == Swizzle::None ? along / 16 * stride + row / 8 * leading
+                                                       : along % span + along / span * leading + row / 8 * stride;
   return swizzle_address(start + row % 8 * span + block, swizzle);
 }
 

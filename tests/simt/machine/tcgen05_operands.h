@@ -10,7 +10,7 @@ struct InstructionDescriptor {
   int m, n, k;
   TensorElement a, b;
   bool a_mn_major, b_mn_major;
-  int a_sign, b_sign;        // 1 or -1
+  int a_sign, b_sign;         // 1 or -1
   unsigned scale_a, scale_b;  // byte of the tensor-memory word that the first scale factor is in
   bool scale_is_e8m0;
   InstructionDescriptor(const TensorMma&, Site);

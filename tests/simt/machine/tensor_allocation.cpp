@@ -8,8 +8,8 @@ namespace simt {
 void TensorCores::use_group(const Cta& c, int cta_group, Site s) {
   int& used = memory_[c.rank].cta_group;
   if (used && used != cta_group)
-    throw Error(Fault::TensorMemory,
-                format("cta_group::%d where cta_group::%d was used before, at %s", cta_group, used, symbolise(s).c_str()));
+    throw Error(Fault::TensorMemory, format("cta_group::%d where cta_group::%d was used before, at %s", cta_group, used,
+                                            symbolise(s).c_str()));
   used = cta_group;
 }
 
@@ -45,7 +45,8 @@ bool TensorCores::allocate(const Cta& c, unsigned, std::uint32_t columns, int ct
   if (columns < 32 || columns > kColumns || (columns & (columns - 1)))
     wrong(format("of %u columns: a power of two from 32 to 512 is expected", columns));
   if (m.relinquished) wrong("after tcgen05.relinquish_alloc_permit");
-  if (columns > m.last_size) wrong(format("of %u columns after one of %u: sizes must not increase", columns, m.last_size));
+  if (columns > m.last_size)
+    wrong(format("of %u columns after one of %u: sizes must not increase", columns, m.last_size));
   const auto take = [&](const Cta& cta, std::uint32_t first) {
     Memory& own = memory(cta);
     own.allocations[first] = own.last_size = columns;
@@ -82,14 +83,15 @@ void TensorCores::deallocate(const Cta& c, unsigned warp, std::uint32_t address,
   Memory& m = memory(c);
   const auto it = m.allocations.find(address);
   if (it == m.allocations.end() || it->second != columns)
-    throw Error(Fault::TensorMemory, format("tcgen05.dealloc of %u columns at 0x%x, which is not an allocation%s, at %s",
-                                            columns, address, m.allocations.empty() ? " (none is left)" : "",
-                                            symbolise(s).c_str()));
+    throw Error(Fault::TensorMemory,
+                format("tcgen05.dealloc of %u columns at 0x%x, which is not an allocation%s, at %s", columns, address,
+                       m.allocations.empty() ? " (none is left)" : "", symbolise(s).c_str()));
   if (cluster_.opt.racecheck) {  // whoever used it must be done; that alone needs no tcgen05.fence
     const unsigned own = warp_index(c, warp);
     const auto& seen = cluster_.clocks(cluster_.agent(c, warp * 32)).seen;
     const auto check = [&](const Epoch& e) {
-      const unsigned owner = (e.agent - first_agent_) / kAgentsPerWarp, kind = (e.agent - first_agent_) % kAgentsPerWarp;
+      const unsigned owner = (e.agent - first_agent_) / kAgentsPerWarp,
+                     kind = (e.agent - first_agent_) % kAgentsPerWarp;
       if (!e.clock || e.clock <= seen[e.agent] || (owner == own && e.clock <= warps_[own].waited[kind])) return;
       throw Error(Fault::Race, format("tcgen05.dealloc at %s is not ordered after the access by %s at %s",
                                       symbolise(s).c_str(), agent_name(e.agent).c_str(), symbolise(e.site).c_str()));
@@ -111,8 +113,8 @@ void TensorCores::relinquish(const Cta& c, int cta_group, Site s) {
 
 void TensorCores::check_deallocated(const Cta& c) const {
   for (const auto& [first, columns] : memory_[c.rank].allocations)
-    throw Error(Fault::TensorMemory,
-                format("cta %u exits with %u columns of tensor memory at 0x%x not deallocated", c.rank, columns, first));
+    throw Error(Fault::TensorMemory, format("cta %u exits with %u columns of tensor memory at 0x%x not deallocated",
+                                            c.rank, columns, first));
 }
 
 }  // namespace simt

@@ -39,8 +39,7 @@ static std::uint32_t widest_row(Swizzle s) {
 }
 
 TensorMap encode_tiled(void* base, std::uint32_t rank, std::uint32_t elem_bytes, const std::uint64_t* dim,
-                       const std::uint64_t* stride, const std::uint32_t* box, Swizzle swizzle,
-                       MapFormat element) {
+                       const std::uint64_t* stride, const std::uint32_t* box, Swizzle swizzle, MapFormat element) {
   const auto bad = [](const std::string& s) { throw Error(Fault::Descriptor, "tensor map: " + s); };
   TensorMap m;
   m.base = static_cast<unsigned char*>(base), m.rank = rank, m.elem_bytes = elem_bytes, m.swizzle = swizzle;

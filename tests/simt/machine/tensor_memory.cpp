@@ -69,18 +69,31 @@ void TensorCores::touch(const Cta& c, unsigned lane, unsigned column, bool is_wr
   if (!cluster_.opt.racecheck) return;
   TensorCell& cell = memory_[c.rank].cells[lane / 16 * kColumns + column];
   const auto where = [&] {
-    return format("tensor memory of cta %u, lanes %u-%u, column %u", c.rank, lane / 16 * 16, lane / 16 * 16 + 15, column);
+    return format("column %u, lanes %u to %u, of tensor memory of cta %u", column, lane / 16 * 16, lane / 16 * 16 + 15,
+                  c.rank);
   };
   const char* kind = is_write ? "write" : "read";
   if (!cell.write.clock && !is_write)
-    throw Error(Fault::TensorMemory, where() + ", was never written; read by " + agent_name(a.self.agent) + " at " +
-                                         symbolise(a.self.site));
+    throw Error(Fault::TensorMemory,
+                where() + " was never written; read by " + agent_name(a.self.agent) + " at " + symbolise(a.self.site));
   if (cell.write.clock && !ordered(cell.write, a)) report(where(), cell.write, "write", kind, a);
   if (cell.shape && a.shape && cell.shape != a.shape && cell.write.agent == a.self.agent &&
       (*a.seen[0])[cell.write.agent] < cell.write.clock)
     throw Error(Fault::Race, where() + "\n  " + kind + " by " + agent_name(a.self.agent) + " at " +
-                                 symbolise(a.self.site) + "\n  is not ordered after the product of another shape or "
-                                 "accumulator at " + symbolise(cell.write.site));
+                                 symbolise(a.self.site) +
+                                 "\n  is not ordered after the product of another shape or "
+                                 "accumulator at " +
+                                 symbolise(cell.write.site));
+  // The pipeline orders copies before products, not the other way round (PTX ISA, "Pipelined tcgen05 instructions").
+  const auto unfinished = [&](const Epoch& e) {
+    return e.clock && e.agent == a.self.agent && (*a.seen[0])[e.agent] < e.clock;
+  };
+  if (is_write && a.is_copy)
+    for (const Epoch& e : {cell.write, cell.read[0], cell.read[1]})
+      if (unfinished(e))
+        throw Error(Fault::Race, where() + "\n  copy by " + agent_name(a.self.agent) + " at " + symbolise(a.self.site) +
+                                     "\n  is not ordered after the operation at " + symbolise(e.site) +
+                                     ", which may still be under way (tcgen05.commit and a wait)");
   if (!is_write) {
     for (auto& r : cell.read)
       if (!r.clock || r.agent == a.self.agent || ordered(r, a)) {
@@ -137,7 +150,8 @@ void TensorCores::access_quarter(const Cta& c, unsigned warp, std::uint32_t colu
     for (unsigned l = lane; l < lane + 32; l += 16) {
       // Products of 64 rows write 16 lanes of 32: reading the others with them is no fault.
       const unsigned other = l == lane ? lane + 16 : lane;
-      const bool half_written = !cells[l / 16 * kColumns + k].write.clock && cells[other / 16 * kColumns + k].write.clock;
+      const bool half_written =
+          !cells[l / 16 * kColumns + k].write.clock && cells[other / 16 * kColumns + k].write.clock;
       if (is_write || !half_written) touch(c, l, k, is_write, a);
     }
 }

@@ -1,12 +1,12 @@
 // Tensor memory and the engine behind tcgen05 (Blackwell): allocation, loads and stores by warps, and the queue of
 // asynchronous products and copies.  One per cluster, since a pair of CTAs shares its products.
 //
-// An operation of tcgen05 is ordered after another one only where the PTX ISA says so ("Memory Consistency Model for 5th
-// generation of TensorCore operations"): by the pipeline, by tcgen05.wait or tcgen05.commit, and, between threads, by
-// tcgen05.fence::before_thread_sync and ::after_thread_sync around the synchronisation of those threads.  So every warp
-// has six more agents of the race detector: its pipeline (completed by a commit), its loads and its stores (completed
-// by a wait), and the same three as far as a fence::before_thread_sync has made them known to other threads.  What a
-// thread's next operation is ordered after is what it knew at its last fence::after_thread_sync.
+// An operation of tcgen05 is ordered after another one only where the PTX ISA says so ("Memory Consistency Model for
+// 5th generation of TensorCore operations"): by the pipeline, by tcgen05.wait or tcgen05.commit, and, between threads,
+// by tcgen05.fence::before_thread_sync and ::after_thread_sync around the synchronisation of those threads.  So every
+// warp has six more agents of the race detector: its pipeline (completed by a commit), its loads and its stores
+// (completed by a wait), and the same three as far as a fence::before_thread_sync has made them known to other threads.
+// What a thread's next operation is ordered after is what it knew at its last fence::after_thread_sync.
 #pragma once
 #include <deque>
 #include <map>
@@ -44,7 +44,7 @@ struct TensorCopy {
 struct TensorCommit {
   int cta_group = 1;
   std::uint32_t mbar = 0;
-  std::uint16_t mask = 0;  // CTAs to signal; 0: the one that `mbar` lies in
+  std::uint16_t mask = 0;  // CTAs to signal
 };
 
 /// The format of one element: a type that tensor cores multiply, or e2m1 with two elements to the byte.
@@ -96,9 +96,9 @@ class TensorCores {
     Epoch write, read[2];
     std::uint64_t shape = 0;  // of the product that wrote it
   };
-  struct Memory {  // of one CTA
-    std::vector<std::uint32_t> words;  // [lane][column]; empty until first used
-    std::vector<TensorCell> cells;     // [lane / 16][column]
+  struct Memory {                                        // of one CTA
+    std::vector<std::uint32_t> words;                    // [lane][column]; empty until first used
+    std::vector<TensorCell> cells;                       // [lane / 16][column]
     std::map<std::uint32_t, std::uint32_t> allocations;  // first column -> columns
     std::uint32_t last_size = kColumns;
     int cta_group = 0;  // 0: none used so far
@@ -120,6 +120,7 @@ class TensorCores {
     std::vector<View> after;                      // by thread: as of its last fence::after_thread_sync
     std::vector<const std::vector<Clock>*> seen;  // by thread: all that it knows, for the report
     std::uint64_t shape = 0;
+    bool is_copy = false;
     Epoch last_ordered;  // most cells have the same history
   };
   struct Op {
@@ -154,7 +155,9 @@ class TensorCores {
   bool find_free(const std::vector<const Cta*>&, std::uint32_t columns, std::uint32_t& first);
 
   unsigned warp_index(const Cta&, unsigned warp) const;
-  unsigned agent(unsigned warp_index, int kind) const { return first_agent_ + warp_index * kAgentsPerWarp + unsigned(kind); }
+  unsigned agent(unsigned warp_index, int kind) const {
+    return first_agent_ + warp_index * kAgentsPerWarp + unsigned(kind);
+  }
   void check_allocated(const Cta&, std::uint32_t column, std::uint32_t columns, const char* what, Site) const;
   void check_quarter(const Cta&, unsigned warp, std::uint32_t address, const char* what, Site) const;
   void wait(const Cta&, unsigned warp, Agent);
@@ -171,7 +174,9 @@ class TensorCores {
   void perform_mma(Op&);
   void perform_copy(Op&);
   void perform_commit(Op&);
-  std::uint32_t& word(const Cta& c, unsigned lane, unsigned column) { return memory(c).words[lane * kColumns + column]; }
+  std::uint32_t& word(const Cta& c, unsigned lane, unsigned column) {
+    return memory(c).words[lane * kColumns + column];
+  }
   void gather(const Cta&, const Op&, const Operand&, float* out);
   void scale(const Cta&, Op&, const Scales&, float* operand);
   void accumulate(const Cta&, Op&, const InstructionDescriptor&, const float* a, const float* b, float* d);

@@ -72,7 +72,7 @@ void read_coordinates(Warp& w, const Operand& o, int lane, const TensorMap& m, s
 }
 
 void tensor_load(Warp& w, const Inst& i, std::uint32_t lanes) {  // op: dst, map, coordinates, mbarrier [, mask]
-  for_lanes(lanes, [&](int l) {  // imm: for a pair of CTAs
+  for_lanes(lanes, [&](int l) {                                  // imm: for a pair of CTAs
     const TensorMap& m = tensor_map(w, i.op[1], l, i);
     std::int32_t c[5] = {};
     read_coordinates(w, i.op[2], l, m, c, i);

@@ -12,8 +12,7 @@ const Table& table() {
   static const Table all = [] {
     Table t;
     for (const auto& rows : {arithmetic_opcodes(), comparison_opcodes(), conversion_opcodes(), memory_opcodes(),
-                             warp_opcodes(), control_opcodes(), async_opcodes(), wgmma_opcodes(),
-                             tcgen05_opcodes()})
+                             warp_opcodes(), control_opcodes(), async_opcodes(), wgmma_opcodes(), tcgen05_opcodes()})
       for (const Opcode& row : rows) t[row.name] = &row;
     return t;
   }();
@@ -123,7 +122,8 @@ void Decoder::instruction(const std::string& statement) {
   }
   if (!d.modifiers.empty()) d.type = parse_type(d.modifiers.back());
   for (const auto& m : d.modifiers)
-    if (row->modifiers != "-" && parse_type(m) == Type::none && !contains_word(row->modifiers, m)) fail("unsupported modifier ." + m, statement);
+    if (row->modifiers != "-" && parse_type(m) == Type::none && !contains_word(row->modifiers, m))
+      fail("unsupported modifier ." + m, statement);
   inst.aligned = row->aligned;
   if (row->choose && !(inst.exec = row->choose(d.type))) fail("unsupported operand type", statement);
   if (row->operands != "-") read_operands(d, row->operands);

@@ -44,7 +44,8 @@ void set(Decoding& d) {
 // ---------------------------------------------------------------- loads and stores
 void load(Warp& w, const Inst& i, std::uint32_t lanes) {  // op: registers, address; imm: columns
   std::uint32_t values[128][32];
-  w.cta->cluster.tensor->load(*w.cta, w.index, std::uint32_t(uniform(w, i.op[1], lanes, i, true)), i.imm[0], values, &i);
+  w.cta->cluster.tensor->load(*w.cta, w.index, std::uint32_t(uniform(w, i.op[1], lanes, i, true)), i.imm[0], values,
+                              &i);
   for (std::size_t r = 0; r < i.imm[0]; ++r) {
     const Operand& to = i.op[0].sub[r];
     if (to.kind == Operand::Sink) continue;
@@ -109,7 +110,8 @@ void mma(Warp& w, const Inst& i, std::uint32_t lanes) {
   m.cta_group = int(i.imm[0]), m.kind = TensorMma::Kind(i.imm[1]), m.scale_vector = int(i.imm[2]);
   m.d = std::uint32_t(w.address(i.op[0], l)), m.a = w.load(i.op[1], l), m.b = w.load(i.op[2], l);
   m.idesc = std::uint32_t(w.load(i.op[3], l)), m.accumulate = w.pred_bits(i.op[4]) >> l & 1;
-  if (m.scale_vector) m.scale_a = std::uint32_t(w.address(i.op[5], l)), m.scale_b = std::uint32_t(w.address(i.op[6], l));
+  if (m.scale_vector)
+    m.scale_a = std::uint32_t(w.address(i.op[5], l)), m.scale_b = std::uint32_t(w.address(i.op[6], l));
   w.cta->cluster.tensor->mma(*w.cta, w.thread(l), m, &i);
 }
 
@@ -119,12 +121,9 @@ struct Kind {
   TensorMma::Kind kind;
   int vectors[2];  // none: no block scaling
 };
-constexpr Kind kKinds[] = {{"kind::f16", TensorMma::F16, {}},
-                           {"kind::tf32", TensorMma::Tf32, {}},
-                           {"kind::f8f6f4", TensorMma::F8f6f4, {}},
-                           {"kind::mxf8f6f4", TensorMma::Mxf8f6f4, {1}},
-                           {"kind::mxf4", TensorMma::Mxf4, {2}},
-                           {"kind::mxf4nvf4", TensorMma::Mxf4nvf4, {2, 4}}};
+constexpr Kind kKinds[] = {{"kind::f16", TensorMma::F16, {}},       {"kind::tf32", TensorMma::Tf32, {}},
+                           {"kind::f8f6f4", TensorMma::F8f6f4, {}}, {"kind::mxf8f6f4", TensorMma::Mxf8f6f4, {1}},
+                           {"kind::mxf4", TensorMma::Mxf4, {2}},    {"kind::mxf4nvf4", TensorMma::Mxf4nvf4, {2, 4}}};
 
 int scale_vector(const Decoding& d, const Kind& kind) {
   int vector = 0;
@@ -169,10 +168,7 @@ void commit(Warp& w, const Inst& i, std::uint32_t lanes) {  // op: mbarrier [, m
   const int l = only_lane(lanes, i);
   TensorCommit t;
   t.cta_group = int(i.imm[0]), t.mbar = std::uint32_t(w.address(i.op[0], l));
-  if (i.op.size() > 1) {
-    t.mask = std::uint16_t(w.load(i.op[1], l));
-    if (!t.mask) throw Error(Fault::Barrier, "tcgen05.commit to no CTA, at " + symbolise(&i));
-  }
+  t.mask = i.op.size() > 1 ? std::uint16_t(w.load(i.op[1], l)) : std::uint16_t(1u << (t.mbar >> 24));
   w.cta->cluster.tensor->commit(*w.cta, w.thread(l), t, &i);
 }
 
@@ -202,8 +198,8 @@ void set_copy_by_shape(Decoding& d) {
 constexpr Opcode kOpcodes[] = {
     {"tcgen05.alloc", "cta_group::1 cta_group::2 sync aligned shared::cta", "44", nullptr, set_alloc, kAligned},
     {"tcgen05.dealloc", "cta_group::1 cta_group::2 sync aligned", "44", nullptr, set_in_group<deallocate>, kAligned},
-    {"tcgen05.relinquish_alloc_permit", "cta_group::1 cta_group::2 sync aligned", "", nullptr,
-     set_in_group<relinquish>, kAligned},
+    {"tcgen05.relinquish_alloc_permit", "cta_group::1 cta_group::2 sync aligned", "", nullptr, set_in_group<relinquish>,
+     kAligned},
     {"tcgen05.ld.sync.aligned.32x32b", kTransferModifiers, "-", nullptr, set_transfer<false>, kAligned},
     {"tcgen05.st.sync.aligned.32x32b", kTransferModifiers, "-", nullptr, set_transfer<true>, kAligned},
     {"tcgen05.wait::ld.sync.aligned", "", "", nullptr, set<wait_loads>, kAligned},

@@ -59,10 +59,10 @@ namespace {
 void check_in_flight(Warp& w, const Inst& i) {
   const auto use = [&](const Operand& o, auto& self) -> void {
     if (o.kind == Operand::Row && w.in_flight[o.off / 64])
-      throw Error(Fault::Async, std::string(w.in_flight[o.off / 64] == kTensorLoad
-                                                ? "register used before tcgen05.wait::ld"
-                                                : "accumulator used before wgmma.wait_group") +
-                                    ", at " + symbolise(&i));
+      throw Error(Fault::Async,
+                  std::string(w.in_flight[o.off / 64] == kTensorLoad ? "register used before tcgen05.wait::ld"
+                                                                     : "accumulator used before wgmma.wait_group") +
+                      ", at " + symbolise(&i));
     for (const auto& e : o.sub) self(e, self);
   };
   const bool writes_row = !i.op.empty() && i.op[0].kind == Operand::Row;

@@ -12,8 +12,8 @@ __device__ __forceinline__ void mbarrier_arrive(uint32_t bar) {
 }
 __device__ __forceinline__ void mbarrier_wait(uint32_t bar, uint32_t parity) {
   asm volatile(
-      "{\n.reg .pred done;\nWAIT: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n@!done bra WAIT;\n}\n" ::"r"(
-          bar),
+      "{\n.reg .pred done;\nWAIT: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n@!done bra WAIT;\n}\n" ::
+          "r"(bar),
       "r"(parity)
       : "memory");
 }
@@ -25,9 +25,11 @@ __device__ __forceinline__ void cluster_sync() {
 template <int kGroup>
 __device__ __forceinline__ void tensor_alloc(uint32_t to, uint32_t columns) {
   if constexpr (kGroup == 1)
-    asm volatile("tcgen05.alloc.cta_group::1.sync.aligned.shared::cta.b32 [%0], %1;\n" ::"r"(to), "r"(columns) : "memory");
+    asm volatile("tcgen05.alloc.cta_group::1.sync.aligned.shared::cta.b32 [%0], %1;\n" ::"r"(to), "r"(columns)
+                 : "memory");
   else
-    asm volatile("tcgen05.alloc.cta_group::2.sync.aligned.shared::cta.b32 [%0], %1;\n" ::"r"(to), "r"(columns) : "memory");
+    asm volatile("tcgen05.alloc.cta_group::2.sync.aligned.shared::cta.b32 [%0], %1;\n" ::"r"(to), "r"(columns)
+                 : "memory");
 }
 template <int kGroup>
 __device__ __forceinline__ void tensor_dealloc(uint32_t address, uint32_t columns) {
@@ -46,7 +48,9 @@ __device__ __forceinline__ void tensor_relinquish() {
 __device__ __forceinline__ void tensor_fence_before() {
   asm volatile("tcgen05.fence::before_thread_sync;\n" ::: "memory");
 }
-__device__ __forceinline__ void tensor_fence_after() { asm volatile("tcgen05.fence::after_thread_sync;\n" ::: "memory"); }
+__device__ __forceinline__ void tensor_fence_after() {
+  asm volatile("tcgen05.fence::after_thread_sync;\n" ::: "memory");
+}
 __device__ __forceinline__ void tensor_wait_ld() { asm volatile("tcgen05.wait::ld.sync.aligned;\n" ::: "memory"); }
 __device__ __forceinline__ void tensor_wait_st() { asm volatile("tcgen05.wait::st.sync.aligned;\n" ::: "memory"); }
 __device__ __forceinline__ uint32_t tensor_ld_x1(uint32_t address) {
@@ -63,18 +67,19 @@ __device__ __forceinline__ void tensor_commit(uint32_t bar) {
     asm volatile("tcgen05.commit.cta_group::1.mbarrier::arrive::one.shared::cluster.b64 [%0];\n" ::"r"(bar) : "memory");
   else
     asm volatile(
-        "tcgen05.commit.cta_group::2.mbarrier::arrive::one.shared::cluster.multicast::cluster.b64 [%0], %1;\n" ::"r"(bar),
+        "tcgen05.commit.cta_group::2.mbarrier::arrive::one.shared::cluster.multicast::cluster.b64 [%0], %1;\n" ::"r"(
+            bar),
         "h"(uint16_t(3))
         : "memory");
 }
 
 /// tcgen05.mma of one kind; KIND is all that follows the cta_group.
-#define TENSOR_MMA(NAME, GROUP, KIND)                                                                              \
+#define TENSOR_MMA(NAME, GROUP, KIND)                                                                               \
   __device__ __forceinline__ void NAME(uint32_t d, uint64_t a, uint64_t b, uint32_t instruction, bool accumulate) { \
-    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %4, 0;\ntcgen05.mma.cta_group::" GROUP "." KIND                   \
-                 " [%0], %1, %2, %3, p;\n}\n" ::"r"(d),                                                              \
-                 "l"(a), "l"(b), "r"(instruction), "r"(uint32_t(accumulate))                                         \
-                 : "memory");                                                                                        \
+    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %4, 0;\ntcgen05.mma.cta_group::" GROUP "." KIND                  \
+                 " [%0], %1, %2, %3, p;\n}\n" ::"r"(d),                                                             \
+                 "l"(a), "l"(b), "r"(instruction), "r"(uint32_t(accumulate))                                        \
+                 : "memory");                                                                                       \
   }
 TENSOR_MMA(mma_f16, "1", "kind::f16")
 TENSOR_MMA(mma_tf32, "1", "kind::tf32")
@@ -83,13 +88,13 @@ TENSOR_MMA(mma_f16_pair, "2", "kind::f16")
 TENSOR_MMA(mma_f8f6f4_pair, "2", "kind::f8f6f4")
 #undef TENSOR_MMA
 
-#define TENSOR_MMA_SCALED(NAME, GROUP, KIND)                                                                             \
-  __device__ __forceinline__ void NAME(uint32_t d, uint64_t a, uint64_t b, uint32_t instruction, bool accumulate,         \
-                                       uint32_t scale_a, uint32_t scale_b) {                                              \
-    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %4, 0;\ntcgen05.mma.cta_group::" GROUP "." KIND                         \
-                 " [%0], %1, %2, %3, [%5], [%6], p;\n}\n" ::"r"(d),                                                        \
-                 "l"(a), "l"(b), "r"(instruction), "r"(uint32_t(accumulate)), "r"(scale_a), "r"(scale_b)                   \
-                 : "memory");                                                                                              \
+#define TENSOR_MMA_SCALED(NAME, GROUP, KIND)                                                                      \
+  __device__ __forceinline__ void NAME(uint32_t d, uint64_t a, uint64_t b, uint32_t instruction, bool accumulate, \
+                                       uint32_t scale_a, uint32_t scale_b) {                                      \
+    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %4, 0;\ntcgen05.mma.cta_group::" GROUP "." KIND                \
+                 " [%0], %1, %2, %3, [%5], [%6], p;\n}\n" ::"r"(d),                                               \
+                 "l"(a), "l"(b), "r"(instruction), "r"(uint32_t(accumulate)), "r"(scale_a), "r"(scale_b)          \
+                 : "memory");                                                                                     \
   }
 TENSOR_MMA_SCALED(mma_mxf8f6f4, "1", "kind::mxf8f6f4.block_scale.scale_vec::1X")
 TENSOR_MMA_SCALED(mma_mxf4, "1", "kind::mxf4.block_scale.scale_vec::2X")

@@ -11,7 +11,8 @@ __device__ void start_products(const simt::test::Product& p, uint32_t d, Start s
   const uint64_t base = shared_address(image) >> 4 & 0x3fff;
 #pragma unroll 1
   for (int s = 0; s < p.steps; ++s)
-    start(d, p.a + base + uint64_t(s) * p.a_step, p.b + base + uint64_t(s) * p.b_step, p.instruction, s > 0 || p.accumulate);
+    start(d, p.a + base + uint64_t(s) * p.a_step, p.b + base + uint64_t(s) * p.b_step, p.instruction,
+          s > 0 || p.accumulate);
 }
 
 template <int kGroup, class Products>
@@ -56,11 +57,11 @@ __device__ void run(const simt::test::Product& p, const unsigned char* bytes, ui
   if (threadIdx.x < 32) tensor_dealloc<kGroup>(d, 512);
 }
 
-#define PRODUCT(NAME, GROUP, MMA)                                                                                     \
-  extern "C" __global__ void NAME(const simt::test::Product p, const unsigned char* bytes, uint32_t* out) {             \
-    run<GROUP>(p, bytes, out, [&](uint32_t d) {                                                                         \
-      start_products(p, d, [](uint32_t t, uint64_t a, uint64_t b, uint32_t i, bool x) { MMA(t, a, b, i, x); });         \
-    });                                                                                                                 \
+#define PRODUCT(NAME, GROUP, MMA)                                                                               \
+  extern "C" __global__ void NAME(const simt::test::Product p, const unsigned char* bytes, uint32_t* out) {     \
+    run<GROUP>(p, bytes, out, [&](uint32_t d) {                                                                 \
+      start_products(p, d, [](uint32_t t, uint64_t a, uint64_t b, uint32_t i, bool x) { MMA(t, a, b, i, x); }); \
+    });                                                                                                         \
   }
 PRODUCT(product_f16, 1, mma_f16)
 PRODUCT(product_tf32, 1, mma_tf32)
@@ -69,14 +70,17 @@ PRODUCT(product_f16_pair, 2, mma_f16_pair)
 PRODUCT(product_f8f6f4_pair, 2, mma_f8f6f4_pair)
 
 // Scale factors come first, from 128 x 4 tiles at scale_a and scale_b of the image, to columns 256 and 264.
-#define SCALED_PRODUCT(NAME, GROUP, MMA)                                                                                \
-  extern "C" __global__ void NAME(const simt::test::Product p, const unsigned char* bytes, uint32_t* out) {              \
-    run<GROUP>(p, bytes, out, [&](uint32_t d) {                                                                          \
-      const uint64_t tile = (shared_address(image) >> 4 & 0x3fff) | uint64_t(128 >> 4) << 32 | uint64_t(1) << 46;         \
-      tensor_cp_32x128b<GROUP>(d + 256, tile + (p.scale_a >> 4));                                                         \
-      for (int t = 0; t < p.b_scale_tiles; ++t) tensor_cp_32x128b<GROUP>(d + 264 + 4 * t, tile + (p.scale_b >> 4) + 32 * t); \
-      start_products(p, d, [&](uint32_t t, uint64_t a, uint64_t b, uint32_t i, bool x) { MMA(t, a, b, i, x, d + 256, d + 264); }); \
-    });                                                                                                                   \
+#define SCALED_PRODUCT(NAME, GROUP, MMA)                                                                          \
+  extern "C" __global__ void NAME(const simt::test::Product p, const unsigned char* bytes, uint32_t* out) {       \
+    run<GROUP>(p, bytes, out, [&](uint32_t d) {                                                                   \
+      const uint64_t tile = (shared_address(image) >> 4 & 0x3fff) | uint64_t(128 >> 4) << 32 | uint64_t(1) << 46; \
+      tensor_cp_32x128b<GROUP>(d + 256, tile + (p.scale_a >> 4));                                                 \
+      for (int t = 0; t < p.b_scale_tiles; ++t)                                                                   \
+        tensor_cp_32x128b<GROUP>(d + 264 + 4 * t, tile + (p.scale_b >> 4) + 32 * t);                              \
+      start_products(p, d, [&](uint32_t t, uint64_t a, uint64_t b, uint32_t i, bool x) {                          \
+        MMA(t, a, b, i, x, d + 256, d + 264);                                                                     \
+      });                                                                                                         \
+    });                                                                                                           \
   }
 SCALED_PRODUCT(product_mxf8f6f4, 1, mma_mxf8f6f4)
 SCALED_PRODUCT(product_mxf4, 1, mma_mxf4)
@@ -84,9 +88,9 @@ SCALED_PRODUCT(product_mxf4nvf4_2x, 1, mma_mxf4nvf4_2x)
 SCALED_PRODUCT(product_mxf4nvf4, 1, mma_mxf4nvf4)
 SCALED_PRODUCT(product_mxf4nvf4_pair, 2, mma_mxf4nvf4_pair)
 
-#define COPY(NAME, CP)                                                                                        \
-  extern "C" __global__ void NAME(const simt::test::Product p, const unsigned char* bytes, uint32_t* out) {      \
-    run<1>(p, bytes, out, [&](uint32_t d) { CP(d, p.a + (shared_address(image) >> 4 & 0x3fff)); });              \
+#define COPY(NAME, CP)                                                                                      \
+  extern "C" __global__ void NAME(const simt::test::Product p, const unsigned char* bytes, uint32_t* out) { \
+    run<1>(p, bytes, out, [&](uint32_t d) { CP(d, p.a + (shared_address(image) >> 4 & 0x3fff)); });         \
   }
 COPY(copy_32x128b, tensor_cp_32x128b<1>)
 COPY(copy_128x128b, tensor_cp_128x128b)

@@ -54,11 +54,12 @@ __device__ void bring_out(uint32_t d, float* out, uint32_t done, uint32_t draine
   const uint32_t from = d + quarter + (is(Mistake::PastTheAllocation) ? 32 : 0);
   if (is(Mistake::UsedBeforeWait)) {
     uint32_t sum;
-    asm volatile("{\n.reg .b32 r;\ntcgen05.ld.sync.aligned.32x32b.x1.b32 {r}, [%1];\nadd.u32 %0, r, 0;\n"
-                 "tcgen05.wait::ld.sync.aligned;\n}\n"
-                 : "=r"(sum)
-                 : "r"(from)
-                 : "memory");
+    asm volatile(
+        "{\n.reg .b32 r;\ntcgen05.ld.sync.aligned.32x32b.x1.b32 {r}, [%1];\nadd.u32 %0, r, 0;\n"
+        "tcgen05.wait::ld.sync.aligned;\n}\n"
+        : "=r"(sum)
+        : "r"(from)
+        : "memory");
     out[threadIdx.x] = __uint_as_float(sum);
   } else {
     const uint32_t value = tensor_ld_x1(from);
@@ -96,13 +97,12 @@ __device__ void products(float* out) {
   __syncthreads();
   const uint32_t d = is(Mistake::NeverAllocated) ? 0 : allocated;
   const uint64_t broken = is(Mistake::BadSharedDescriptor) ? uint64_t(1) << 46 : 0;
-  const uint32_t instruction = 1u << 4 | 1u << 7 | 1u << 10 | uint32_t(kN / 8) << 17 |
-                               (is(Mistake::BadInstruction) ? 6u : 8u) << 24;
+  const uint32_t instruction =
+      1u << 4 | 1u << 7 | 1u << 10 | uint32_t(kN / 8) << 17 | (is(Mistake::BadInstruction) ? 6u : 8u) << 24;
   if (is(Mistake::StartedByAWarp) ? warp == 4 : threadIdx.x == 128) {
     mma_f16(d, descriptor(a) ^ broken, descriptor(b), instruction, is(Mistake::AddsToNothing));
     if (is(Mistake::AnotherShape)) mma_f16(d, descriptor(a), descriptor(b), instruction ^ 12u << 24, true);  // m = 64
-    if (!is(Mistake::CommittedByAnotherThread) && !is(Mistake::NeverCommitted))
-      tensor_commit<1>(done);
+    if (!is(Mistake::CommittedByAnotherThread) && !is(Mistake::NeverCommitted)) tensor_commit<1>(done);
   }
   if (is(Mistake::CommittedByAnotherThread)) {
     __syncwarp();

@@ -54,8 +54,8 @@ TEST_P(Tcgen05FaultTest, Allocation) {
 
 TEST_P(Tcgen05FaultTest, OrderOfProductsAndLoads) {
   EXPECT_THAT(run("NoWaitForCommit"), AnyOf(StartsWith("data race"), HasSubstr("was never written")));
-  EXPECT_THAT(run("NoFenceAfterCommit"),
-              AllOf(StartsWith("missing tcgen05 fence"), HasSubstr("fence::after_thread_sync"), HasSubstr("faults.cu:")));
+  EXPECT_THAT(run("NoFenceAfterCommit"), AllOf(StartsWith("missing tcgen05 fence"),
+                                               HasSubstr("fence::after_thread_sync"), HasSubstr("faults.cu:")));
   EXPECT_THAT(run("NoFenceBeforeRelease"),
               AllOf(StartsWith("missing tcgen05 fence"), HasSubstr("fence::before_thread_sync")));
   EXPECT_THAT(run("NoFenceAfterDrain"),
@@ -92,10 +92,10 @@ TEST_P(Tcgen05FaultTest, BulkReductionAdds) {
                 encode_tiled(square, 2, 4, dim, stride, box, Swizzle::None, MapFormat::F32)),
             "none");
   for (int r = 0; r < 16; ++r)
-    for (int c = 0; c < 16; ++c)
-      EXPECT_EQ(square[r * 16 + c], 1 + float(r >= 8 && c >= 8 ? (r - 8) * 16 + c - 8 : 0));
-  EXPECT_THAT(run("add_tensor", {1, 1, 1}, {16, 16, 1}, {}, encode_tiled(square, 2, 4, dim, stride, box, Swizzle::None)),
-              StartsWith("unsupported"));
+    for (int c = 0; c < 16; ++c) EXPECT_EQ(square[r * 16 + c], 1 + float(r >= 8 && c >= 8 ? (r - 8) * 16 + c - 8 : 0));
+  EXPECT_THAT(
+      run("add_tensor", {1, 1, 1}, {16, 16, 1}, {}, encode_tiled(square, 2, 4, dim, stride, box, Swizzle::None)),
+      StartsWith("unsupported"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Policies, Tcgen05FaultTest, testing::Values(Async::Lazy, Async::Eager, Async::Random));
