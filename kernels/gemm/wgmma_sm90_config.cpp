@@ -143,28 +143,15 @@ WgmmaSm90Choice choose_wgmma_sm90(const GemmProblem& p, const Target& target) {
     throw std::runtime_error("wgmma_sm90 has no configuration " + p.config + " for this problem; it has " + known);
   }
   WgmmaSm90Choice best = predict_wgmma_sm90(p, target, configs.front());
-  for (const WgmmaSm90Config& config : configs) {
-    const WgmmaSm90Choice choice = predict_wgmma_sm90(p, target, config);
-    const bool more_sliced = config.slices > 1 && best.config.slices == 1;
-    if (choice.clocks < best.clocks * (more_sliced ? 1 - kLeastGainOfSlices : 1)) best = choice;
+  for (const bool sliced : {false, true}) {
+    const double whole = best.clocks * (1 - kLeastGainOfSlices);
+    for (const WgmmaSm90Config& config : configs) {
+      if ((config.slices > 1) != sliced) continue;
+      const WgmmaSm90Choice choice = predict_wgmma_sm90(p, target, config);
+      if (choice.clocks < best.clocks && !(sliced && choice.clocks >= whole)) best = choice;
+    }
   }
   return best;
-}
-
-Support fits_wgmma_sm90(const GemmProblem& p, const Target& target) {
-  if (target.compute_capability != 90) return Support::no("needs compute capability 9.0 (wgmma)");
-  if (target.shared_bytes_per_block < kSharedBytes)
-    return Support::no("needs " + std::to_string(kSharedBytes) + " bytes of shared memory per block");
-  const auto rows = [](std::int64_t elements, DType t) { return elements * std::int64_t(size_bytes(t)) % 16 == 0; };
-  if (!rows(leading_dimension_a(p), p.dtype) || !rows(leading_dimension_b(p), p.dtype) || !rows(p.n, p.output()))
-    return Support::no("bulk copies need rows that are multiples of 16 bytes");
-  if (const std::string reason = reason_extents_unfit(p, 128, 128); !reason.empty()) return {reason};
-  try {
-    choose_wgmma_sm90(p, target);
-  } catch (const std::runtime_error& unknown) {
-    return Support::no(unknown.what());
-  }
-  return Support::yes();
 }
 
 Support supports_wgmma_sm90(const GemmProblem& p, const Target& target) {

@@ -57,6 +57,11 @@ WgmmaSm90OnSimt::WgmmaSm90OnSimt(const GemmProblem& p, int multiprocessors)
     }
 }
 
+void WgmmaSm90OnSimt::use(const WgmmaSm90Config& config) {
+  problem_.config = assay::name(config, problem_.dtype);
+  choice_ = choose_wgmma_sm90(problem_, target_);
+}
+
 std::string WgmmaSm90OnSimt::describe() const {
   return std::string(assay::name(problem_.dtype)) + " " + assay::name(problem_.layout) +
          (problem_.accumulate ? " accumulating " : " ") + std::to_string(problem_.m) + "x" +

@@ -16,6 +16,9 @@ class WgmmaSm90OnSimt {
  public:
   WgmmaSm90OnSimt(const GemmProblem&, int multiprocessors);
 
+  /// From now on by that configuration.
+  void use(const WgmmaSm90Config&);
+
   /// What is wrong with the result, empty where nothing is: elements of d, or counters not left at zero.  Throws
   /// simt::Error at a fault of the machine.
   std::string run(const simt::ptx::Module&, simt::Options);
