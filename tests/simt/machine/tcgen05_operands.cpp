@@ -58,6 +58,11 @@ InstructionDescriptor::InstructionDescriptor(const TensorMma& mma, Site s) {
   }
   if (!valid_shape(m, n, mma.cta_group, scaled))
     bad(format("instruction descriptor: m %d, n %d with cta_group::%d", m, n, mma.cta_group), s);
+  if (b.bits() == 8 && b_mn_major && n % (16 * mma.cta_group))  // PTX ISA, "8bit transpose B"
+    bad(format("instruction descriptor: n %d of an MN-major 8-bit B with cta_group::%d", n, mma.cta_group), s);
+  if (mma.kind == TensorMma::Tf32 && (a_mn_major || b_mn_major))
+    throw Error(Fault::Unsupported,
+                "tcgen05.mma of MN-major tf32 (its swizzle has atoms of 32 bytes), at " + symbolise(s));
   if (packed && (a_mn_major || b_mn_major)) bad("instruction descriptor: 4-bit matrices must be K-major", s);
 }
 
