@@ -154,6 +154,22 @@ WgmmaSm90Choice choose_wgmma_sm90(const GemmProblem& p, const Target& target) {
   return best;
 }
 
+Support fits_wgmma_sm90(const GemmProblem& p, const Target& target) {
+  if (target.compute_capability != 90) return Support::no("needs compute capability 9.0 (wgmma)");
+  if (target.shared_bytes_per_block < kSharedBytes)
+    return Support::no("needs " + std::to_string(kSharedBytes) + " bytes of shared memory per block");
+  const auto rows = [](std::int64_t elements, DType t) { return elements * std::int64_t(size_bytes(t)) % 16 == 0; };
+  if (!rows(leading_dimension_a(p), p.dtype) || !rows(leading_dimension_b(p), p.dtype) || !rows(p.n, p.output()))
+    return Support::no("bulk copies need rows that are multiples of 16 bytes");
+  if (const std::string reason = reason_extents_unfit(p, 128, 128); !reason.empty()) return {reason};
+  try {
+    choose_wgmma_sm90(p, target);
+  } catch (const std::runtime_error& unknown) {
+    return Support::no(unknown.what());
+  }
+  return Support::yes();
+}
+
 Support supports_wgmma_sm90(const GemmProblem& p, const Target& target) {
   if (p.scaling != GemmScaling::none) return Support::no("has no scale factors");
   if (p.dtype == DType::tf32 && p.layout != GemmLayout::tn)
