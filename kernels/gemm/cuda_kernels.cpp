@@ -6,6 +6,9 @@
 namespace assay {
 
 void append_cuda_gemm_kernels(std::vector<GemmKernel>& rows) {
+#if ASSAY_HAS_SM100
+  rows.push_back(tcgen05_sm100_row());
+#endif
 #if ASSAY_HAS_SM90
   rows.push_back(wgmma_sm90_row());
   rows.push_back(wgmma_fp8_sm90_row());
