@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <random>
 
-#include "tests/simt/conformance/driver_api.h"
+#include "tests/simt/conformance/blackwell.h"
 #include "tests/simt/simt.h"
 #include "tests/simt/tensor_map_encoder.h"
 
@@ -171,6 +171,7 @@ int dry_run(const ptx::Module& base, const ptx::Module& hopper) {
       std::printf("FAULT   %s: %s\n", c.name.c_str(), e.what()), ++failed;
     }
   }
+  failed += compare_blackwell(nullptr).failed;
   return failed ? 1 : 0;
 }
 
@@ -180,9 +181,11 @@ int run(bool dry) {
   const ptx::Module base(base_text), hopper(hopper_text);
   if (dry) return dry_run(base, hopper);
   Gpu gpu;
-  const bool has_hopper = gpu.compute_capability() == 90;  // sm_90a code runs on nothing else
-  std::printf("%s, compute capability %d.%d%s\n", gpu.name().c_str(), gpu.compute_capability() / 10,
-              gpu.compute_capability() % 10, has_hopper ? "" : ": the sm_90a cases are left out");
+  const bool has_hopper = gpu.compute_capability() == 90;      // sm_90a code runs on nothing else
+  const bool has_blackwell = gpu.compute_capability() == 100;  // nor sm_100a code
+  std::printf("%s, compute capability %d.%d%s%s\n", gpu.name().c_str(), gpu.compute_capability() / 10,
+              gpu.compute_capability() % 10, has_hopper ? "" : ": the sm_90a cases are left out",
+              has_blackwell ? "" : ": the sm_100a cases are left out");
   const CUmodule base_module = gpu.load(base_text), hopper_module = has_hopper ? gpu.load(hopper_text) : nullptr;
   int failed = 0, ran = 0;
   for (const Case& c : all_cases()) {
@@ -195,6 +198,10 @@ int run(bool dry) {
     } catch (const Error& e) {
       std::printf("FAULT   %s: %s\n", c.name.c_str(), e.what()), ++failed;
     }
+  }
+  if (has_blackwell) {
+    const Tally blackwell = compare_blackwell(&gpu);
+    ran += blackwell.ran, failed += blackwell.failed;
   }
   std::printf("%d instructions compared, %d differ\n", ran, failed);
   return failed ? 1 : 0;

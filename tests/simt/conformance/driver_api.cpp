@@ -71,6 +71,24 @@ void Gpu::launch(CUmodule module, const char* kernel, unsigned threads, void** a
   check(symbol<decltype(cuCtxSynchronize)>("cuCtxSynchronize")(), kernel);
 }
 
+void Gpu::launch_cluster(CUmodule module, const char* kernel, unsigned ctas, unsigned threads, unsigned shared_bytes,
+                         void** arguments) const {
+  CUfunction function;
+  check(symbol<decltype(cuModuleGetFunction)>("cuModuleGetFunction")(&function, module, kernel), kernel);
+  check(symbol<decltype(cuFuncSetAttribute)>("cuFuncSetAttribute")(
+            function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, int(shared_bytes)),
+        kernel);
+  CUlaunchAttribute cluster{};
+  cluster.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
+  cluster.value.clusterDim.x = ctas, cluster.value.clusterDim.y = cluster.value.clusterDim.z = 1;
+  CUlaunchConfig config{};
+  config.gridDimX = ctas, config.gridDimY = config.gridDimZ = 1;
+  config.blockDimX = threads, config.blockDimY = config.blockDimZ = 1;
+  config.sharedMemBytes = shared_bytes, config.attrs = &cluster, config.numAttrs = 1;
+  check(symbol<decltype(cuLaunchKernelEx)>("cuLaunchKernelEx")(&config, function, arguments, nullptr), kernel);
+  check(symbol<decltype(cuCtxSynchronize)>("cuCtxSynchronize")(), kernel);
+}
+
 CUtensorMap Gpu::encode(const void* base, const cuuint64_t* dim, cuuint64_t row_bytes, const cuuint32_t* box,
                         CUtensorMapSwizzle swizzle) const {
   CUtensorMap map;

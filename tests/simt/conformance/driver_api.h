@@ -28,6 +28,9 @@ class Gpu {
   CUdeviceptr upload(const void* data, std::size_t bytes);
   std::vector<std::uint32_t> download(CUdeviceptr, std::size_t words) const;
   void launch(CUmodule, const char* kernel, unsigned threads, void** arguments) const;
+  /// One cluster of `ctas`, with dynamic shared memory.
+  void launch_cluster(CUmodule, const char* kernel, unsigned ctas, unsigned threads, unsigned shared_bytes,
+                      void** arguments) const;
   CUtensorMap encode(const void* base, const cuuint64_t* dim, cuuint64_t row_bytes, const cuuint32_t* box,
                      CUtensorMapSwizzle) const;
 

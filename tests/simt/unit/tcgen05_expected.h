@@ -3,9 +3,11 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
-#include <random>
+#include <string>
 #include <utility>
 #include <vector>
+
+#include "tests/simt/unit/tcgen05_product.h"
 
 namespace simt::test {
 
@@ -88,7 +90,8 @@ inline void put(std::vector<unsigned char>& image, std::pair<int, int> place, in
 
 // ---------------------------------------------------------------- products
 struct Case {
-  const char* kernel;
+  std::string name;
+  const char* kernel;  // of tcgen05.cu
   Format format;
   int m, n, steps;
   int ctas = 1;
@@ -98,45 +101,21 @@ struct Case {
   int scale_vector = 0, scale_byte = 0;
   bool scale_is_e8m0 = false;
 };
+std::vector<Case> layout_cases();
+std::vector<Case> shape_cases();
+std::vector<Case> format_cases();
+std::vector<Case> pair_cases();
+std::vector<Case> scaled_cases();
+
+/// What a case gives to its kernel, and D as it must be, [m][n].
+struct Prepared {
+  Product product;
+  std::vector<unsigned char> image;  // of every CTA
+  std::vector<double> expected;
+};
+Prepared prepare(const Case&);
 
 /// Where element (row, column) of D lies: CTA, lane, column.
-inline std::array<int, 3> result_place(const Case& c, int row, int column) {
-  const int rows = c.m / c.ctas, cta = row / rows, r = row % rows;
-  if (c.m == 64) return {cta, r / 16 * 32 + r % 16, column};
-  if (rows == 64) return {cta, r + (column < c.n / 2 ? 0 : 64), column % (c.n / 2)};
-  return {cta, r, column};
-}
-
-inline std::vector<double> random_numbers(int count, unsigned seed) {
-  static constexpr double kValues[] = {0, 0.5, 1, 1.5, 2, 3, -0.5, -1, -1.5, -2, -3, 4};
-  std::mt19937 generator(seed);
-  std::vector<double> v(static_cast<std::size_t>(count));
-  for (auto& x : v) x = kValues[generator() % (sizeof kValues / sizeof *kValues)];
-  return v;
-}
-
-class ScaleTile {  // 128 x 4 tiles, one after another along the rows
- public:
-  ScaleTile(int rows, const Case& c, unsigned seed) : case_(c), bytes_(std::size_t((rows + 127) / 128 * 512), 0x55) {
-    std::mt19937 generator(seed);
-    values_.resize(std::size_t(rows * c.scale_vector));
-    for (int r = 0; r < rows; ++r)
-      for (int v = 0; v < c.scale_vector; ++v) {
-        const double value = std::ldexp(1.0, int(generator() % 4) - 1);  // 0.5 to 4
-        values_[std::size_t(r * c.scale_vector + v)] = value;
-        bytes_[std::size_t(r / 128 * 512 + r % 32 * 16 + r / 32 % 4 * 4 + c.scale_byte + v)] =
-            static_cast<unsigned char>(c.scale_is_e8m0 ? 127 + std::ilogb(value) : encode(kFp8E4m3, value));
-      }
-  }
-  double of(int row, int k, int depth) const {
-    return case_.scale_vector ? values_[std::size_t(row * case_.scale_vector + k * case_.scale_vector / depth)] : 1;
-  }
-  const std::vector<unsigned char>& bytes() const { return bytes_; }
-
- private:
-  const Case& case_;
-  std::vector<unsigned char> bytes_;
-  std::vector<double> values_;
-};
+std::array<int, 3> result_place(const Case&, int row, int column);
 
 }  // namespace simt::test
