@@ -11,7 +11,7 @@
 namespace simt::conformance {
 namespace {
 
-enum class Fill { Bits, Floats, Bf16, F16, Tf32 };
+enum class Fill { Bits, Floats, Bf16, F16, Tf32, E4m3 };
 using Words = std::vector<std::uint32_t>;
 
 Words make_input(Fill fill, std::size_t words) {
@@ -36,6 +36,11 @@ Words make_input(Fill fill, std::size_t words) {
       case Fill::Tf32:
         x = f32_to_bits(small()) | (generator() & 0x1fff);
         break;  // the low 13 bits are ignored
+      case Fill::E4m3: {  // 0 to 4 and their negatives; as e5m2 0, 0.5, 2, 4 and 8
+        static constexpr std::uint32_t kIntegers[] = {0xc8, 0xc4, 0xc0, 0xb8, 0x00, 0x38, 0x40, 0x44, 0x48};
+        for (int byte = 0; byte < 4; ++byte) x = x << 8 | kIntegers[generator() % 9];
+        break;
+      }
     }
   }
   return v;
@@ -101,6 +106,10 @@ std::vector<Case> all_cases() {
     };
     wgmma("wgmma_k_k", k_major(s), k_major(s)), wgmma("wgmma_k_mn", k_major(s), mn_major(s));
     wgmma("wgmma_mn_k", mn_major(s), k_major(s)), wgmma("wgmma_registers", 0, k_major(s));
+    for (const char* kernel : {"wgmma_e4m3", "wgmma_e5m2_e4m3", "wgmma_e4m3_registers"}) {
+      wgmma(kernel, k_major(s), k_major(s));
+      cases.back().fill = Fill::E4m3;
+    }
   }
   return cases;
 }
