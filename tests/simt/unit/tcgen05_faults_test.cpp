@@ -14,13 +14,14 @@ using testing::StartsWith;
 
 class Tcgen05FaultTest : public testing::TestWithParam<Async> {
  protected:
-  Tcgen05FaultTest() : module_(ptx_text(ASSAY_PTX_DIR, "tcgen05_faults")) {
+  Tcgen05FaultTest() {
     options_.async = GetParam(), options_.heap = &heap_, options_.shuffle_schedule = GetParam() == Async::Random;
   }
   template <class... A>
   std::string run(const char* kernel, Dim3 grid, Dim3 block, Dim3 cluster, const A&... arguments) {
     try {
-      launch(module_.kernel(kernel), {grid, block, 0, cluster}, options_, arguments...);
+      static const ptx::Module module(ptx_text(ASSAY_PTX_DIR, "tcgen05_faults"));  // takes longer to read than to run
+      launch(module.kernel(kernel), {grid, block, 0, cluster}, options_, arguments...);
       return "none";
     } catch (const Error& e) {
       return e.what();
@@ -28,7 +29,6 @@ class Tcgen05FaultTest : public testing::TestWithParam<Async> {
   }
   std::string run(const char* kernel) { return run(kernel, {}, {160, 1, 1}, {}, out_); }
 
-  const ptx::Module module_;
   DeviceHeap heap_;
   Options options_;
   float* out_ = heap_.poisoned<float>(256);
