@@ -127,7 +127,7 @@ struct BlockScaling : Unscaled<BlockScaledInstance<Element, Tile>> {
     constexpr int kColumns = ScalesOfB<I::kN>::kColumns;
 #pragma unroll
     for (int column = 0; column < I::kN; column += kColumns) {
-      const float b_scale = column < columns_of_first ? b_first : b_second;
+      const float b_scale = I::kN == kColumns || column < columns_of_first ? b_first : b_second;
       const float upper = a_scale[0] * b_scale, lower = a_scale[1] * b_scale;  // rows l / 4 and l / 4 + 8
 #pragma unroll
       for (int i = column / 2; i < (column + kColumns) / 2; i += 4) {
