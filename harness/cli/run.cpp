@@ -131,7 +131,7 @@ Selected select_together(const Options& options, const Catalog& workloads, const
                          Communicator& communicator) {
   Selected mine;
   try {
-    mine.suite = select_cases(options.selection, workloads, machine);
+    mine.suite = select_cases(options.selection, workloads, DevicesPresent{machine.gpus()});
     if (mine.suite.cases.empty())
       throw MeasureError(fmt::format("suite '{}' has no case to measure here{}", mine.suite.name,
                                      mine.suite.notes.empty() ? "" : ": " + mine.suite.notes.front()));

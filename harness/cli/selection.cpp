@@ -25,10 +25,10 @@ CLI::Validator not_empty() {
                         "");
 }
 
-Suite select_cases(const Selection& selection, const Catalog& workloads, const Machine& machine) {
+Suite select_cases(const Selection& selection, const Catalog& workloads, const DevicesPresent& devices) {
   std::vector<AxisOverride> overrides;
   for (const auto& text : selection.set) overrides.push_back(parse_override(text));
-  Suite suite = load_suite(selection.suite, workloads, DevicesPresent{machine.gpus()}, overrides);
+  Suite suite = load_suite(selection.suite, workloads, devices, overrides);
   if (selection.filter.empty()) return suite;
   const std::size_t all = suite.cases.size();
   const auto unwanted = [&](const Case& point) {

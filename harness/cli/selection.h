@@ -26,6 +26,6 @@ void add_selection(CLI::App& verb, Selection&);
 CLI::Validator not_empty();
 
 /// InputError where nothing is left.
-Suite select_cases(const Selection&, const Catalog&, const Machine&);
+Suite select_cases(const Selection&, const Catalog&, const DevicesPresent&);
 
 }  // namespace assay

@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 
 #include <set>
+#include <utility>
 
 #include "harness/core/error.h"
+#include "harness/core/units.h"
 #include "harness/runner/runner.h"
 
 namespace assay {
@@ -34,6 +36,31 @@ PlannedCase plan_here(const Case& point, const WorkloadKind& kind, Machine& mach
   return planned;
 }
 
+/// The same for an accelerator that is described.
+PlannedCase plan_there(const Case& point, const WorkloadKind& kind, const Accelerator& accelerator,
+                       const Communicator& communicator) {
+  PlannedCase planned{point, Support::yes(), kind.work(point, communicator.size()), false};
+  if (const auto* kernel = find_kernel(kind, point.kernel)) planned.vendor = kernel->vendor;
+  planned.support = kind.supports(point, target_of(accelerator), communicator);
+  const auto bytes = double(kind.set_bytes(point));
+  if (planned.support.ok() && bytes > accelerator.memory_bytes)
+    planned.support = Support::no(fmt::format("needs {} of buffers, and {} has {}", format_bytes(std::size_t(bytes)),
+                                              accelerator.name, format_bytes(std::size_t(accelerator.memory_bytes))));
+  return planned;
+}
+
+/// The case as its workload means it on `gpus` GPUs, with the workload.
+std::pair<Case, const WorkloadKind*> resolved(const Case& point, const Catalog& catalog, int gpus,
+                                              const Communicator& communicator, std::set<std::string>& ids) {
+  const WorkloadKind* kind = find_workload(catalog, point.workload);
+  if (!kind) throw InputError(fmt::format("{}: there is no workload '{}'", point.id(), point.workload));
+  Case out = point;
+  if (kind->resolve) kind->resolve(out, point.device == Device::gpu ? gpus : communicator.size());
+  if (!ids.insert(out.id()).second)
+    throw InputError(fmt::format("{}: two cases of the suite come to this one on this machine", out.id()));
+  return {std::move(out), kind};
+}
+
 }  // namespace
 
 std::vector<PlannedCase> plan(const Suite& suite, const Catalog& catalog, Machine& machine,
@@ -41,13 +68,8 @@ std::vector<PlannedCase> plan(const Suite& suite, const Catalog& catalog, Machin
   std::vector<PlannedCase> out;
   std::set<std::string> ids;
   for (const auto& point : suite.cases) {
-    const WorkloadKind* kind = find_workload(catalog, point.workload);
-    if (!kind) throw InputError(fmt::format("{}: there is no workload '{}'", point.id(), point.workload));
-    Case resolved = point;
-    if (kind->resolve) kind->resolve(resolved, point.device == Device::gpu ? machine.gpus() : communicator.size());
-    if (!ids.insert(resolved.id()).second)
-      throw InputError(fmt::format("{}: two cases of the suite come to this one on this machine", resolved.id()));
-    out.push_back(plan_here(resolved, *kind, machine, communicator));
+    const auto [here, kind] = resolved(point, catalog, machine.gpus(), communicator, ids);
+    out.push_back(plan_here(here, *kind, machine, communicator));
     if (communicator.size() == 1) continue;
     const auto reasons = communicator.gather(out.back().support.reason);
     for (std::size_t rank = 0; rank < reasons.size(); ++rank)
@@ -55,6 +77,18 @@ std::vector<PlannedCase> plan(const Suite& suite, const Catalog& catalog, Machin
         out.back().support = Support::no(fmt::format("rank {}: {}", rank, reasons[rank]));
         break;
       }
+  }
+  return out;
+}
+
+std::vector<PlannedCase> plan_as(const Accelerator& accelerator, const Suite& suite, const Catalog& catalog,
+                                 Machine& machine, Communicator& communicator) {
+  std::vector<PlannedCase> out;
+  std::set<std::string> ids;
+  for (const auto& point : suite.cases) {
+    const auto [there, kind] = resolved(point, catalog, 1, communicator, ids);
+    out.push_back(point.device == Device::cpu ? plan_here(there, *kind, machine, communicator)
+                                              : plan_there(there, *kind, accelerator, communicator));
   }
   return out;
 }

@@ -8,6 +8,7 @@
 
 #include "harness/communicators/communicator.h"
 #include "harness/record/result.h"
+#include "harness/suite/accelerators.h"
 #include "harness/suite/suite.h"
 
 namespace assay {
@@ -47,6 +48,10 @@ class Machine {
 
 /// Every rank comes to the same plan: what one of them cannot do is skipped by all.
 std::vector<PlannedCase> plan(const Suite&, const Catalog&, Machine&, Communicator&);
+
+/// The same for one accelerator that need not be here: what its kernels say of a target like it.  Cases for the CPU are
+/// for this machine's.
+std::vector<PlannedCase> plan_as(const Accelerator&, const Suite&, const Catalog&, Machine&, Communicator&);
 
 /// Measures every planned case and returns the result, also saved with its journal protocol (rank 0 only; the other
 /// ranks return what they measured themselves).  Once `interrupted` is set on any rank the case at hand is finished and

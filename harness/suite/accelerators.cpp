@@ -7,6 +7,7 @@
 #include "harness/core/error.h"
 #include "harness/suite/embedded.h"
 #include "harness/suite/json_schema.h"
+#include "harness/suite/wording.h"
 
 namespace assay {
 namespace {
@@ -23,16 +24,26 @@ const ordered_json& used_figure(const ordered_json& group, const std::string& pl
   return figures[0];
 }
 
+/// Datasheets name a width where several element types share a rate.
+std::vector<DType> dtypes_named(const std::string& type) {
+  if (type == "fp8") return {DType::e4m3, DType::e5m2};
+  if (type == "fp4") return {DType::e2m1};
+  DType dtype{};
+  return parse_dtype(type, dtype) ? std::vector<DType>{dtype} : std::vector<DType>{};
+}
+
 std::vector<SourcedPeak> read_peaks(const ordered_json& groups, const std::string& source) {
   std::vector<SourcedPeak> peaks;
   for (const auto& [type, group] : groups.items()) {
     const ordered_json& used = used_figure(group, fmt::format("{}: /dense_flops_per_second/{}", source, type));
     SourcedPeak peak;
-    if (!parse_dtype(type, peak.dtype)) continue;  // fp8, fp4: no workload has them yet
     peak.flops_per_second = used["value"];
     peak.source = fmt::format("{}, {}", used["source"].get<std::string>(), used["date"].get<std::string>());
     peak.disputed = group.value("disputed", false);
-    peaks.push_back(std::move(peak));
+    for (const DType dtype : dtypes_named(type)) {
+      peak.dtype = dtype;
+      peaks.push_back(peak);
+    }
   }
   return peaks;
 }
@@ -45,6 +56,12 @@ Accelerator parse_accelerator(const EmbeddedFile& file) {
   out.full_name = json["full_name"];
   out.device_names = json["device_names"].get<std::vector<std::string>>();
   out.compute_capability = json["compute_capability"];
+  const auto optional_figure = [&](const char* key) {
+    return json.contains(key) ? used_figure(json[key], fmt::format("{}: /{}", source, key))["value"].get<double>() : 0;
+  };
+  out.multiprocessors = int(optional_figure("multiprocessors"));
+  out.l2_bytes = optional_figure("l2_bytes");
+  out.shared_bytes_per_block = optional_figure("shared_bytes_per_block");
   out.peaks = read_peaks(json["dense_flops_per_second"], source);
   out.memory_bytes_per_second =
       used_figure(json["memory_bytes_per_second"], source + ": /memory_bytes_per_second")["value"];
@@ -76,6 +93,28 @@ const Accelerator* find_accelerator(std::string_view device_name) {
     for (const auto& name : accelerator.device_names)
       if (name == device_name) return &accelerator;
   return nullptr;
+}
+
+const Accelerator& accelerator_named(std::string_view name) {
+  std::vector<std::string> names;
+  for (const auto& accelerator : accelerators()) {
+    if (accelerator.name == name) return accelerator;
+    names.push_back(accelerator.name);
+  }
+  throw InputError(fmt::format("no accelerator is called '{}'; there are {}{}", printable(name), join(names),
+                               did_you_mean(name, names)));
+}
+
+Target target_of(const Accelerator& accelerator) {
+  if (accelerator.table_only)
+    throw InputError(fmt::format("{} is in tables only: none of the kernels here runs on it", accelerator.full_name));
+  Target target;
+  target.device = Device::gpu;
+  target.compute_capability = accelerator.compute_capability;
+  target.multiprocessors = accelerator.multiprocessors;
+  target.shared_bytes_per_block = std::size_t(accelerator.shared_bytes_per_block);
+  target.l2_bytes = std::size_t(accelerator.l2_bytes);
+  return target;
 }
 
 }  // namespace assay

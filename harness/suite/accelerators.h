@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/common/dtype.h"
+#include "kernels/common/kernel.h"
 
 namespace assay {
 
@@ -21,6 +22,9 @@ struct Accelerator {
   std::string full_name;                  // "NVIDIA H200 SXM"
   std::vector<std::string> device_names;  // as the driver reports them: "NVIDIA H200"
   int compute_capability = 0;             // 90; 0 where it has none
+  int multiprocessors = 0;                // this and the next two: 0 for what is in tables only
+  double l2_bytes = 0;
+  double shared_bytes_per_block = 0;  // of dynamic shared memory, opted into
   std::vector<SourcedPeak> peaks;
   double memory_bytes_per_second = 0;
   double memory_bytes = 0;
@@ -33,5 +37,9 @@ struct Accelerator {
 const std::vector<Accelerator>& accelerators();
 /// By the name the driver reports; null where unknown.
 const Accelerator* find_accelerator(std::string_view device_name);
+/// By its own name ("h200"); InputError naming those there are.
+const Accelerator& accelerator_named(std::string_view name);
+/// What a kernel asks about the place it shall run on.  InputError where nothing of ours runs there.
+Target target_of(const Accelerator&);
 
 }  // namespace assay

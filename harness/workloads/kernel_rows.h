@@ -84,6 +84,10 @@ void use_kernels(WorkloadKind& kind, const std::vector<Row>& kernels, ProblemOf 
   kind.supports = [&kernels, problem_of](const Case& point, const Target& target, const Communicator& communicator) {
     return kernel_supports(kernels, point, problem_of(point), target, communicator);
   };
+  kind.explain = [&kernels, problem_of](const Case& point, const Target& target) {
+    const Row& kernel = kernel_named(kernels, point.kernel);
+    return kernel.explain ? kernel.explain(problem_of(point), target) : std::string();
+  };
   kind.make = [&kernels](const Case& point, WorkloadContext& context) -> std::unique_ptr<Workload> {
     return std::make_unique<Prepared>(point, context, kernel_named(kernels, point.kernel));
   };

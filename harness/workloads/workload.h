@@ -84,6 +84,9 @@ struct WorkloadKind {
   std::function<Work(const Case&, int ranks)> work;
   /// Why this case cannot run on that target, or yes.
   std::function<Support(const Case&, const Target&, const Communicator&)> supports;
+  /// What the kernel would choose there and what it expects of it, in one line; empty where it has no choice.  Null
+  /// where no kernel of the workload has.
+  std::function<std::string(const Case&, const Target&)> explain;
   std::function<std::unique_ptr<Workload>(const Case&, WorkloadContext&)> make;
 };
 
