@@ -97,15 +97,23 @@ class CaseRun {
   }
 
   bool prepare() {
+    bool unsupported = false;
     const std::string failure = agree(communicator_, failure_of([&] {
                                         backend_ = &machine_.backend_for(planned_.point);
                                         context_.emplace(WorkloadContext{*backend_, communicator_});
-                                        workload_ = kind_.make(planned_.point, *context_);
+                                        try {
+                                          workload_ = kind_.make(planned_.point, *context_);
+                                        } catch (const Unsupported&) {
+                                          unsupported = true;
+                                          throw;
+                                        }
                                         launches_.assign(std::size_t(std::max(1, workload_->sets())), 0);
                                         record_.work = workload_->work();
                                         record_.description = workload_->description();
                                       }));
-    return failure.empty() || fail("preparing failed", failure);
+    unsupported = !agree(communicator_, unsupported ? "unsupported" : "").empty();  // on any rank
+    if (unsupported) record_.outcome = {OutcomeKind::skipped, failure};
+    return failure.empty() || (!unsupported && fail("preparing failed", failure));
   }
 
   bool measure(const SamplingRule& rule, const std::atomic<bool>& interrupted) {

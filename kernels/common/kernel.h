@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,12 @@ struct Support {
   bool ok() const { return reason.empty(); }
   static Support yes() { return {}; }
   static Support no(std::string why) { return {std::move(why)}; }
+};
+
+/// Thrown while preparing by a kernel that finds only then that it cannot do the problem: a library that has the last
+/// word on what it supports.  The case is then skipped with this reason, not failed.
+struct Unsupported : std::runtime_error {
+  using std::runtime_error::runtime_error;
 };
 
 /// How a kernel adds up products, which decides how far it may be from the exact result.  fp32 throughout, unless a row

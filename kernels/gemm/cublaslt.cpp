@@ -1,6 +1,9 @@
 // The vendor's GEMM as two rows of the table: what its heuristic picks, and the best of what it proposes.
 #include <algorithm>
 #include <cstdio>
+#include <exception>
+#include <iterator>
+#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -35,12 +38,18 @@ class Event {
   cudaEvent_t event_ = nullptr;
 };
 
-/// Milliseconds per launch of `algorithm`, over `launches` launches that rotate through the buffer sets.
-double time_launches(const CublasLtMatmul& matmul, const cublasLtMatmulAlgo_t& algorithm,
-                     const std::vector<GemmBuffers>& sets, int launches, Stream stream) {
+/// An algorithm and the description it was proposed for.
+struct Proposal {
+  const CublasLtMatmul* matmul;
+  cublasLtMatmulAlgo_t algorithm;
+  void launch(const GemmBuffers& buffers, Stream stream) const { matmul->launch(algorithm, buffers, stream); }
+};
+
+/// Milliseconds per launch, over `launches` launches that rotate through the buffer sets.
+double time_launches(const Proposal& proposal, const std::vector<GemmBuffers>& sets, int launches, Stream stream) {
   Event start, stop;
   start.record(stream);
-  for (int i = 0; i < launches; ++i) matmul.launch(algorithm, sets[static_cast<std::size_t>(i) % sets.size()], stream);
+  for (int i = 0; i < launches; ++i) proposal.launch(sets[static_cast<std::size_t>(i) % sets.size()], stream);
   stop.record(stream);
   return stop.milliseconds_since(start) / launches;
 }
@@ -57,87 +66,137 @@ struct Choice {
 };
 
 /// The proposals that run, each launched once (which loads its code): the library refuses some of its own.
-std::vector<cublasLtMatmulAlgo_t> runnable(const CublasLtMatmul& matmul,
-                                           const std::vector<cublasLtMatmulAlgo_t>& proposals,
-                                           const GemmBuffers& buffers, Stream stream) {
-  std::vector<cublasLtMatmulAlgo_t> out;
-  std::string refusal = "cuBLASLt proposes no algorithm";
-  for (const auto& proposal : proposals) {
+std::vector<Proposal> runnable(const std::vector<Proposal>& proposals, const GemmBuffers& buffers, Stream stream) {
+  std::vector<Proposal> out;
+  std::exception_ptr refusal;
+  for (const Proposal& proposal : proposals) {
     try {
-      matmul.launch(proposal, buffers, stream);
+      proposal.launch(buffers, stream);
       out.push_back(proposal);
-    } catch (const std::runtime_error& error) {
-      refusal = error.what();
+    } catch (const std::runtime_error&) {
+      refusal = std::current_exception();
     }
   }
-  if (out.empty()) throw std::runtime_error(refusal);
+  if (out.empty()) std::rethrow_exception(refusal);
   return out;
 }
 
-/// Times every proposal on the real buffers, with the real beta.  Repeats go round all algorithms, so that a drifting
-/// clock meets all of them alike.
-Choice tune(const CublasLtMatmul& matmul, const std::vector<cublasLtMatmulAlgo_t>& algorithms,
-            const std::vector<GemmBuffers>& sets, Stream stream) {
-  const double once = time_launches(matmul, algorithms[0], sets, 2, stream);
+/// What the heuristic proposes for each description; the last refusal where it has nothing for any.
+std::vector<Proposal> proposals(const std::vector<std::unique_ptr<CublasLtMatmul>>& matmuls, int count) {
+  std::vector<Proposal> out;
+  std::exception_ptr refusal;
+  for (const auto& matmul : matmuls) {
+    try {
+      for (const auto& algorithm : matmul->heuristics(count)) out.push_back({matmul.get(), algorithm});
+    } catch (const Unsupported&) {
+      refusal = std::current_exception();
+    }
+  }
+  if (out.empty()) std::rethrow_exception(refusal);
+  return out;
+}
+
+/// Times every proposal on the real buffers, with the real beta.  Repeats go round all of them, so that a drifting
+/// clock meets all alike.
+Choice tune(const std::vector<Proposal>& all, const std::vector<GemmBuffers>& sets, Stream stream) {
+  const double once = time_launches(all[0], sets, 2, stream);
   const int launches = std::clamp(static_cast<int>(kBatchMilliseconds / std::max(once, 1e-3)), 1, kLargestBatch);
-  std::vector<std::vector<double>> times(algorithms.size());
+  std::vector<std::vector<double>> times(all.size());
   for (int repeat = 0; repeat < kRepeats; ++repeat)
-    for (std::size_t i = 0; i < algorithms.size(); ++i)
-      times[i].push_back(time_launches(matmul, algorithms[i], sets, launches, stream));
+    for (std::size_t i = 0; i < all.size(); ++i) times[i].push_back(time_launches(all[i], sets, launches, stream));
   Choice choice;
   const double first = median(times[0]);
   double best = first * kWorthSwitching;
-  for (std::size_t i = 1; i < algorithms.size(); ++i) {
+  for (std::size_t i = 1; i < all.size(); ++i) {
     const double time = median(times[i]);
     if (time < best) best = time, choice = {i, 1 - time / first};
   }
   return choice;
 }
 
+/// Whether all products may be summed in the tensor core's own few bits: the fastest cuBLASLt has, and what frameworks
+/// use in the forward pass.
+bool has_fast_accumulation(const GemmProblem& problem, const Target& target) {
+  return problem.scaling == GemmScaling::tensor && target.compute_capability < 100;
+}
+
 class CublasLtOperation final : public GemmOperation {
  public:
-  CublasLtOperation(const CublasLtLibrary& lt, const GemmProblem& problem, const std::vector<GemmBuffers>& sets,
-                    Stream stream, bool tuned)
-      : matmul_(lt, problem, sets) {
-    const auto algorithms = runnable(matmul_, matmul_.heuristics(tuned ? kProposals : 1), sets.front(), stream);
-    const Choice choice = tuned ? tune(matmul_, algorithms, sets, stream) : Choice{};
-    algorithm_ = algorithms[choice.index];
-    description_ = matmul_.describe(algorithm_);
+  CublasLtOperation(const CublasLtLibrary& lt, const GemmProblem& problem, const Target& target,
+                    const std::vector<GemmBuffers>& sets, Stream stream, bool tuned) {
+    const bool fast = has_fast_accumulation(problem, target);
+    matmuls_.push_back(std::make_unique<CublasLtMatmul>(lt, problem, sets, fast));
+    if (fast && tuned) matmuls_.push_back(std::make_unique<CublasLtMatmul>(lt, problem, sets, false));
+    const auto all = runnable(proposals(matmuls_, tuned ? kProposals : 1), sets.front(), stream);
+    const Choice choice = tuned ? tune(all, sets, stream) : Choice{};
+    chosen_ = all[choice.index];
+    description_ = chosen_.matmul->describe(chosen_.algorithm);
     if (!tuned) return;
     char note[96];
     std::snprintf(note, sizeof note, "; proposal %zu of %zu tried, %.1f %% less time than the first", choice.index + 1,
-                  algorithms.size(), 100 * choice.gain);
+                  all.size(), 100 * choice.gain);
     description_ += note;
   }
-  void launch(const GemmBuffers& buffers, Stream stream) override { matmul_.launch(algorithm_, buffers, stream); }
+  void launch(const GemmBuffers& buffers, Stream stream) override { chosen_.launch(buffers, stream); }
   std::string description() const override { return description_; }
 
  private:
-  CublasLtMatmul matmul_;
-  cublasLtMatmulAlgo_t algorithm_{};
+  std::vector<std::unique_ptr<CublasLtMatmul>> matmuls_;
+  Proposal chosen_{};
   std::string description_;
 };
+
+/// What scale factors need: of the GPU, and of the library (its version as it numbers itself).
+struct ScalingNeeds {
+  GemmScaling scaling;
+  int compute_capability;
+  std::size_t version;
+};
+constexpr ScalingNeeds kScalingNeeds[] = {
+    {GemmScaling::none, 0, 0},      {GemmScaling::tensor, 89, 0},   {GemmScaling::block, 90, 120900},
+    {GemmScaling::mx, 100, 120800}, {GemmScaling::nv, 100, 120800},
+};
+
+std::string unmet_need(const GemmProblem& problem, const Target& target) {
+  const bool any_gpu = problem.dtype == DType::f32 || problem.dtype == DType::f16;
+  if (!any_gpu && target.compute_capability < 80) return "needs compute capability 8.0 or later for bf16 and tf32";
+  const auto& needs = *std::find_if(std::begin(kScalingNeeds), std::end(kScalingNeeds),
+                                    [&](const ScalingNeeds& row) { return row.scaling == problem.scaling; });
+  if (target.compute_capability < needs.compute_capability)
+    return std::string("cuBLASLt has scaling ") + name(problem.scaling) + " from compute capability " +
+           std::to_string(needs.compute_capability / 10) + "." + std::to_string(needs.compute_capability % 10) + " on";
+  if (problem.scaling == GemmScaling::tensor && problem.layout != GemmLayout::tn && target.compute_capability < 100)
+    return "cuBLASLt multiplies 8-bit operands in layout tn alone before compute capability 10.0";
+  std::string reason;
+  const CublasLtLibrary* lt = cublaslt_library(reason);
+  if (lt && lt->get_version() < needs.version)
+    return std::string("scaling ") + name(problem.scaling) + " needs cuBLASLt " + std::to_string(needs.version) +
+           ", this is " + std::to_string(lt->get_version());
+  return reason;
+}
+
+/// Of 8-bit products on Hopper and Ada.  What "moved to fp32 now and then" means is not documented: it is held to no
+/// more than fast accumulation, the other thing that tuning may choose.
+Accumulation accumulation(const GemmProblem& problem, const Target& target) {
+  if (has_fast_accumulation(problem, target)) return hopper_8_bit_accumulation(0);
+  if (problem.scaling == GemmScaling::block && target.compute_capability < 100) return hopper_8_bit_accumulation(128);
+  return {};
+}
 
 GemmKernel cublaslt_row(const char* row_name, bool tuned) {
   GemmKernel row;
   row.name = row_name;
   row.device = Device::gpu;
   row.vendor = true;
-  row.dtypes = {DType::f32, DType::tf32, DType::bf16, DType::f16};
-  row.supports = [](const GemmProblem& problem, const Target& target) {
-    const bool any_gpu = problem.dtype == DType::f32 || problem.dtype == DType::f16;
-    if (!any_gpu && target.compute_capability < 80)
-      return Support::no("needs compute capability 8.0 or later for bf16 and tf32");
-    std::string reason;
-    cublaslt_library(reason);
-    return Support{reason};
-  };
-  row.prepare = [tuned](const GemmProblem& problem, const Target&, const std::vector<GemmBuffers>& sets,
+  row.dtypes = {DType::f32, DType::tf32, DType::bf16, DType::f16, DType::e4m3, DType::e5m2, DType::e2m1};
+  row.supports = [](const GemmProblem& problem, const Target& target) { return Support{unmet_need(problem, target)}; };
+  row.accumulation = accumulation;
+  row.prepare = [tuned](const GemmProblem& problem, const Target& target, const std::vector<GemmBuffers>& sets,
                         Stream stream) -> std::unique_ptr<GemmOperation> {
     std::string reason;
     const CublasLtLibrary* lt = cublaslt_library(reason);
     if (!lt) throw std::runtime_error(reason);
-    return std::make_unique<CublasLtOperation>(*lt, problem, sets, stream, tuned);
+    return std::make_unique<CublasLtOperation>(*lt, problem, target, sets, stream, tuned);
   };
   return row;
 }

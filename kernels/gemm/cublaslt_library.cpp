@@ -3,6 +3,8 @@
 #include <memory>
 #include <stdexcept>
 
+#include "kernels/common/kernel.h"
+
 namespace assay {
 namespace {
 
@@ -47,7 +49,10 @@ CublasLtLibrary::CublasLtLibrary() : library(candidates()) {
 }
 
 void CublasLtLibrary::check(cublasStatus_t status, const char* call) const {
-  if (status != CUBLAS_STATUS_SUCCESS) throw std::runtime_error(std::string(call) + ": " + status_string(status));
+  if (status == CUBLAS_STATUS_SUCCESS) return;
+  const std::string text = std::string(call) + ": " + status_string(status);
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED) throw Unsupported(text);
+  throw std::runtime_error(text);
 }
 
 const CublasLtLibrary* cublaslt_library(std::string& reason) {

@@ -6,6 +6,10 @@
 
 #include "kernels/common/dynamic_library.h"
 
+// What the headers know: e8m0 and e4m3 factors of blocks since 12.8, fp32 factors of 128 since 12.9.
+#define ASSAY_CUBLASLT_HAS_BLOCK_SCALES (CUBLAS_VER_MAJOR * 100 + CUBLAS_VER_MINOR >= 1208)
+#define ASSAY_CUBLASLT_HAS_128_SCALES (CUBLAS_VER_MAJOR * 100 + CUBLAS_VER_MINOR >= 1209)
+
 namespace assay {
 
 struct CublasLtLibrary {
@@ -29,7 +33,7 @@ struct CublasLtLibrary {
   decltype(&cublasLtMatmulAlgoConfigGetAttribute) config_get;
   decltype(&cublasLtMatmulAlgoCapGetAttribute) capability_get;
 
-  /// Throws std::runtime_error naming `call` unless `status` is success.
+  /// Throws std::runtime_error naming `call` unless `status` is success; Unsupported where the library says that.
   void check(cublasStatus_t status, const char* call) const;
 };
 

@@ -27,4 +27,42 @@ inline CublasLtMapping cublaslt_mapping(const GemmProblem& p) {
   return mapping;
 }
 
+/// How cuBLASLt is told what an operand's factors are (its cublasLtMatmulMatrixScale_t).
+enum class CublasLtScale : std::uint8_t {
+  none,
+  scalar_f32,
+  vector_128_f32,
+  block_128x128_f32,
+  vector_32_e8m0,
+  vector_16_e4m3
+};
+
+/// Of its first operand, our b, and of its second, our a.
+struct CublasLtScales {
+  CublasLtScale first = CublasLtScale::none, second = CublasLtScale::none;
+  const void* first_factors = nullptr;
+  const void* second_factors = nullptr;
+  /// NVFP4's two factors of whole operands have no place of their own: their product goes into alpha.
+  bool tensor_scales_in_alpha = false;
+};
+
+inline CublasLtScales cublaslt_scales(GemmScaling scaling, const GemmBuffers& buffers) {
+  switch (scaling) {
+    case GemmScaling::none:
+      return {};
+    case GemmScaling::tensor:
+      return {CublasLtScale::scalar_f32, CublasLtScale::scalar_f32, buffers.b_tensor_scale, buffers.a_tensor_scale};
+    case GemmScaling::block:
+      return {CublasLtScale::block_128x128_f32, CublasLtScale::vector_128_f32, buffers.b_block_scales,
+              buffers.a_block_scales};
+    case GemmScaling::mx:
+      return {CublasLtScale::vector_32_e8m0, CublasLtScale::vector_32_e8m0, buffers.b_block_scales,
+              buffers.a_block_scales};
+    case GemmScaling::nv:
+      return {CublasLtScale::vector_16_e4m3, CublasLtScale::vector_16_e4m3, buffers.b_block_scales,
+              buffers.a_block_scales, true};
+  }
+  return {};
+}
+
 }  // namespace assay

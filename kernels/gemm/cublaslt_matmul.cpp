@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "kernels/common/cuda_check.h"
+#include "kernels/gemm/gemm_scaling.h"
 
 namespace assay {
 namespace {
@@ -20,6 +21,16 @@ cudaDataType_t cuda_type(DType dtype) {
     case DType::f32:
     case DType::tf32:
       return CUDA_R_32F;
+    case DType::e4m3:
+      return CUDA_R_8F_E4M3;
+    case DType::e5m2:
+      return CUDA_R_8F_E5M2;
+    case DType::e2m1:
+#if ASSAY_CUBLASLT_HAS_BLOCK_SCALES
+      return CUDA_R_4F_E2M1;
+#else
+      break;
+#endif
   }
   throw std::runtime_error("cuBLASLt: unknown element type");
 }
@@ -43,10 +54,16 @@ std::uint32_t common_alignment(const std::vector<GemmBuffers>& sets, Address add
   return static_cast<std::uint32_t>(bits & (~bits + 1));
 }
 
+float from_device(const float* address) {
+  float value = 0;
+  ASSAY_CHECK_CUDA(cudaMemcpy(&value, address, sizeof value, cudaMemcpyDeviceToHost));
+  return value;
+}
+
 }  // namespace
 
 CublasLtMatmul::CublasLtMatmul(const CublasLtLibrary& lt, const GemmProblem& problem,
-                               const std::vector<GemmBuffers>& sets)
+                               const std::vector<GemmBuffers>& sets, bool fast_accumulation)
     : lt_(lt),
       problem_(problem),
       handle_(nullptr, lt.destroy),
@@ -55,27 +72,80 @@ CublasLtMatmul::CublasLtMatmul(const CublasLtLibrary& lt, const GemmProblem& pro
       second_(nullptr, lt.layout_destroy),
       result_(nullptr, lt.layout_destroy),
       preference_(nullptr, lt.preference_destroy),
-      workspace_(nullptr, [](void* device) { cudaFree(device); }) {
+      workspace_(nullptr, [](void* device) { cudaFree(device); }),
+      fast_accumulation_(fast_accumulation) {
   cublasLtHandle_t handle = nullptr;
   lt_.check(lt_.create(&handle), "cublasLtCreate");
   handle_.reset(handle);
 
   const CublasLtMapping mapping = cublaslt_mapping(problem);
-  cublasLtMatmulDesc_t description = nullptr;
-  lt_.check(lt_.desc_create(&description, compute_type(problem.dtype), CUDA_R_32F), "cublasLtMatmulDescCreate");
-  description_.reset(description);
-  const auto set_operation = [&](cublasLtMatmulDescAttributes_t attribute, bool transposed) {
-    const cublasOperation_t operation = transposed ? CUBLAS_OP_T : CUBLAS_OP_N;
-    lt_.check(lt_.desc_set(description, attribute, &operation, sizeof operation), "cublasLtMatmulDescSetAttribute");
-  };
-  set_operation(CUBLASLT_MATMUL_DESC_TRANSA, mapping.first.transposed);
-  set_operation(CUBLASLT_MATMUL_DESC_TRANSB, mapping.second.transposed);
+  make_description(mapping, fast_accumulation);
+  const CublasLtScales scales = cublaslt_scales(problem.scaling, sets.front());
+  set_scale_modes(scales);
+  set_scale_pointers(scales);  // the heuristic may look whether there are any
+  if (scales.tensor_scales_in_alpha)
+    alpha_ = from_device(sets.front().a_tensor_scale) * from_device(sets.front().b_tensor_scale);
 
-  first_ = make_layout(cuda_type(problem.dtype), mapping.first);
-  second_ = make_layout(cuda_type(problem.dtype), mapping.second);
+  first_ = make_layout(cuda_type(problem.b_dtype()), mapping.first);
+  second_ = make_layout(cuda_type(problem.a_dtype()), mapping.second);
   result_ = make_layout(cuda_type(problem.output()), mapping.result);
   make_preference(problem, sets);
   workspace_.reset(allocate(kWorkspaceBytes));
+}
+
+void CublasLtMatmul::make_description(const CublasLtMapping& mapping, bool fast_accumulation) {
+  cublasLtMatmulDesc_t description = nullptr;
+  lt_.check(lt_.desc_create(&description, compute_type(problem_.dtype), CUDA_R_32F), "cublasLtMatmulDescCreate");
+  description_.reset(description);
+  const auto operation = [](bool transposed) { return transposed ? CUBLAS_OP_T : CUBLAS_OP_N; };
+  set(CUBLASLT_MATMUL_DESC_TRANSA, operation(mapping.first.transposed));
+  set(CUBLASLT_MATMUL_DESC_TRANSB, operation(mapping.second.transposed));
+  if (fast_accumulation) set(CUBLASLT_MATMUL_DESC_FAST_ACCUM, std::int8_t{1});
+}
+
+#if ASSAY_CUBLASLT_HAS_BLOCK_SCALES
+namespace {
+
+cublasLtMatmulMatrixScale_t scale_mode(CublasLtScale scale) {
+  switch (scale) {
+    case CublasLtScale::none:
+    case CublasLtScale::scalar_f32:
+      return CUBLASLT_MATMUL_MATRIX_SCALE_SCALAR_32F;
+    case CublasLtScale::vector_32_e8m0:
+      return CUBLASLT_MATMUL_MATRIX_SCALE_VEC32_UE8M0;
+    case CublasLtScale::vector_16_e4m3:
+      return CUBLASLT_MATMUL_MATRIX_SCALE_VEC16_UE4M3;
+#if ASSAY_CUBLASLT_HAS_128_SCALES
+    case CublasLtScale::vector_128_f32:
+      return CUBLASLT_MATMUL_MATRIX_SCALE_VEC128_32F;
+    case CublasLtScale::block_128x128_f32:
+      return CUBLASLT_MATMUL_MATRIX_SCALE_BLK128x128_32F;
+#else
+    case CublasLtScale::vector_128_f32:
+    case CublasLtScale::block_128x128_f32:
+      break;
+#endif
+  }
+  throw Unsupported("this build's cuBLASLt headers have no such scale factors");
+}
+
+}  // namespace
+
+void CublasLtMatmul::set_scale_modes(const CublasLtScales& scales) {
+  if (!has_block_scales(problem_.scaling)) return;  // scalars are the default
+  set(CUBLASLT_MATMUL_DESC_A_SCALE_MODE, scale_mode(scales.first));
+  set(CUBLASLT_MATMUL_DESC_B_SCALE_MODE, scale_mode(scales.second));
+}
+#else
+void CublasLtMatmul::set_scale_modes(const CublasLtScales&) {
+  if (has_block_scales(problem_.scaling))
+    throw Unsupported("this build's cuBLASLt headers have no block scale factors");
+}
+#endif
+
+void CublasLtMatmul::set_scale_pointers(const CublasLtScales& scales) const {
+  if (scales.first_factors) set(CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, scales.first_factors);
+  if (scales.second_factors) set(CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, scales.second_factors);
 }
 
 CublasLtMatmul::Owned<cublasLtMatrixLayout_t> CublasLtMatmul::make_layout(cudaDataType_t type,
@@ -119,13 +189,14 @@ std::vector<cublasLtMatmulAlgo_t> CublasLtMatmul::heuristics(int count) const {
     if (result.state == CUBLAS_STATUS_SUCCESS && !(problem_.dtype == DType::f32 && rounds_inputs(result.algo)))
       algorithms.push_back(result.algo);
   }
-  if (algorithms.empty()) throw std::runtime_error("cuBLASLt has no algorithm for this problem");
+  if (algorithms.empty()) throw Unsupported("cuBLASLt has no algorithm for this problem");
   return algorithms;
 }
 
 void CublasLtMatmul::launch(const cublasLtMatmulAlgo_t& algorithm, const GemmBuffers& buffers, Stream stream) const {
-  const float alpha = 1, beta = problem_.accumulates() ? 1 : 0;
-  lt_.check(lt_.matmul(handle_.get(), description_.get(), &alpha, buffers.b, first_.get(), buffers.a, second_.get(),
+  const float beta = problem_.accumulates() ? 1 : 0;
+  set_scale_pointers(cublaslt_scales(problem_.scaling, buffers));
+  lt_.check(lt_.matmul(handle_.get(), description_.get(), &alpha_, buffers.b, first_.get(), buffers.a, second_.get(),
                        &beta, buffers.d, result_.get(), buffers.d, result_.get(), &algorithm, workspace_.get(),
                        kWorkspaceBytes, stream),
             "cublasLtMatmul");
@@ -164,6 +235,9 @@ std::string CublasLtMatmul::describe(const cublasLtMatmulAlgo_t& algorithm) cons
   for (const Field& field : kFields)
     if (const auto value = config(algorithm, field.attribute))
       text += std::string(", ") + field.name + " " + std::to_string(*value);
+  if (problem_.scaling == GemmScaling::tensor)
+    text += fast_accumulation_ ? ", fast accumulation" : ", accumulation moved to fp32";
+  if (problem_.scaling == GemmScaling::nv) text += ", tensor scales read once, into alpha";
   return text;
 }
 

@@ -65,6 +65,10 @@ TEST(RunCase, CallsAnErrorFailedWithItsText) {
             (Outcome{OutcomeKind::failed, "checking failed: the planted check fails"}));
 }
 
+TEST(RunCase, SkipsWhatALibraryRefusesWhenAsked) {
+  EXPECT_EQ(record_of("library_refuses").outcome, (Outcome{OutcomeKind::skipped, "the library has nothing for this"}));
+}
+
 TEST(RunCase, NeverPassesWhatWasNotCompared) {
   const Record record = record_of("checks_nothing");
   EXPECT_EQ(record.outcome.kind, OutcomeKind::failed);

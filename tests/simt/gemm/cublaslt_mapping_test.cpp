@@ -37,5 +37,34 @@ TEST(CublasLtMapping, MultipliesTheElementsTheContractNames) {
   }
 }
 
+// cuBLASLt's first operand is our b: so are its factors.
+TEST(CublasLtScales, FollowTheOperandsThatChangePlaces) {
+  const float a_tensor = 1, b_tensor = 2;
+  const char a_blocks = 3, b_blocks = 4;
+  const GemmBuffers buffers{nullptr, nullptr, nullptr, &a_tensor, &b_tensor, &a_blocks, &b_blocks};
+  const struct {
+    GemmScaling scaling;
+    CublasLtScale first, second;
+    const void* first_factors;
+    const void* second_factors;
+    bool in_alpha;
+  } expected[] = {
+      {GemmScaling::none, CublasLtScale::none, CublasLtScale::none, nullptr, nullptr, false},
+      {GemmScaling::tensor, CublasLtScale::scalar_f32, CublasLtScale::scalar_f32, &b_tensor, &a_tensor, false},
+      {GemmScaling::block, CublasLtScale::block_128x128_f32, CublasLtScale::vector_128_f32, &b_blocks, &a_blocks,
+       false},
+      {GemmScaling::mx, CublasLtScale::vector_32_e8m0, CublasLtScale::vector_32_e8m0, &b_blocks, &a_blocks, false},
+      {GemmScaling::nv, CublasLtScale::vector_16_e4m3, CublasLtScale::vector_16_e4m3, &b_blocks, &a_blocks, true},
+  };
+  for (const auto& e : expected) {
+    const CublasLtScales scales = cublaslt_scales(e.scaling, buffers);
+    EXPECT_EQ(scales.first, e.first) << name(e.scaling);
+    EXPECT_EQ(scales.second, e.second) << name(e.scaling);
+    EXPECT_EQ(scales.first_factors, e.first_factors) << name(e.scaling);
+    EXPECT_EQ(scales.second_factors, e.second_factors) << name(e.scaling);
+    EXPECT_EQ(scales.tensor_scales_in_alpha, e.in_alpha) << name(e.scaling);
+  }
+}
+
 }  // namespace
 }  // namespace assay
