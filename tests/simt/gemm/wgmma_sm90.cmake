@@ -8,3 +8,4 @@ add_executable(wgmma_sm90_probe wgmma_sm90_probe.cpp)
 target_link_libraries(wgmma_sm90_probe PRIVATE assay_wgmma_sm90_on_simt)
 assay_simt_test(simt_wgmma_sm90_test SOURCES wgmma_sm90_test.cpp LINK assay_wgmma_sm90_on_simt
                 PTX wgmma_bf16_sm90 wgmma_f16_sm90 wgmma_tf32_sm90 TIMEOUT 600)
+assay_mutants(simt_wgmma_sm90_mutants wgmma_sm90_mutants.py)
