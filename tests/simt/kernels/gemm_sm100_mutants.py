@@ -102,5 +102,5 @@ MUTANTS = [
 
 if __name__ == "__main__":
     mutants.main([Suite(source=KERNEL, arch="100a", ptx="gemm_sm100", mutants=MUTANTS,
-                        test=["tests/simt/kernels/simt_kernels_gemm_test",
+                        test=["tests/simt/kernels/simt_kernels_sm100_test",
                               "--gtest_filter=*gemm_sm100_*264x520x456"])])
