@@ -57,12 +57,7 @@ struct BlockScaledInstance : Fp8Instance<Element, Tile> {
   struct Stage : Base::Stage {
     float a_scales[Tile::kM];
   };
-  struct Shared {
-    Stage stage[Tile::kStages];
-    alignas(1024) unsigned char staging[kConsumers][2][kStagingBytes];
-    std::uint64_t full[Tile::kStages], empty[Tile::kStages];
-    std::uint32_t slices_before[kConsumers];
-  };
+  using Shared = SharedMemory<Stage, Tile::kStages>;
   static constexpr std::uint32_t kStageBytes = Base::kStageBytes + Tile::kM * sizeof(float);
 };
 
@@ -141,8 +136,6 @@ struct BlockScaling : Unscaled<BlockScaledInstance<Element, Tile>> {
 };
 
 // ---- the kernel ---------------------------------------------------------------------------------------------------
-using Tile128x128Block = Tile<128, 128, 5>;  // factors leave room for one stage fewer
-
 template <template <class, class> class Scaling, class Element, class Tile>
 __global__ void __launch_bounds__(kThreads, 1) wgmma_fp8_sm90(const __grid_constant__ WgmmaFp8Sm90Params p) {
   using S = Scaling<Element, Tile>;
