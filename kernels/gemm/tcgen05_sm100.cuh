@@ -87,6 +87,7 @@ __device__ __forceinline__ void load_operand(std::uint32_t shared, const CUtenso
                                              const Tcgen05OperandParams& operand, std::uint32_t barrier, int row,
                                              int k) {
   if (operand.panels == 0) load_box<kCtas>(shared, map, barrier, k, row);
+#pragma unroll 1  // one to four turns: not worth the code
   for (int i = 0; i < operand.panels; ++i)
     load_box<kCtas>(shared + i * operand.panel_bytes, map, barrier, row + i * operand.panel_elements, k);
 }
@@ -102,7 +103,7 @@ __device__ __forceinline__ void load_tiles(const Tcgen05Sm100Params& p, Tcgen05S
     const int row_b = work.column * Shape::kTileN + rank * Shape::kRowsB;
     for (int k_tile = work.k_begin; k_tile < work.k_end; ++k_tile, pipe.advance()) {
       const int s = pipe.stage;
-      ptx::mbarrier_wait_cluster(shared_address(&shared.empty[s]), pipe.parity ^ 1);
+      ptx::mbarrier_wait(shared_address(&shared.empty[s]), pipe.parity ^ 1);
       // The leader's barrier counts the bytes of both CTAs; the peer's may land before they are expected.
       std::uint32_t full = shared_address(&shared.full[s]);
       if (rank == 0) ptx::mbarrier_arrive_expect_tx(full, Shape::kStageBytes * Shape::kCtas);
@@ -119,7 +120,7 @@ __device__ __forceinline__ void load_tiles(const Tcgen05Sm100Params& p, Tcgen05S
   }
   // Every release must have arrived before this CTA may end: the leader signals its peer's barriers too.
   for (int s = 0; s < Shape::kStages; ++s, pipe.advance())
-    ptx::mbarrier_wait_cluster(shared_address(&shared.empty[pipe.stage]), pipe.parity ^ 1);
+    ptx::mbarrier_wait(shared_address(&shared.empty[pipe.stage]), pipe.parity ^ 1);
 }
 
 // ---- multiplication -----------------------------------------------------------------------------------------------
@@ -170,7 +171,7 @@ __device__ __forceinline__ std::uint32_t scale_slot(Tcgen05Shared<Shape>& shared
                                                     int stage, int step, PipelineState<Shape::kStages>& previous) {
   if constexpr (Shape::kSlotPerStage) return tensor_memory + Shape::kScaleAt + stage * Shape::kScaleColumns;
   if (step >= Shape::kScaleSlots) {
-    ptx::mbarrier_wait_cluster(shared_address(&shared.empty[previous.stage]), previous.parity);
+    ptx::mbarrier_wait(shared_address(&shared.empty[previous.stage]), previous.parity);
     previous.advance();
   }
   return tensor_memory + Shape::kScaleAt + step % Shape::kScaleSlots * Shape::kScaleColumns;
@@ -186,6 +187,8 @@ __device__ __forceinline__ void multiply_tiles(const Tcgen05Sm100Params& p, Tcge
     const Tcgen05Work work = tcgen05_work(p, item);
     const int buffer = tile % 2;
     if (tile >= Shape::kAccumulatorLag) {  // the fence after each stage's wait serves this one too
+      // At cluster scope, since the peer's threads arrive here.  Waits for bulk copies and commits do without: it costs
+      // an invalidation of L1 each.
       const int released = tile - Shape::kAccumulatorLag;
       ptx::mbarrier_wait_cluster(shared_address(&shared.accumulator_empty[released % 2]), released / 2 % 2);
     }
@@ -194,7 +197,7 @@ __device__ __forceinline__ void multiply_tiles(const Tcgen05Sm100Params& p, Tcge
       std::uint32_t scales = 0;
       if constexpr (Kind::kScaleTiles > 0)
         scales = scale_slot<Shape>(shared, tensor_memory, pipe.stage, step, previous);
-      ptx::mbarrier_wait_cluster(shared_address(&shared.full[pipe.stage]), pipe.parity);
+      ptx::mbarrier_wait(shared_address(&shared.full[pipe.stage]), pipe.parity);
       ptx::tcgen05_fence_after_thread_sync();
       if constexpr (Kind::kScaleTiles > 0) copy_scales<Kind, Shape>(shared, pipe.stage, scales);
       multiply_stage<Kind, Shape>(p, shared, pipe.stage, d, scales, k_tile == work.k_begin);
@@ -257,7 +260,7 @@ __device__ __forceinline__ void store_tiles(const Tcgen05Sm100Params& p, Tcgen05
     const int buffer = tile % 2;
     const std::uint32_t source =
         tensor_memory + (quarter * 32 << 16) + buffer * Shape::kSecondAccumulator;  // lanes, columns
-    ptx::mbarrier_wait_cluster(shared_address(&shared.accumulator_full[buffer]), tile / 2 % 2);
+    ptx::mbarrier_wait(shared_address(&shared.accumulator_full[buffer]), tile / 2 % 2);
     ptx::tcgen05_fence_after_thread_sync();
     for (int i = 0; i < kChunks; ++i) {
       // The columns that the accumulators share are the first's last and the second's first.

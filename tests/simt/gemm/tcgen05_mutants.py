@@ -25,11 +25,11 @@ def suite(probe, run, planted):
 PAIR = [
     # ring
     ("tile multiplied before it has landed", KERNEL,
-     "      ptx::mbarrier_wait_cluster(shared_address(&shared.full[pipe.stage]), pipe.parity);\n", "", HAZARD, 1),
+     "      ptx::mbarrier_wait(shared_address(&shared.full[pipe.stage]), pipe.parity);\n", "", HAZARD, 1),
     ("producer waits for the wrong parity", KERNEL, "shared_address(&shared.empty[s]), pipe.parity ^ 1)",
      "shared_address(&shared.empty[s]), pipe.parity)", DEADLOCK),
     ("stage refilled without waiting", KERNEL,
-     "      ptx::mbarrier_wait_cluster(shared_address(&shared.empty[s]), pipe.parity ^ 1);\n", "", "any", 1),
+     "      ptx::mbarrier_wait(shared_address(&shared.empty[s]), pipe.parity ^ 1);\n", "", "any", 1),
     ("stage released before it is multiplied", KERNEL, "      multiply_stage<Kind, Shape>(",
      "      ptx::tcgen05_commit<Shape::kCtas>(shared_address(&shared.empty[pipe.stage]));\n"
      "      multiply_stage<Kind, Shape>(", "any"),
@@ -61,7 +61,7 @@ PAIR = [
     ("wrong parity of the released accumulator", KERNEL, "released % 2]), released / 2 % 2)",
      "released % 2]), released % 2)", "any"),
     ("epilogue before the tile is finished", KERNEL,
-     "    ptx::mbarrier_wait_cluster(shared_address(&shared.accumulator_full[buffer]), tile / 2 % 2);\n", "", "any"),
+     "    ptx::mbarrier_wait(shared_address(&shared.accumulator_full[buffer]), tile / 2 % 2);\n", "", "any"),
     ("wrong parity of the finished accumulator", KERNEL, "shared.accumulator_full[buffer]), tile / 2 % 2)",
      "shared.accumulator_full[buffer]), tile % 2)", "any"),
     ("one accumulator for two tiles", KERNEL, "const std::uint32_t d = tensor_memory + buffer * Shape::kSecondAccumulator",
@@ -121,7 +121,7 @@ PAIR = [
 # Single CTAs: the same barriers without a cluster.
 SINGLE = [
     ("tile multiplied before it has landed", KERNEL,
-     "      ptx::mbarrier_wait_cluster(shared_address(&shared.full[pipe.stage]), pipe.parity);\n", "", HAZARD),
+     "      ptx::mbarrier_wait(shared_address(&shared.full[pipe.stage]), pipe.parity);\n", "", HAZARD),
     ("no barrier after the allocation", KERNEL,
      "  group_sync<kCtas>();  // barriers and tensor memory of both are ready\n", "", "any"),
     ("accumulator released after its first chunk", KERNEL, "if (i + 1 == kChunksToRelease)", "if (i == 0)", HAZARD),
@@ -168,7 +168,7 @@ MX = [
 
 NV = [
     ("factors overwritten while they are read", KERNEL,
-     "    ptx::mbarrier_wait_cluster(shared_address(&shared.empty[previous.stage]), previous.parity);\n", "", RACE, 1),
+     "    ptx::mbarrier_wait(shared_address(&shared.empty[previous.stage]), previous.parity);\n", "", RACE, 1),
     ("waits for the wrong stage's end", KERNEL, "    previous.advance();\n", "", "any"),
     ("three slots of factors where two are free", KERNEL, "step % Shape::kScaleSlots", "step % 3", "any"),
     ("accumulator released one chunk early", KERNEL, "if (i + 1 == kChunksToRelease)", "if (i + 2 == kChunksToRelease)",
