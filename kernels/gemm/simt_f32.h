@@ -9,8 +9,8 @@ namespace assay {
 
 /// Shared by the kernel and its launch plan.
 struct SimtF32Shape {
-  static constexpr int kTileM = 128, kTileN = 128, kTileK = 8;
-  static constexpr int kThreads = 256;
+  static constexpr int kTileM = 128, kTileN = 128, kTileK = 16;
+  static constexpr int kThreads = 128;
 };
 
 /// One compiled kernel.  `vectors`: rows of a and b start on 16-byte boundaries.

@@ -16,7 +16,7 @@ struct Extents {
   std::int64_t m, n, k;
 };
 
-// Tiles are 128 x 256 x (32 or 16) in four stages, and 128 x 128 x 8 in two buffers.
+// Tiles are 128 x 256 x (32 or 16) in four stages, and 128 x 128 x 16 in two buffers.
 constexpr Extents kShapes[] = {
     {1, 1, 1},                         // one element
     {1, 300, 64},    {131, 1, 33},     // a single row, a single column
