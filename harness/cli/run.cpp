@@ -11,9 +11,11 @@
 #include "harness/cli/terminal.h"
 #include "harness/core/error.h"
 #include "harness/core/file.h"
+#include "harness/publish/fastest.h"
 #include "harness/publish/table.h"
 #include "harness/record/provenance.h"
 #include "harness/runner/progress.h"
+#include "harness/runner/search.h"
 
 namespace assay {
 namespace {
@@ -84,20 +86,24 @@ ExitCode exit_code_of(const Result& result) {
   return broken || count(OutcomeKind::ok) == 0 || !result.complete ? ExitCode::could_not_measure : ExitCode::ok;
 }
 
-void publish(const Result& result, const fs::path& out) {
+/// `out` is where this result is, `run_out` the --out of the run it belongs to: the same, but in a search's first
+/// round.
+void publish(const Result& result, const Suite& suite, const fs::path& out, const fs::path& run_out) {
   const auto rows = table_rows({result});
+  const std::string fastest =
+      suite.search ? "\n" + to_fastest(rows, suite.search->workload, published_matmul_rates()) : std::string();
   fs::path markdown = out, google = out;
   markdown += ".md";
   google.replace_extension(".gbench.json");
-  write_file_atomically(markdown, to_markdown(rows));
+  write_file_atomically(markdown, to_markdown(rows) + fastest);
   write_file_atomically(google, to_google_benchmark(result));
-  print(to_console(rows, terminal_columns()));
+  print(to_console(rows, terminal_columns()) + fastest);
   print(fmt::format("\nresult: {}\ntable: {}\nfor Google Benchmark's compare.py: {}\n", out.string(), markdown.string(),
                     google.string()));
   if (!result.complete)
     print(
         fmt::format("interrupted: {} cases are there; the rest: assay run with the same arguments, --out {} --resume\n",
-                    result.records.size(), out.string()));
+                    result.records.size(), run_out.string()));
 }
 
 /// All that the ranks must agree on: with other cases they would wait for each other for ever, with other seeds they
@@ -151,22 +157,68 @@ Selected select_together(const Options& options, const Catalog& workloads, const
   return mine;
 }
 
+/// What every round of a run has in common.
+struct Measuring {
+  const Catalog& workloads;
+  Machine& machine;
+  Communicator& communicator;
+  RunOptions options;
+  bool quiet = false;
+};
+
+Result measure_round(const Suite& suite, Measuring& with) {
+  const auto planned = plan(suite, with.workloads, with.machine, with.communicator);
+  Progress progress(stderr, with.quiet || !with.communicator.is_root());
+  return run(suite, with.workloads, planned, with.machine, with.communicator, with.options, progress, signalled);
+}
+
+/// What a search's second round is, empty where its first was interrupted; and what the first has to say for itself: a
+/// kernel that was wrong in it is wrong, finalist or not.
+struct Narrowed {
+  std::optional<Suite> suite;
+  ExitCode code = ExitCode::ok;
+};
+
+Narrowed narrow_down(const Suite& suite, Measuring& with) {
+  if (with.communicator.size() > 1)
+    throw InputError(fmt::format("suite '{}' is a search: run it without an MPI launcher", suite.name));
+  const fs::path run_out = with.options.out;
+  if (std::error_code ignored; !with.options.resume && fs::exists(run_out, ignored))  // before minutes are spent on it
+    throw InputError(run_out.string() + ": is there already and is never overwritten; choose another --out");
+  with.options.out = first_round_path(run_out);
+  const Suite round = first_round(suite);
+  const Result first = measure_round(round, with);
+  const ExitCode code = exit_code_of(first);
+  if (code == ExitCode::ok)
+    print(fmt::format("first round: {} cases, {}\n\n", first.records.size(), with.options.out.string()));
+  else
+    publish(first, round, with.options.out, run_out);
+  with.options.out = run_out;
+  return {first.complete ? std::optional(second_round(suite, first)) : std::nullopt, code};
+}
+
 int measure(const Options& options, const std::vector<std::string>& arguments, const Suite& suite,
             const Catalog& workloads, Machine& machine, Communicator& communicator) {
-  RunOptions run_options{
-      options.out.empty() ? default_path(options.selection.suite) : fs::path(options.out), options.resume, {"assay"}};
-  run_options.command.insert(run_options.command.end(), arguments.begin(), arguments.end());
-  if (communicator.is_root()) make_folder_of(run_options.out);
-  const auto planned = plan(suite, workloads, machine, communicator);
-  Progress progress(stderr, options.quiet || !communicator.is_root());
+  Measuring with{
+      workloads,
+      machine,
+      communicator,
+      {options.out.empty() ? default_path(options.selection.suite) : fs::path(options.out), options.resume, {"assay"}},
+      options.quiet};
+  with.options.command.insert(with.options.command.end(), arguments.begin(), arguments.end());
+  if (communicator.is_root()) make_folder_of(with.options.out);
   const EndOnSignal end_on_signal;
-  const Result result = run(suite, workloads, planned, machine, communicator, run_options, progress, signalled);
+  const Narrowed last = suite.search ? narrow_down(suite, with) : Narrowed{suite, ExitCode::ok};
+  if (!last.suite) return int(last.code);
+  const Result result = measure_round(*last.suite, with);
   if (communicator.is_root()) {
-    publish(result, run_options.out);
+    publish(result, suite, with.options.out, with.options.out);
     for (const auto& note : suite.notes) print("left out: " + note + "\n");
   }
   // Rank 0 holds what an earlier run finished, too.
-  return int(communicator.broadcast(double(int(exit_code_of(result)))));
+  const ExitCode code = exit_code_of(result);
+  const bool first_round_counts = last.code == ExitCode::wrong_numbers || code == ExitCode::ok;
+  return int(communicator.broadcast(double(int(first_round_counts && last.code != ExitCode::ok ? last.code : code))));
 }
 
 }  // namespace

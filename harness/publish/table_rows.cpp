@@ -37,10 +37,12 @@ std::string joined(const std::vector<std::string>& words) {
   return out;
 }
 
-/// Everything of a case but who computes it: two records with the same point may be compared.
+/// Everything of a case but who computes it, and in which configuration of its own: two records with the same point may
+/// be compared.
 std::string point_without_kernel(const Case& point) {
   Case anonymous = point;
   anonymous.kernel.clear();
+  std::erase_if(anonymous.axes, [](const CaseAxis& axis) { return axis.name == "config"; });
   return anonymous.id();
 }
 

@@ -19,7 +19,7 @@ using nlohmann::ordered_json;
 constexpr std::size_t kMaxSuiteBytes = 16 << 20;  // ours are a few KB
 
 /// Reads what is given over the default; the schema has checked the types.
-SamplingRule read_sampling(const ordered_json& json, const std::string& source) {
+SamplingRule read_sampling(const ordered_json& json, const std::string& source, const char* pointer) {
   SamplingRule rule;
   rule.min_samples = json.value("min_samples", rule.min_samples);
   rule.max_samples = json.value("max_samples", rule.max_samples);
@@ -29,8 +29,21 @@ SamplingRule read_sampling(const ordered_json& json, const std::string& source) 
   rule.warmup_seconds = json.value("warmup_seconds", rule.warmup_seconds);
   rule.sustained_seconds = json.value("sustained_seconds", rule.sustained_seconds);
   if (rule.min_samples > rule.max_samples)
-    throw InputError(fmt::format("{}: /sampling/min_samples: is {}, expected at most max_samples, which is {}", source,
-                                 rule.min_samples, rule.max_samples));
+    throw InputError(fmt::format("{}: {}/min_samples: is {}, expected at most max_samples, which is {}", source,
+                                 pointer, rule.min_samples, rule.max_samples));
+  return rule;
+}
+
+std::optional<SearchRule> read_search(const ordered_json& suite, const std::string& source, const Catalog& catalog) {
+  const auto json = suite.find("search");
+  if (json == suite.end()) return std::nullopt;
+  SearchRule rule;
+  rule.workload = (*json)["workload"];
+  if (!find_workload(catalog, rule.workload))
+    throw InputError(
+        fmt::format("{}: /search/workload: no workload is called \"{}\"", source, printable(rule.workload)));
+  rule.finalists = json->value("finalists", rule.finalists);
+  rule.sampling = read_sampling((*json)["sampling"], source, "/search/sampling");
   return rule;
 }
 
@@ -74,7 +87,8 @@ Suite parse_suite(std::string_view text, const std::string& source, const Catalo
   Suite suite;
   suite.name = json["name"];
   suite.description = json.value("description", std::string());
-  suite.sampling = read_sampling(json.value("sampling", ordered_json::object()), source);
+  suite.sampling = read_sampling(json.value("sampling", ordered_json::object()), source, "/sampling");
+  suite.search = read_search(json, source, catalog);
   const ordered_json defaults = json.value("defaults", ordered_json::object());
   std::vector<Entry> entries;
   for (std::size_t i = 0; i < json["cases"].size(); ++i) {

@@ -26,10 +26,18 @@ struct AxisOverride {
   std::vector<std::string> values;
 };
 
+/// The cases of one workload are sampled briefly, and the fastest measured again (harness/runner/search.h).
+struct SearchRule {
+  std::string workload;
+  int finalists = 3;      // for each device and dtype, of our kernels and of libraries' each
+  SamplingRule sampling;  // of the first round
+};
+
 struct Suite {
   std::string name;
   std::string description;
   SamplingRule sampling;
+  std::optional<SearchRule> search;
   std::vector<Case> cases;         // in file order, ids unique; none where the machine has no device the suite asks for
   std::vector<std::string> notes;  // what was left out and why, a line each
 };

@@ -96,6 +96,16 @@ class Verbs(Folder):
         for suite in ("quick", "gemm", "grouped_gemm", "attention", "all_reduce"):
             self.assertIn("/", self.run_ok("list", suite).stdout)
 
+    def test_list_explains_on_behalf_of_an_accelerator_that_is_not_here(self):
+        self.run_ok("list", "smoke", "--explain")
+        done = assay("list", "quick", "--explain", "--as", "h200", cwd=self.folder)
+        if done.returncode == 0:
+            self.assertIn("run on NVIDIA H200", done.stdout)
+        else:  # a build without kernels for GPUs
+            self.assertEqual(done.returncode, 4)
+            self.assertIn("no kernel for GPUs", done.stderr)
+        self.refused(2, ["did you mean"], "list", "quick", "--as", "h20")
+
     def test_a_named_kernel_this_build_lacks_is_said_to_be_left_out(self):
         kernels = {kernel["kernel"] for kernel in json.loads(self.run_ok("list", "smoke", "--json").stdout)}
         if "mma_sm80" in kernels:
@@ -302,6 +312,58 @@ class Interruptions(Folder):
         ids = [record["id"] for record in self.records()]
         self.assertEqual(len(ids), expected)
         self.assertEqual(len(set(ids)), expected)
+
+
+class Search(Folder):
+    """A search over shapes: two rounds, two results, one answer."""
+    ROUND = {"min_samples": 3, "max_samples": 9, "relative_half_width": 0.3, "wall_seconds": 0.05, "warmup_seconds": 0, "timeout_seconds": 30}
+
+    def setUp(self):
+        super().setUp()
+        (self.folder / "suite.json").write_text(json.dumps({
+            "schema": "assay-suite/1", "name": "tiny", "sampling": self.ROUND, "search": {"workload": "gemm", "finalists": 2, "sampling": self.ROUND},
+            "cases": [{"workload": "peak", "device": "cpu", "kernel": "*fma*", "unit": "fma", "dtype": "f32", "size": 4096, "cache": "hot", "data": "integers"},
+                      {"workload": "gemm", "device": "cpu", "dtype": ["f32", "bf16"], "m": [16, 64, 96], "n": [32, 128], "k": [64, 256]}]}))
+        self.all = len(json.loads(self.run_ok("list", "./suite.json", "--json").stdout)) - 1
+
+    def records(self, name):
+        result = json.loads((self.folder / name).read_text())
+        self.assertTrue(result["complete"])
+        return result["records"]
+
+    def test_the_fastest_are_measured_again(self):
+        done = self.run_ok("run", "./suite.json", "--out", "r.json")
+        first, last = self.records("r.first.json"), self.records("r.json")
+        self.assertEqual(len(first), self.all)
+        self.assertEqual([r["case"]["workload"] for r in last].count("peak"), 1)
+        rate = {r["id"]: r["summary"]["flops_per_second"] for r in first}
+        for vendor in (False, True):
+            for dtype in ("f32", "bf16"):
+                group = [r["id"] for r in first if r["vendor"] == vendor and r["case"]["dtype"] == dtype]
+                chosen = [r["id"] for r in last if r["vendor"] == vendor and r["case"]["dtype"] == dtype and r["case"]["workload"] == "gemm"]
+                self.assertEqual(chosen, sorted(group, key=rate.get, reverse=True)[:2])
+        for text in (done.stdout, (self.folder / "r.json.md").read_text()):
+            self.assertIn("The fastest shapes found", text)
+            self.assertIn("H100", text)  # published for bf16
+        self.refused(2, ["r.json"], "run", "./suite.json", "--out", "r.json")
+        self.run_ok("run", "./suite.json", "--out", "r.json", "--resume")
+
+    def test_kills_in_either_round_lose_nothing(self):
+        random.seed(11)
+        for _ in range(40):
+            process = subprocess.Popen([PROGRAM, "run", "./suite.json", "--out", "r.json", "--resume"], cwd=self.folder,
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            try:
+                process.communicate(timeout=0.3 + 1.5 * random.random())
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+            if process.returncode == 0:
+                break
+        else:
+            self.run_ok("run", "./suite.json", "--out", "r.json", "--resume")
+        self.assertEqual(len({r["id"] for r in self.records("r.first.json")}), self.all)
+        self.assertEqual(len({r["id"] for r in self.records("r.json")}), len(self.records("r.json")))
 
 
 class Installed(Folder):

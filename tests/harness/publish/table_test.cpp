@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "harness/publish/fastest.h"
 #include "harness/publish/units.h"
 #include "harness/suite/accelerators.h"
 #include "tests/harness/record/sample_records.h"
@@ -57,6 +58,8 @@ TEST(TableRows, ComparesOnlyWhatIsTheSameButForTheKernel) {
   EXPECT_FALSE(percent([](Case& c) { c.mode = Mode::sustained; }));
   EXPECT_FALSE(percent([](Case& c) { c.data = Fill::zeros; }));
   EXPECT_FALSE(percent([](Case& c) { c.device = Device::gpu; }));
+  EXPECT_FALSE(percent([](Case& c) { c.axes.push_back({"scaling", std::string("tensor")}); }));
+  EXPECT_TRUE(percent([](Case& c) { c.axes.push_back({"config", std::string("128x256")}); })) << "a kernel's own";
   // Another file is another machine.
   const auto rows = table_rows({sample_result({ok_record()}), sample_result({vendor})});
   EXPECT_FALSE(rows[0].percent_of_vendor);
@@ -154,6 +157,25 @@ TEST(TableNotes, SayWhichPeakIsMeant) {
     EXPECT_THAT(text, HasSubstr("% of peak on a CPU: of what its own units reached"));
     EXPECT_THAT(text, Not(HasSubstr("% of measured peak")));  // would repeat the column beside it
   }
+}
+
+TEST(Fastest, NamesTheFastestOfEachOriginBesideThePublishedFigures) {
+  Record slow = ok_record(1, "mma_sm80", 2e-3), fast = ok_record(2, "mma_sm80", 1e-3),
+         vendor = ok_record(3, "cublaslt", 5e-4);
+  vendor.vendor = true;
+  for (Record* record : {&slow, &fast, &vendor}) {
+    record->point.device = Device::gpu;
+    record->work.flops = 4e11;
+  }
+  Result result = sample_result({slow, fast, vendor});
+  result.provenance["gpus"] = {{{"index", 0}, {"name", "NVIDIA H100 80GB HBM3"}}};
+  const std::string text = to_fastest(table_rows({result}), "gemm", published_matmul_rates());
+  EXPECT_THAT(text, HasSubstr("| ours | mma_sm80 | layout=tn m=2 "));
+  EXPECT_THAT(text, HasSubstr("| library | cublaslt | layout=tn m=3 "));
+  EXPECT_THAT(text, Not(HasSubstr("m=1 ")));
+  EXPECT_THAT(text, HasSubstr("| 50.3 % |"));  // 400 of the published 794.5 TFLOP/s
+  EXPECT_THAT(text, HasSubstr("bf16: 794 TFLOP/s at m=2048 n=2048 k=13312"));
+  EXPECT_EQ(to_fastest(table_rows({result}), "attention", published_matmul_rates()), "");
 }
 
 TEST(Console, KeepsBytesWhereNothingElseIsKnown) {
