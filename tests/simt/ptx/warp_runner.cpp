@@ -95,8 +95,8 @@ bool can_run(Warp& w, Group& g) {
       return true;
     case Group::Mbarrier:
       return w.cta->mbarrier_ready(g.addr, g.parity);
-    case Group::Wait:  // a partial warp at an aligned instruction waits for the other lanes
-      return w.kernel->code[g.pc].flow == Flow::Warpgroup || g.mask == w.live;
+    case Group::Wait:  // at an aligned instruction: a partial warp waits for its lanes, a whole one for its warpgroup
+      return g.mask == w.live;
     case Group::Barrier:
       if (!w.cta->barrier_passed(g.addr, g.generation)) return false;
       for_lanes(g.mask, [&](int l) { w.cta->barrier_acquire(w.thread(l), g.addr); });
