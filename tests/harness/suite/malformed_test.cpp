@@ -44,6 +44,19 @@ TEST(Malformed, Sampling) {
   EXPECT_THAT(sampling(R"("wal_seconds": 3)"), HasSubstr("did you mean 'wall_seconds'?"));
 }
 
+TEST(Malformed, Search) {
+  const auto search = [](const std::string& inside) {
+    return refusal(suite_text(R"({"workload": "gemm", "dtype": "f32", "m": 1, "n": 1, "k": 1})",
+                              "\"search\": {" + inside + "}, "));
+  };
+  EXPECT_THAT(search(R"("workload": "gemm")"), HasSubstr("/search: lacks the key \"sampling\""));
+  EXPECT_THAT(search(R"("workload": "gemn", "sampling": {})"),
+              HasSubstr("/search/workload: no workload is called \"gemn\""));
+  EXPECT_THAT(search(R"("workload": "gemm", "finalists": 0, "sampling": {})"), HasSubstr("/search/finalists: is 0"));
+  EXPECT_THAT(search(R"("workload": "gemm", "sampling": {"min_samples": 50, "max_samples": 10})"),
+              HasSubstr("/search/sampling/min_samples: is 50"));
+}
+
 TEST(Malformed, Defaults) {
   const auto defaults = [](const std::string& inside) {
     return refusal(suite_text(R"({"workload": "gemm", "dtype": "f32", "m": 1, "n": 1, "k": 1})",
