@@ -10,18 +10,21 @@
 namespace assay {
 namespace {
 
-constexpr double kL2BytesPerClock = 64;     // per multiprocessor; Hopper's figure, assumed to hold
-constexpr double kStoreBytesPerClock = 64;  // of d, per multiprocessor, assumed
-constexpr double kStartClocks = 2000;       // launch, tensor memory, the first loads; assumed
-constexpr int kFewestStagesPerSplit = 8;    // a split shorter than the ring is mostly start-up
+constexpr double kL2BytesPerClock = 64;      // per multiprocessor; Hopper's figure, assumed to hold
+constexpr double kDramBytesPerClock = 29;    // per multiprocessor: 8 TB/s among 148 at 1.85 GHz
+constexpr double kDrainClocksPerColumn = 4;  // from tensor memory to shared memory; assumed
+constexpr double kStartClocks = 2000;        // launch, tensor memory, the first loads; assumed
+constexpr int kFewestStagesPerSplit = 8;     // a split shorter than the ring is mostly start-up
 constexpr int kMostSplits = 16;
+constexpr double kGainWorthSplitting = 0.985;  // less is within the model's own error
 
 int divide_up(std::int64_t a, std::int64_t b) { return static_cast<int>((a + b - 1) / b); }
 
-/// Part of the epilogue that the next tile must wait for, see Tcgen05Shape::kOverlap.
+/// Of the epilogue, what the next tile must wait for: reading the columns that accumulators share, rounded up to the
+/// epilogue's chunks of 64 (see Tcgen05Shape::kOverlap).
 double exposed_epilogue(const GemmProblem& p, const Tcgen05Tile& tile) {
   if (tile.n < 256) return 0;
-  return p.scaling == GemmScaling::mx ? 0.25 : p.scaling == GemmScaling::nv ? 0.5 : 0;
+  return kDrainClocksPerColumn * (p.scaling == GemmScaling::mx ? 64 : p.scaling == GemmScaling::nv ? 128 : 0);
 }
 
 void rate(const GemmProblem& p, int multiprocessors, Tcgen05Choice& c) {
@@ -30,12 +33,14 @@ void rate(const GemmProblem& p, int multiprocessors, Tcgen05Choice& c) {
   double bytes = (128 + tile.n / tile.ctas) * 128.0;
   if (has_block_scales(p.scaling)) bytes += (1 + tile.n / 128) * 512.0 * (p.scaling == GemmScaling::nv ? 4 : 1);
   const double stage = std::max(mma, bytes / kL2BytesPerClock);
-  const double epilogue = 128.0 * tile.n * static_cast<double>(size_bytes(p.output())) / kStoreBytesPerClock;
+  const double epilogue = 128.0 * tile.n * static_cast<double>(size_bytes(p.output())) * (p.accumulates() ? 2 : 1) /
+                          kDramBytesPerClock;  // adding reads d as well
   const double sum = c.k_tiles_per_split * stage;
-  const double item = std::max(sum + exposed_epilogue(p, tile) * epilogue, epilogue);
+  const double item = std::max(sum + exposed_epilogue(p, tile), epilogue);
   c.clocks = kStartClocks + static_cast<double>(c.waves()) * item + epilogue;
   const double k = static_cast<double>(p.k) * info(p.dtype).bits / 8 / 128;  // in stages, the last a part
-  const double ideal = static_cast<double>(p.m) * static_cast<double>(p.n) / (128.0 * 128.0) * k * 256;
+  const double ideal =
+      static_cast<double>(p.m) * static_cast<double>(p.n) / (128.0 * 128.0) * k * 256;  // a stage of 128 x 128
   c.efficiency = ideal / (c.clocks * multiprocessors);
 }
 
@@ -84,7 +89,11 @@ std::vector<Tcgen05Choice> rate_tcgen05_sm100(const GemmProblem& p, const Target
 }
 
 Tcgen05Choice choose_tcgen05_sm100(const GemmProblem& p, const Target& target) {
-  if (p.config.empty()) return rate_tcgen05_sm100(p, target).front();
+  if (p.config.empty()) {
+    const std::vector<Tcgen05Choice> choices = rate_tcgen05_sm100(p, target);
+    const auto whole = std::find_if(choices.begin(), choices.end(), [](const auto& c) { return c.splits == 1; });
+    return choices.front().clocks < kGainWorthSplitting * whole->clocks ? choices.front() : *whole;
+  }
   const std::size_t slash = p.config.find('/');
   const std::string tile_name = p.config.substr(0, slash);
   int splits = 1;

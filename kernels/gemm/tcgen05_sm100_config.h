@@ -4,7 +4,8 @@
 //   tensor core  four instructions of n / 2 clocks (8192 FLOP per clock and multiprocessor in bf16; the same clocks in
 //                every kind, since an instruction's k is 32 bytes in each)
 //   L2           the stage's bytes at kL2BytesPerClock per multiprocessor
-// A tile costs its stages or its epilogue, whichever is longer, plus what the overlap of accumulators exposes; tiles
+// A tile costs its stages or its epilogue, whichever is longer, plus what the overlap of accumulators exposes; an
+// epilogue lasts as long as DRAM takes for d (twice where it is added to), shared by all multiprocessors.  Tiles
 // come in waves of as many as run at once; filling the pipeline and the last epilogue are paid once.  Where results are
 // added into d, k may be split among CTAs (each adds its part), which multiplies the epilogues.
 //
@@ -50,8 +51,8 @@ bool fits_tcgen05_tile(const GemmProblem&, const Tcgen05Tile&);
 /// Every candidate with its expected time, the fastest first.
 std::vector<Tcgen05Choice> rate_tcgen05_sm100(const GemmProblem&, const Target&);
 
-/// The fastest, or the one that the problem's `config` names.  Throws std::runtime_error where there is none of that
-/// name, or its tile does not take the layout.
+/// The fastest (with k split only where that promises 1.5 %), or the one that the problem's `config` names.  Throws
+/// std::runtime_error where there is none of that name, or its tile does not take the layout.
 Tcgen05Choice choose_tcgen05_sm100(const GemmProblem&, const Target&);
 
 /// The choice in a line for people.
