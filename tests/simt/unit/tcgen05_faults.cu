@@ -167,34 +167,3 @@ extern "C" __global__ void half_a_pair_allocates() {
   asm volatile("mov.u32 %0, %%cluster_ctarank;\n" : "=r"(rank));
   if (rank == 0) tensor_alloc<2>(shared_address(&allocated), 32);
 }
-
-// Sums of several CTAs, added by bulk reduction to what is there.
-extern "C" __global__ void add_bulk(float* sum) {
-  __shared__ alignas(128) float mine[64];
-  mine[threadIdx.x] = float(threadIdx.x);
-  fence_proxy_async();
-  __syncthreads();
-  if (threadIdx.x == 0) {
-    asm volatile("cp.reduce.async.bulk.global.shared::cta.bulk_group.add.f32 [%0], [%1], 256;\n" ::"l"(sum),
-                 "r"(shared_address(mine))
-                 : "memory");
-    asm volatile("cp.async.bulk.commit_group;\ncp.async.bulk.wait_group 0;\n" ::: "memory");
-  }
-}
-
-struct alignas(64) Map {
-  unsigned char bytes[128];
-};
-extern "C" __global__ void add_tensor(const __grid_constant__ Map map) {
-  __shared__ alignas(128) float tile[16 * 16];
-  const int element = threadIdx.y * 16 + threadIdx.x;
-  tile[element] = float(element);
-  fence_proxy_async();
-  __syncthreads();
-  if (element == 0) {  // 8 columns and 8 rows stick out
-    asm volatile("cp.reduce.async.bulk.tensor.2d.global.shared::cta.add.bulk_group [%0, {%2, %2}], [%1];\n" ::"l"(&map),
-                 "r"(shared_address(tile)), "r"(8)
-                 : "memory");
-    asm volatile("cp.async.bulk.commit_group;\ncp.async.bulk.wait_group 0;\n" ::: "memory");
-  }
-}

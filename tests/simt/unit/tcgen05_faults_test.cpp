@@ -81,23 +81,6 @@ TEST_P(Tcgen05FaultTest, Products) {
   EXPECT_THAT(run("NeverCommitted"), AnyOf(StartsWith("asynchronous operation"), StartsWith("data race")));
 }
 
-TEST_P(Tcgen05FaultTest, BulkReductionAdds) {
-  float* sum = heap_.upload(std::vector<float>(64, 0.5f));
-  ASSERT_EQ(run("add_bulk", {3, 1, 1}, {64, 1, 1}, {}, sum), "none");
-  for (int i = 0; i < 64; ++i) EXPECT_EQ(sum[i], 0.5f + 3 * float(i));
-  float* square = heap_.upload(std::vector<float>(256, 1));
-  const std::uint64_t dim[2] = {16, 16}, stride[1] = {64};
-  const std::uint32_t box[2] = {16, 16};
-  ASSERT_EQ(run("add_tensor", {1, 1, 1}, {16, 16, 1}, {},
-                encode_tiled(square, 2, 4, dim, stride, box, Swizzle::None, MapFormat::F32)),
-            "none");
-  for (int r = 0; r < 16; ++r)
-    for (int c = 0; c < 16; ++c) EXPECT_EQ(square[r * 16 + c], 1 + float(r >= 8 && c >= 8 ? (r - 8) * 16 + c - 8 : 0));
-  EXPECT_THAT(
-      run("add_tensor", {1, 1, 1}, {16, 16, 1}, {}, encode_tiled(square, 2, 4, dim, stride, box, Swizzle::None)),
-      StartsWith("unsupported"));
-}
-
 INSTANTIATE_TEST_SUITE_P(Policies, Tcgen05FaultTest, testing::Values(Async::Lazy, Async::Eager, Async::Random));
 
 }  // namespace
