@@ -77,8 +77,19 @@ class GemmFilter {
   std::vector<std::string> layers_;
 };
 
-Shape to_shape(const ModelGemm& gemm) {
-  return {{{"layout", std::string(name(gemm.layout))}, {"m", gemm.m}, {"n", gemm.n}, {"k", gemm.k}}, {gemm.label}};
+Shape to_shape(const ModelGemm& gemm, Width width) {
+  return {
+      {{"layout", std::string(name(gemm.layout))}, {"m", gemm.m}, {"n", gemm.n}, {"k", gemm.k}}, {gemm.label}, width};
+}
+
+/// The same product with both operands k-major: of transposed copies in dgrad (of w) and wgrad (of both), which 8-bit
+/// training keeps because Hopper's tensor cores take no other layout of them.  Wgrad still adds into fp32.
+Shape to_k_major_shape(const ModelGemm& gemm) {
+  ModelGemm k_major = gemm;
+  k_major.layout = GemmLayout::tn;
+  Shape shape = to_shape(k_major, Width::fewer);
+  if (gemm.layout == GemmLayout::nt) shape.axes.push_back({"accumulate", std::string("f32")});
+  return shape;
 }
 
 Shape to_shape(const ModelGroupedGemm& gemm) {
@@ -115,6 +126,7 @@ void derive_shapes(Entry& entry) {
     for (Shape shape : written) {
       shape.axes.insert(shape.axes.end(), derived.axes.begin(), derived.axes.end());
       shape.labels = derived.labels;
+      shape.width = derived.width;
       entry.shapes.push_back(std::move(shape));
     }
   };
@@ -134,16 +146,23 @@ void derive_shapes(Entry& entry) {
         add(to_shape(at_place(entry.place, [&] { return model.attention(tp); })));
         continue;
       }
-      const auto add_taken = [&](const auto& gemms) {
-        for (const auto& gemm : gemms)
+      const auto add_grouped = [&](std::int64_t t, std::int64_t ep) {
+        for (const auto& gemm : at_place(entry.place, [&] { return model.grouped_gemms(t, ep); }))
           if (filter.takes(gemm)) add(to_shape(gemm));
+      };
+      const auto add_gemms = [&](std::int64_t t, std::int64_t ep) {
+        for (const auto& gemm : at_place(entry.place, [&] { return model.gemms(tp, t, ep); })) {
+          if (!filter.takes(gemm)) continue;
+          add(to_shape(gemm, Width::sixteen_bits_and_more));
+          add(to_k_major_shape(gemm));
+        }
       };
       for (const auto ep : expert_parallel)
         for (const auto t : tokens)
           if (entry.kind->name == "grouped_gemm")
-            add_taken(at_place(entry.place, [&] { return model.grouped_gemms(t, ep); }));
+            add_grouped(t, ep);
           else
-            add_taken(at_place(entry.place, [&] { return model.gemms(tp, t, ep); }));
+            add_gemms(t, ep);
     }
   }
   if (entry.kind->name != "attention") filter.check_used(entry);

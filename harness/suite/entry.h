@@ -17,10 +17,19 @@ struct Values {
   std::string place;
 };
 
+/// Which element types a shape is for.  Training multiplies 8- and 4-bit operands k-major only, so that a model's
+/// passes have other layouts there.
+enum class Width { any, sixteen_bits_and_more, fewer };
+
+constexpr bool covers(Width width, DType dtype) {
+  return width == Width::any || (info(dtype).bits < 16) == (width == Width::fewer);
+}
+
 /// Axes that go together.
 struct Shape {
   std::vector<CaseAxis> axes;
   std::vector<std::string> labels;
+  Width width = Width::any;
 };
 
 struct Entry {

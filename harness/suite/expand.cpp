@@ -155,12 +155,14 @@ void Expander::add(const Entry& entry) {
   const auto& shapes = entry.shapes.empty() && !entry.derived ? plain : entry.shapes;
   for (const auto& written : shapes) {
     const Shape shape = without_overridden(written, entry);
+    auto fitting = choices;
+    std::erase_if(fitting, [&](const KernelChoice& choice) { return !covers(shape.width, choice.dtype); });
     auto factors = free_axes(entry, shape);
     factors.insert(factors.end(), common.begin(), common.end());
-    check_count(entry, factors, choices.size() * shapes.size(), suite_.cases.size());
+    check_count(entry, factors, fitting.size() * shapes.size(), suite_.cases.size());
     for_each_combination(factors, shape.axes, [&](const std::vector<CaseAxis>& chosen) {
       Case point = make_case(entry, chosen, shape.labels);
-      for (const auto& choice : choices) {
+      for (const auto& choice : fitting) {
         Case complete = point;
         complete.kernel = choice.kernel->name;
         complete.device = choice.device;

@@ -49,7 +49,7 @@ std::vector<ModelKeys> model_keys() {
 std::string expectation(const KeySpec& key) {
   if (key.form == Form::word) return "one of " + join(key.words);
   if (key.form == Form::number) return fmt::format("a whole number from {} to {}", key.minimum, key.maximum);
-  return key.form == Form::free_word ? "a word of letters, digits and _ - . +" : "a name";
+  return key.form == Form::free_word ? "a word of letters, digits and _ - . + /" : "a name";
 }
 
 [[noreturn]] void refuse(const KeySpec& key, const std::string& is, const std::string& place,
@@ -57,10 +57,10 @@ std::string expectation(const KeySpec& key) {
   throw InputError(fmt::format("{}: is {}, expected {}{}", place, is, expectation(key), meant));
 }
 
-/// What may stand in an id, whose parts `/` and `=` separate, and in a pattern over ids.
+/// What may stand in an id: no `=`, no blank, nothing that means something in a pattern over ids.
 bool is_free_word(const std::string& text) {
   const auto allowed = [](unsigned char c) {
-    return std::isalnum(c) || std::string_view("_-.+").find(c) != std::string_view::npos;
+    return std::isalnum(c) || std::string_view("_-.+/").find(c) != std::string_view::npos;
   };
   return !text.empty() && std::all_of(text.begin(), text.end(), allowed);
 }

@@ -13,7 +13,7 @@
 namespace assay {
 
 struct KeySpec {
-  // text: names and patterns, checked where they are looked up; free_word: of letters, digits and `_-.+`, part of ids
+  // text: names and patterns, checked where they are looked up; free_word: of letters, digits and `_-.+/`, part of ids
   enum class Form { number, word, free_word, text };
   std::string name;
   Form form = Form::text;

@@ -56,7 +56,7 @@ struct AxisSpec {
   /// Left out of the case, and so of its id, where it has its default: an axis added later leaves the ids of older
   /// results as they were.
   bool optional = false;
-  /// Any word of letters, digits and `_ - . + x`: names that only a kernel knows.
+  /// Any word of letters, digits and `_ - . + /`: names that only a kernel knows.
   bool free_word = false;
 };
 

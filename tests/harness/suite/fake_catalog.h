@@ -18,11 +18,13 @@ inline WorkloadKind fake_gemm() {
                number_axis("n"),
                number_axis("k"),
                {"scaling", "an axis that came later", {"none", "tensor"}, 0, 0, AxisValue("none"), true},
+               {"accumulate", "another", {"auto", "f32"}, 0, 0, AxisValue("auto"), true},
                {"config", "a kernel's own word", {}, 0, 0, AxisValue("auto"), true, true}};
   kind.kernels = {{"cpu_blocked", Device::cpu, false, {DType::f32, DType::bf16}},
                   {"tensor", Device::gpu, false, {DType::tf32, DType::bf16, DType::f16}},
                   {"yardstick", Device::cpu, true, {DType::f32}},
-                  {"gpu_yardstick", Device::gpu, true, {DType::f32, DType::bf16}}};
+                  {"gpu_yardstick", Device::gpu, true, {DType::f32, DType::bf16}},
+                  {"cpu_dequantized", Device::cpu, false, {DType::e4m3, DType::e5m2}}};
   kind.validate = [](const Case& point) -> std::string {
     const double m = double(point.number("m")), n = double(point.number("n")), k = double(point.number("k"));
     if (point.dtype == DType::f32 && point.word_or("scaling", "none") != "none") return "f32 takes no scale factors";

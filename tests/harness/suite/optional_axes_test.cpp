@@ -41,12 +41,27 @@ TEST(OptionalAxes, MayStandInShapes) {
 }
 
 TEST(FreeWords, AreWordsThatAnIdCanHold) {
-  EXPECT_THAT(ids(kPlain, {"config=128x256x64-c2.s4+k"}), ElementsAre(HasSubstr("/config=128x256x64-c2.s4+k/")));
-  for (const char* text : {"config=a/b", "config=a=b", "config=a b", "config=*", "config=\xc3\xa9"})
+  EXPECT_THAT(ids(kPlain, {"config=128x256x64/c2m-s4.1+k"}), ElementsAre(HasSubstr("/config=128x256x64/c2m-s4.1+k/")));
+  for (const char* text : {"config=a=b", "config=a b", "config=*", "config=\xc3\xa9"})
     EXPECT_THAT(refusal(suite_text(kPlain), {text}), AllOf(HasSubstr("--set config"), HasSubstr("letters, digits")))
         << text;
   EXPECT_THAT(refusal(suite_text(R"({"workload": "gemm", "dtype": "bf16", "m": 4, "n": 5, "k": 6, "config": 7})")),
               HasSubstr("is 7, expected a word"));
+}
+
+/// Hopper's tensor cores take 8-bit operands k-major alone: dgrad and wgrad work on transposed copies.
+TEST(Models, EightBitPassesAreAllKMajor) {
+  const std::string entry = R"({"workload": "gemm", "dtype": ["bf16", "e4m3"], "model": "llama3-8b", "tokens": 64,
+                                "layer": "qkv"})";
+  EXPECT_THAT(ids(entry),
+              ElementsAre("gemm/cpu_blocked/cpu/bf16/layout=tn/m=64/n=6144/k=4096/cold/burst/normal/seed=1",
+                          "gemm/cpu_dequantized/cpu/e4m3/layout=tn/m=64/n=6144/k=4096/cold/burst/normal/seed=1",
+                          "gemm/cpu_blocked/cpu/bf16/layout=nn/m=64/n=4096/k=6144/cold/burst/normal/seed=1",
+                          "gemm/cpu_dequantized/cpu/e4m3/layout=tn/m=64/n=4096/k=6144/cold/burst/normal/seed=1",
+                          "gemm/cpu_blocked/cpu/bf16/layout=nt/m=6144/n=4096/k=64/cold/burst/normal/seed=1",
+                          "gemm/cpu_dequantized/cpu/e4m3/layout=tn/m=6144/n=4096/k=64/accumulate=f32/cold/burst/normal/"
+                          "seed=1"));
+  EXPECT_THAT(parse_text(suite_text(entry)).cases.at(5).labels, ElementsAre("llama3-8b/qkv/wgrad/tp1"));
 }
 
 /// One dtype for all entries fits not all of them: those are left out, and said so once an entry.

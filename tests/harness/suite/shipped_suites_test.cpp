@@ -67,6 +67,28 @@ TEST(ShippedSuites, OneShapeOfOnesOwn) {
   EXPECT_THAT(suite.cases, SizeIs(kernels));
 }
 
+/// Also where the build has no kernel for GPUs, so that CI sees what a GPU will be asked.
+TEST(ShippedSuites, GemmHasEightBitTrainingOnGpus) {
+  Catalog with_gpu = catalog();
+  for (auto& kind : with_gpu)
+    if (kind.name == "gemm")
+      kind.kernels = {{"any", Device::gpu, false, {DType::bf16, DType::e4m3, DType::e5m2, DType::e2m1}}};
+  const Suite gemm = load_suite("gemm", with_gpu, DevicesPresent{1}, {parse_override("workload=gemm")});
+  std::map<std::string, int> counts;
+  for (const auto& point : gemm.cases) {
+    const std::string scaling = point.word_or("scaling", "none");
+    ++counts[std::string(name(point.dtype)) + " " + scaling];
+    if (scaling == "none") continue;
+    EXPECT_EQ(point.word("layout"), "tn") << point.id();
+    const bool wgrad = !point.labels.empty() && point.labels[0].find("/wgrad/") != std::string::npos;
+    EXPECT_EQ(point.word_or("accumulate", "auto"), wgrad ? "f32" : "auto") << point.id();
+    if (wgrad && scaling == "tensor") EXPECT_EQ(point.dtype, DType::e5m2) << point.id();
+  }
+  for (const char* kind : {"e4m3 tensor", "e5m2 tensor", "e4m3 block", "e4m3 mx", "e2m1 nv"})
+    EXPECT_GE(counts[kind], 15) << kind;
+  EXPECT_TRUE(gemm.notes.empty());
+}
+
 /// A workload's axis must not be named like a key of every entry.
 TEST(Catalog, KeysAreDistinct) {
   for (const auto& kind : catalog()) {
