@@ -14,8 +14,8 @@
 //
 // Block-scaled kinds bring their factors through the same stages and copy them to tensor memory (tcgen05.cp) before
 // each stage's multiplications.  At 256 x 256 the factors take the columns that the second accumulator would need: the
-// two overlap by 64 (mx) or 96 (nv) columns, which the epilogue empties first.  Kept from 256 x 192 by b's factors,
-// which come in tiles of 128 columns, and from one accumulator by the 256 columns of epilogue that nothing would hide.
+// two overlap by 64 (mx) or 96 (nv) columns, which the epilogue empties first.  (256 x 192 would fit, but b's factors
+// come in tiles of 128 columns; one accumulator would leave the epilogue with nothing to hide behind.)
 //
 // Resources.  192 threads, one CTA per multiprocessor: up to 227 KiB of shared memory (6 stages of 32 KiB at 256 x 256,
 // and 32 KiB to stage d), all 512 columns of tensor memory.  No spills.
@@ -124,8 +124,7 @@ __device__ __forceinline__ void load_tiles(const Tcgen05Sm100Params& p, Tcgen05S
 }
 
 // ---- multiplication -----------------------------------------------------------------------------------------------
-/// Copies a stage's scale factors to tensor memory at `columns`: for each 128 bytes... of k those of a, then those of
-/// b.
+/// Copies a stage's scale factors to tensor memory at `columns`: a's, then b's.  One thread.
 template <class Kind, class Shape>
 __device__ __forceinline__ void copy_scales(const Tcgen05Shared<Shape>& shared, int stage, std::uint32_t columns) {
   const auto copy = [](std::uint32_t column, const unsigned char* tile) {

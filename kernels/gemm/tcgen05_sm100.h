@@ -2,6 +2,7 @@
 #pragma once
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 #include "kernels/common/launch_plan.h"
 #include "kernels/common/tensor_map.h"

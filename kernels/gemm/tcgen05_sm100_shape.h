@@ -66,8 +66,8 @@ struct Tcgen05Shape {
   static constexpr int kTileM = 128 * kCtas, kTileN = Tile::kN;
   static constexpr int kRowsA = 128, kRowsB = kTileN / kCtas;  // of a stage, per CTA: each of a pair has half of b
   static constexpr int kTileK = 128 * 8 / Kind::kElementBits;  // 128 bytes: the widest swizzle
-  static constexpr int kBoxK = 128 * 8 / std::max(Kind::kElementBits, 8);  // the same as tensor maps count it: two
-                                                                           // 4-bit elements are one of theirs
+  // The same as tensor maps count it: a pair of 4-bit elements is one of theirs.
+  static constexpr int kBoxK = 128 * 8 / std::max(Kind::kElementBits, 8);
   static constexpr int kBytesA = kRowsA * 128, kBytesB = kRowsB * 128;
   static constexpr int kScaleRowTiles = kTileN / 128;  // b's factors: each of a pair needs those of all columns
   static constexpr int kScaleBytesA = Kind::kScaleTiles * 512, kScaleBytesB = kScaleBytesA * kScaleRowTiles;
@@ -106,10 +106,9 @@ struct Tcgen05Shared {
   alignas(1024) unsigned char b[Shape::kStages][Shape::kBytesB];
   alignas(1024) unsigned char staging[kTcgen05EpilogueWarps][2][kStagingBytes];
   Tcgen05ScaleRing<Shape::kStages, Shape::kScaleBytesA, Shape::kScaleBytesB> scales;
-  alignas(8) std::uint64_t full[Shape::kStages];  // of a pair's barriers, those that only one CTA uses are the leader's
-  alignas(8) std::uint64_t empty[Shape::kStages];
-  alignas(8) std::uint64_t accumulator_full[2];
-  alignas(8) std::uint64_t accumulator_empty[2];
+  // mbarriers.  In a pair, `full` and `accumulator_empty` are the leader's, who multiplies; the others each CTA's own.
+  alignas(8) std::uint64_t full[Shape::kStages], empty[Shape::kStages];
+  alignas(8) std::uint64_t accumulator_full[2], accumulator_empty[2];
   std::uint32_t tensor_memory;  // where the allocation begins
 };
 
