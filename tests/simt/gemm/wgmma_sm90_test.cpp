@@ -23,7 +23,7 @@ constexpr Extents kShapes[] = {
     {200, 264, 392},  // ragged everywhere, more k than the ring holds
     {520, 72, 72},    // one column of tiles; the second CTA of a pair along m or n computes nothing
 };
-constexpr Extents kDeep = {200, 264, 776};  // enough k for three slices
+constexpr Extents kDeep = {136, 264, 648};  // enough k for three slices
 
 const simt::ptx::Module& module_of(DType dtype) {
   static const simt::ptx::Module bf16(simt::ptx::ptx_text(ASSAY_PTX_DIR, "wgmma_bf16_sm90"));
@@ -127,6 +127,19 @@ TEST(WgmmaSm90Plans, RefusesMisalignedBuffers) {
   EXPECT_THROW(plan_wgmma_sm90(p, {memory, memory, memory + 8}, small_hopper(4), {}, encode_tensor_map),
                std::runtime_error);
   EXPECT_NO_THROW(plan_wgmma_sm90(p, {memory, memory, memory + 16}, small_hopper(4), {}, encode_tensor_map));
+}
+
+TEST(TensorMaps, SayWhatTheDriverRefuses) {
+  alignas(16) static char memory[16];
+  EXPECT_NO_THROW(
+      make_tensor_map(encode_tensor_map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, memory, {{256, 2, 64}, {100, 512, 128}}));
+  try {  // 128 elements are 256 bytes, twice what the swizzle spans
+    make_tensor_map(encode_tensor_map, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, memory, {{256, 2, 128}, {100, 512, 128}});
+    ADD_FAILURE() << "accepted";
+  } catch (const std::runtime_error& refusal) {
+    EXPECT_NE(std::string(refusal.what()).find("256 (box 128) x 100 (box 128)"), std::string::npos) << refusal.what();
+  }
+  EXPECT_THROW(tensor_map_type(DType::e2m1), std::runtime_error);
 }
 
 TEST(WgmmaSm90Plans, FitTheSharedMemoryOfAMultiprocessor) {
