@@ -49,6 +49,15 @@ inline constexpr PeakArithmeticShape kMmaSm80[] = {
     {"peak_mma_sm80<assay::PeakMmaTf32>", DType::tf32, 512, 32, 8, 8, 8},
 };
 
+/// Only where mma.sync is the way to the tensor cores' peak: elsewhere its rate, taken for a peak, would flatter.
+inline Support supports_mma_sm80_peak(const Target& target) {
+  const int major = target.compute_capability / 10;
+  if (major < 8) return Support::no("needs compute capability 8.0");
+  if (major >= 9 && major < 12)
+    return Support::no("these tensor cores reach their peak by wgmma or tcgen05, not by mma.sync");
+  return Support::yes();
+}
+
 /// Hopper adds 8-bit products to sums of 14 bits: whole numbers are exact up to 2^13.
 inline constexpr std::int64_t kPeakExactE4m3 = std::int64_t(1) << 13;
 inline constexpr unsigned kWgmmaSm90SharedBytes = (64 + 256) * 128;  // rows of a and b, 128 bytes of k each

@@ -31,7 +31,7 @@ PeakKernel mma_sm80_peak() {
   row.supports = [row](const PeakProblem& problem, const Target& target) {
     const std::string unfit = reason_unit_unfit(row, problem);
     if (!unfit.empty()) return Support::no(unfit);
-    if (target.compute_capability < 80) return Support::no("needs compute capability 8.0");
+    if (const Support reaches = supports_mma_sm80_peak(target); !reaches.ok()) return reaches;
     return supports_steps(shape_for(kMmaSm80, problem.dtype), problem, target);
   };
   row.prepare = stateless<PeakProblem, PeakBuffers>(launch);

@@ -4,8 +4,8 @@
 //             Four warps a partition and 8 tiles each are more than the latency of an mma needs.
 // Resources   512 threads, one CTA a multiprocessor; 32 accumulators and 6 operand registers a thread.
 // Sizes       Steps in multiples of 8.
-// Limits      On Hopper and later this is not the tensor cores' peak: they are only fed fast enough by wgmma and
-//             tcgen05, from shared memory.
+// Limits      On Hopper and data-center Blackwell this is not the tensor cores' peak: they are only fed fast enough by
+//             wgmma and tcgen05, from shared memory.  There the row refuses (supports_mma_sm80_peak).
 // Source      Written for this project.
 #pragma once
 #include "kernels/common/ptx/mma.cuh"

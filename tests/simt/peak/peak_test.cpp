@@ -132,6 +132,15 @@ TEST(PeakPlans, ClaimTheWorkOfTheInstructions) {
   EXPECT_EQ(mma.accumulators * mma.multiply_adds, std::int64_t(16) * 8 * 16 * 8 * 16);  // warps, tiles, m16n8k16
 }
 
+TEST(PeakPlans, MmaIsNoPeakWhereTensorCoresAreFedOtherwise) {
+  for (const auto& [capability, is_peak] : {std::pair(75, false), std::pair(80, true), std::pair(89, true),
+                                            std::pair(90, false), std::pair(103, false), std::pair(120, true)}) {
+    Target gpu = target();
+    gpu.compute_capability = capability;
+    EXPECT_EQ(supports_mma_sm80_peak(gpu).ok(), is_peak) << capability;
+  }
+}
+
 TEST(PeakPlans, LeaveNoPartialOut) {
   EXPECT_EQ(plan_stream({PeakUnit::read, DType::f32, 4096}, {}, target(2000)).grid.x, unsigned(kPeakPartials));
 }
