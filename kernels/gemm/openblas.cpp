@@ -12,6 +12,7 @@ namespace assay {
 namespace {
 
 Support supports(const GemmProblem& p, const Target&) {
+  if (p.prepacked) return Support::no("OpenBLAS has no prepacked operands");
   if (std::max({p.m, p.n, p.k}) > std::numeric_limits<blasint>::max())
     return Support::no("OpenBLAS counts rows and columns in " + std::to_string(8 * sizeof(blasint)) + " bits");
   return Support::yes();

@@ -39,13 +39,24 @@ struct PackSource {
   bool k_major = false;
   std::int64_t count = 0;
   std::int64_t k = 0;
+  /// Rows of a that exist from the first on, if more than `count`: reading them too spares a copy at the block's end.
+  std::int64_t readable = 0;
 };
 
-/// a in panels of `rows` rows, the last with as many as are left: panel p starts at p * rows * packed_units.
-void pack_a(PackFormat, const PackSource&, int rows, std::uint32_t* packed);
+/// Where panels go.  A source may be only a part along k of what they hold.
+struct PackedPanels {
+  PackedPanels(std::uint32_t* first_panel, std::int64_t units_of_panel = 0, std::int64_t first = 0)
+      : data(first_panel), units(units_of_panel), first_unit(first) {}
+  std::uint32_t* data;
+  std::int64_t units;       // that a panel holds; 0: packed_units of the source
+  std::int64_t first_unit;  // that the source makes
+};
 
-/// b in panels of `columns` (a multiple of 4), the last filled up with zeros: panel p starts at p * columns *
-/// packed_units.
-void pack_b(PackFormat, const PackSource&, int columns, std::uint32_t* packed);
+/// a in panels of `rows` rows, the last with as many as are left: panel p starts at p * rows * units.
+void pack_a(PackFormat, const PackSource&, int rows, const PackedPanels&);
+
+/// b in panels of `columns` (as many as this CPU's micro-kernels have), the last filled up with zeros: panel p starts
+/// at p * columns * units.
+void pack_b(PackFormat, const PackSource&, int columns, const PackedPanels&);
 
 }  // namespace assay::cpu

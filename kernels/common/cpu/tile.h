@@ -15,6 +15,13 @@ inline constexpr int kUnitsPerPiece = 4;
 /// 16 more than the 512 an attention block uses: rows 2 KiB apart would share a few cache sets.
 inline constexpr int kStridedRowUnits = 528;
 
+/// Cache lines asked for while one piece (four units) is multiplied: offsets, in bytes, from TileTask's addresses.
+/// A few at a time, because a core waits once about twenty are under way.
+struct PrefetchStep {
+  static constexpr int kLines = 4;
+  std::int64_t offsets[kLines] = {};
+};
+
 struct TileTask {
   std::int64_t units = 0;  // a multiple of kUnitsPerPiece
   /// packed:  [units / 4][rows][4]; strided: [rows][kStridedRowUnits]
@@ -24,6 +31,11 @@ struct TileTask {
   std::int64_t c_stride = 0;
   bool accumulate = false;           // c = c + a * b; else c = a * b
   const float* row_scale = nullptr;  // [rows], with accumulate only: c = c * row_scale + a * b
+  // Where set, the result goes here, rounded to the nearest bf16, and c stays as it was.
+  std::uint16_t* bf16 = nullptr;  // [rows][bf16_stride]
+  std::int64_t bf16_stride = 0;
+  const PrefetchStep* prefetch = nullptr;  // [units / 4], or null: nothing is asked for
+  const char* prefetch_from[PrefetchStep::kLines] = {};
 };
 
 using TileFunction = void (*)(const TileTask&);

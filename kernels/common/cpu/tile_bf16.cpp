@@ -2,9 +2,11 @@
 // products to an fp32 sum.  Intrinsics, because Highway offers this instruction only since 1.2, newer than the oldest
 // distribution we build on.
 //
-// Hazard: vdpbf16ps takes subnormal inputs as zero and flushes subnormal sums, whatever MXCSR says.
+// Hazard: vdpbf16ps takes subnormal inputs as zero and flushes subnormal sums, and vcvtneps2bf16 subnormal results,
+// whatever MXCSR says.
 #include "kernels/common/cpu/tile.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -39,6 +41,9 @@ struct Bf16Pairs {
   static Vec fused_multiply_add(Vec x, Vec y, Vec z) { return _mm512_fmadd_ps(x, y, z); }
   static Vec load_c(const float* c) { return _mm512_loadu_ps(c); }
   static void store_c(float* c, Vec value) { _mm512_storeu_ps(c, value); }
+  static void store_bf16(std::uint16_t* to, Vec value) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), (__m256i)_mm512_cvtneps_pbh(value));
+  }
 };
 
 constexpr TileSet kTiles = tile_set<Bf16Pairs>("AVX-512 BF16", 2, std::make_integer_sequence<int, kMaxTileRows>());

@@ -1,6 +1,7 @@
 // The fp32 micro-kernels, compiled by Highway for every instruction set and chosen at run time.
 #include "kernels/common/cpu/tile.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -41,6 +42,18 @@ struct F32 {
   static Vec fused_multiply_add(Vec x, Vec y, Vec z) { return hn::MulAdd(x, y, z); }
   static Vec load_c(const float* c) { return hn::LoadU(D(), c); }
   static void store_c(float* c, Vec value) { hn::StoreU(value, D(), c); }
+  /// Halfway cases to even, as float_to_bf16: adding 0x7fff carries into the kept half, and 1 more where that is odd.
+  static void store_bf16(std::uint16_t* to, Vec value) {
+    const hn::RebindToUnsigned<D> units;
+    const auto bits = hn::BitCast(units, value);
+    const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(units, 1));
+    const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(units, 0x7fff))));
+    const auto quiet_nan = hn::Or(hn::ShiftRight<16>(bits), hn::Set(units, 0x40));
+    const auto is_nan = hn::MaskFromVec(hn::BitCast(units, hn::VecFromMask(D(), hn::IsNaN(value))));
+    alignas(64) std::uint32_t halves[kLanes];
+    hn::Store(hn::IfThenElse(is_nan, quiet_nan, rounded), units, halves);
+    for (int i = 0; i < kLanes; ++i) to[i] = static_cast<std::uint16_t>(halves[i]);
+  }
 };
 
 // As many rows as the registers hold sums of, beside one row of b and a broadcast.

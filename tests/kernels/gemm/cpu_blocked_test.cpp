@@ -70,10 +70,32 @@ TEST(CpuBlockedGemm, Bf16Instruction) {
   check_all(DType::bf16, {cpu::bf16_tiles(), cpu::PackFormat::bf16_pairs});
 }
 
+// Blocks of 28 rows and 256 units, so that there are several of everything: of rows, of k, of columns and, for bf16, of
+// rows whose sums are kept; with a kept packed (fewer than 28 rows) and not.
+TEST(CpuBlockedGemm, SmallCachesManyBlocks) {
+  cpu::Caches caches;
+  caches.level2 = 64 << 10;
+  for (const DType dtype : {DType::f32, DType::bf16})
+    for (GemmProblem problem : {GemmProblem{100, 70, 1100}, GemmProblem{25, 300, 1100}, GemmProblem{59, 1060, 530},
+                                GemmProblem{1190, 34, 600}})
+      for (const GemmLayout layout : {GemmLayout::tn, GemmLayout::nn, GemmLayout::nt})
+        for (const bool prepacked : {false, true}) {
+          problem.layout = layout;
+          problem.dtype = dtype;
+          problem.prepacked = prepacked;
+          SCOPED_TRACE(text(problem) + (prepacked ? " prepacked" : ""));
+          GemmFixture fixture(problem);
+          const auto gemm =
+              make_cpu_blocked_gemm(problem, prepacked ? 1 : 2, cpu::best_tiles(dtype), {fixture.buffers()}, caches);
+          gemm->launch(fixture.buffers(), nullptr);
+          EXPECT_EQ(fixture.fault(), "");
+        }
+}
+
 // One rounding from the fp32 sum: with integers the sum is exact, so the result must be its nearest bf16, ties to even.
 TEST(CpuBlockedGemm, Bf16OutputIsRoundedOnceToNearestEven) {
-  // 1541 k: two blocks of k, so that a kernel that rounds between blocks is caught
-  const GemmProblem problem{5, 40, 1541, GemmLayout::nn, DType::bf16};
+  // 4100 k: several blocks of k, so that a kernel that rounds between blocks is caught
+  const GemmProblem problem{5, 40, 4100, GemmLayout::nn, DType::bf16};
   GemmFixture fixture(problem);
   for (std::int64_t i = 0; i < problem.m * problem.k; ++i) store_element(DType::bf16, fixture.a(), i, 1);
   for (std::int64_t p = 0; p < problem.k; ++p)
