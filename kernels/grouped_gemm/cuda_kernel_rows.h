@@ -4,6 +4,7 @@
 
 namespace assay {
 
-GroupedGemmKernel cublas_grouped_row();  // where the build has cuBLAS's headers
+GroupedGemmKernel wgmma_sm90_grouped_row();  // where the build has sm_90a
+GroupedGemmKernel cublas_grouped_row();      // where the build has cuBLAS's headers
 
 }  // namespace assay

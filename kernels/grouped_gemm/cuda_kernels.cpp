@@ -7,6 +7,9 @@
 namespace assay {
 
 void append_cuda_grouped_gemm_kernels(std::vector<GroupedGemmKernel>& rows) {
+#if ASSAY_HAS_SM90
+  rows.push_back(wgmma_sm90_grouped_row());
+#endif
 #if ASSAY_HAS_CUBLASLT  // and with it cuBLAS: they are one package
   rows.push_back(cublas_grouped_row());
 #endif

@@ -22,6 +22,7 @@
 
 #include "kernels/common/kernel.h"
 #include "kernels/gemm/gemm.h"
+#include "kernels/grouped_gemm/grouped_alignment.h"
 
 namespace assay {
 
@@ -32,9 +33,6 @@ constexpr const char* name(GroupedPass p) {
 }
 /// False where no pass has that name.
 bool parse_pass(std::string_view text, GroupedPass& out);
-
-/// Rows; the height of the kernels' tiles, so that no tile has rows of two groups.
-inline constexpr std::int64_t kGroupAlignment = 128;
 
 struct GroupedGemmProblem {
   GroupedPass pass = GroupedPass::forward;
