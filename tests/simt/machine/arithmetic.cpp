@@ -82,6 +82,15 @@ float mma_element(MmaType type, std::uint32_t bits) {
   return bits_to_f32(bits & ~0x1fffu);
 }
 
+__attribute__((target_clones("arch=haswell", "default")))  // AVX2 where there is, fused where there is
+void multiply_add(float* d, const float* a, const float* b, int m, int n, int k) {
+  for (int i = 0; i < m; ++i)
+    for (int p = 0; p < k; ++p) {
+      const float x = a[i * k + p];
+      for (int j = 0; j < n; ++j) d[i * n + j] += x * b[p * n + j];
+    }
+}
+
 void mma_m16n8(MmaShape s, const std::uint32_t (*a)[4], const std::uint32_t (*b)[2], const float (*c)[4],
                float (*d)[4]) {
   const int per = s.per_register();

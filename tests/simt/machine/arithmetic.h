@@ -52,6 +52,9 @@ constexpr int bytes(MmaType t) { return t == MmaType::tf32 ? 4 : t == MmaType::b
 /// The element in the low bits of a register; tf32 ignores the low 13.
 float mma_element(MmaType, std::uint32_t bits);
 
+/// d[m][n] += a[m][k] b[k][n] in fp32, in the order of k.
+void multiply_add(float* d, const float* a, const float* b, int m, int n, int k);
+
 /// mma.sync of shape m16n8k{k}, fp32 accumulators; fragments per lane as the PTX ISA documents them.
 
 struct MmaShape {

@@ -9,15 +9,6 @@ namespace {
 
 constexpr int kMaxM = 128, kMaxN = 256, kMaxK = 64;  // of one CTA
 
-__attribute__((target_clones("arch=haswell", "default")))  // AVX2 where there is, fused where there is
-void multiply(float* d, const float* a, const float* b, int m, int n, int k) {  // a [m][k], b [k][n]
-  for (int i = 0; i < m; ++i)
-    for (int p = 0; p < k; ++p) {
-      const float x = a[i * k + p];
-      for (int j = 0; j < n; ++j) d[i * n + j] += x * b[p * n + j];
-    }
-}
-
 float decode(const TensorElement& e, const unsigned char* bytes, int index) {
   if (e.is_e2m1) return small_to_f32(kE2m1, std::uint32_t(bytes[index / 2] >> index % 2 * 4));
   std::uint32_t bits = 0;
@@ -240,7 +231,7 @@ void TensorCores::accumulate(const Cta& c, Op& op, const InstructionDescriptor& 
       const auto [l, k] = place(i, op.mma.cta_group, r, j);
       d[r * i.n + j] = op.mma.accumulate ? bits_to_f32(word(c, lane + l, first + k)) : 0.0f;
     }
-  multiply(d, a, b, rows, i.n, i.k);
+  multiply_add(d, a, b, rows, i.n, i.k);
   for (int r = 0; r < rows; ++r)
     for (int j = 0; j < i.n; ++j) {
       const auto [l, k] = place(i, op.mma.cta_group, r, j);

@@ -66,8 +66,7 @@ InstructionDescriptor::InstructionDescriptor(const TensorMma& mma, Site s) {
   if (packed && (a_mn_major || b_mn_major)) bad("instruction descriptor: 4-bit matrices must be K-major", s);
 }
 
-SharedDescriptor::SharedDescriptor(std::uint64_t d, const char* what, Site s)
-    : start((d & 0x3fff) << 4), leading((d >> 16 & 0x3fff) << 4), stride((d >> 32 & 0x3fff) << 4) {
+SharedDescriptor::SharedDescriptor(std::uint64_t d, const char* what, Site s) : MatrixLayout(d) {
   struct Mode {
     Swizzle swizzle;
     std::uint32_t span;
@@ -83,21 +82,8 @@ SharedDescriptor::SharedDescriptor(std::uint64_t d, const char* what, Site s)
     throw Error(Fault::Unsupported, which + format(": swizzle mode %u, at ", unsigned(d >> 61)) + symbolise(s));
   if (d >> 49 & 15)
     throw Error(Fault::Unsupported, which + ": a base offset or an absolute leading offset, at " + symbolise(s));
-  if (swizzle != Swizzle::None && start % (8 * span) >= span)
+  if (!starts_in_first_row())
     bad(which + format(": it starts at 0x%x, not in row 0 of its %u-byte swizzle pattern", start, span), s);
-}
-
-std::uint32_t SharedDescriptor::k_major(int mn, int h) const {
-  const auto row = std::uint32_t(mn), chunk = std::uint32_t(h);
-  return swizzle_address(start + row % 8 * span + row / 8 * stride + chunk * (swizzle == Swizzle::None ? leading : 16),
-                         swizzle);
-}
-
-std::uint32_t SharedDescriptor::mn_major(int mn, int k, int element_bytes) const {
-  const auto along = std::uint32_t(mn * element_bytes), row = std::uint32_t(k);
-  const std::uint32_t block = swizzle == Swizzle::None ? along / 16 * stride + row / 8 * leading
-                                                       : along % span + along / span * leading + row / 8 * stride;
-  return swizzle_address(start + row % 8 * span + block, swizzle);
 }
 
 }  // namespace simt

@@ -1,6 +1,6 @@
 // Descriptors of tcgen05: what an instruction multiplies, and where its operands lie in shared memory.
 #pragma once
-#include "tests/simt/machine/tensor_map.h"
+#include "tests/simt/machine/matrix_layout.h"
 #include "tests/simt/machine/tensor_memory.h"
 
 namespace simt {
@@ -17,15 +17,8 @@ struct InstructionDescriptor {
 };
 
 /// The shared-memory descriptor of sm_100, taken apart (PTX ISA, "Shared memory descriptor").
-struct SharedDescriptor {
-  std::uint32_t start, leading, stride;  // bytes
-  Swizzle swizzle;
-  std::uint32_t span;  // bytes of one row of the swizzle pattern
+struct SharedDescriptor : MatrixLayout {
   SharedDescriptor(std::uint64_t, const char* what, Site);
-
-  /// Address of 16 bytes: chunk `h` along k of row `mn`, and the elements from `mn` on at `k`.
-  std::uint32_t k_major(int mn, int h) const;
-  std::uint32_t mn_major(int mn, int k, int element_bytes) const;
 };
 
 }  // namespace simt

@@ -2,24 +2,18 @@
 #include <algorithm>
 
 #include "tests/simt/machine/cluster.h"
+#include "tests/simt/machine/matrix_layout.h"
 
 namespace simt {
 namespace {
 
 constexpr int kMaxN = 256, kMaxK = 32;
 
-/// A shared-memory matrix descriptor, taken apart.
-struct MatrixDescriptor {
-  std::uint32_t start, leading, stride;  // bytes
+/// A shared-memory matrix descriptor of sm_90, taken apart.
+struct MatrixDescriptor : MatrixLayout {
   unsigned base_offset;
-  Swizzle swizzle;
-  std::uint32_t span;  // bytes of one row of the pattern
 
-  explicit MatrixDescriptor(std::uint64_t d)
-      : start((d & 0x3fff) << 4),
-        leading((d >> 16 & 0x3fff) << 4),
-        stride((d >> 32 & 0x3fff) << 4),
-        base_offset(d >> 49 & 7) {
+  explicit MatrixDescriptor(std::uint64_t d) : MatrixLayout(d), base_offset(d >> 49 & 7) {
     static constexpr Swizzle kModes[] = {Swizzle::None, Swizzle::B128, Swizzle::B64, Swizzle::B32};
     static constexpr std::uint32_t kSpans[] = {16, 128, 64, 32};
     swizzle = kModes[d >> 62], span = kSpans[d >> 62];
@@ -29,15 +23,6 @@ struct MatrixDescriptor {
 /// Accumulator i of thread `lane`: its place in the row-major 64 x n tile.
 int accumulator_index(int lane, int i, int n) {
   return (lane / 32 * 16 + lane % 32 / 4 + i / 2 % 2 * 8) * n + i / 4 * 8 + lane % 4 * 2 + i % 2;
-}
-
-__attribute__((target_clones("arch=haswell", "default")))  // AVX2 where there is, fused where there is
-void multiply(float* d, const float* a, const float* b, int n, int depth) {  // a [64][depth], b [depth][n]
-  for (int m = 0; m < 64; ++m)
-    for (int k = 0; k < depth; ++k) {
-      const float x = a[m * depth + k];
-      for (int j = 0; j < n; ++j) d[m * n + j] += x * b[k * n + j];
-    }
 }
 
 }  // namespace
@@ -77,13 +62,12 @@ void Cta::gather(unsigned wg, std::uint64_t desc, MmaType type, bool mn_major, i
   const int element = bytes(type), per_chunk = 16 / element, depth = op.w.k();
   if (d.base_offset)
     throw Error(Fault::Unsupported, "wgmma descriptor with a non-zero base offset, at " + symbolise(op.site));
-  if (d.swizzle != Swizzle::None && d.start % (8 * d.span) >= d.span)
+  if (!d.starts_in_first_row())
     throw Error(Fault::Descriptor,
                 format("%s descriptor starts at 0x%x, not at row 0 of its %u-byte swizzle pattern, at %s", which,
                        d.start, d.span, symbolise(op.site).c_str()));
   const Epoch self{cluster.wgmma_agent(*this, wg), wg_[wg].groups.committed + 1, op.site};
   const auto chunk = [&](std::uint32_t address, auto store) {  // store(index in the chunk, value)
-    address = swizzle_address(address, d.swizzle);
     check_range(address, 16, which, op.site);
     cluster.access(*this, address, 16, false, true, self, op.clk);
     for (int j = 0; j < per_chunk; ++j) {
@@ -95,18 +79,12 @@ void Cta::gather(unsigned wg, std::uint64_t desc, MmaType type, bool mn_major, i
   if (!mn_major) {
     for (int mn = 0; mn < extent; ++mn)
       for (int h = 0; h < 2; ++h)  // 32 bytes of k in two chunks
-        chunk(d.start + mn % 8 * d.span + mn / 8 * d.stride + h * (d.swizzle == Swizzle::None ? d.leading : 16),
-              [&](int j, float v) { out[mn * depth + h * per_chunk + j] = v; });
+        chunk(d.k_major(mn, h), [&](int j, float v) { out[mn * depth + h * per_chunk + j] = v; });
     return;
   }
-  const int per_span = int(d.span) / 2;  // elements along MN in one row of the pattern
   for (int k = 0; k < depth; ++k)
-    for (int mn = 0; mn < extent; mn += 8) {
-      const std::uint32_t block = d.swizzle == Swizzle::None
-                                      ? mn / 8 * d.stride + k / 8 * d.leading
-                                      : mn % per_span * 2 + mn / per_span * d.leading + k / 8 * d.stride;
-      chunk(d.start + k % 8 * d.span + block, [&](int j, float v) { out[(mn + j) * depth + k] = v; });
-    }
+    for (int mn = 0; mn < extent; mn += per_chunk)
+      chunk(d.mn_major(mn, k, element), [&](int j, float v) { out[(mn + j) * depth + k] = v; });
 }
 
 void Cta::perform(unsigned wg, const WgmmaOp& op) {
@@ -129,7 +107,7 @@ void Cta::perform(unsigned wg, const WgmmaOp& op) {
     for (int k = 0; k < depth; ++k) transposed[k * w.n + j] = b[j * depth + k];
   for (int l = 0; w.scale_d && l < 128; ++l)
     for (int i = 0; i < w.n / 2; ++i) d[std::size_t(accumulator_index(l, i, w.n))] = w.d[l][i];
-  multiply(d.data(), a, transposed, w.n, depth);
+  multiply_add(d.data(), a, transposed, 64, w.n, depth);
   for (int l = 0; l < 128; ++l)
     for (int i = 0; i < w.n / 2; ++i) w.d[l][i] = d[std::size_t(accumulator_index(l, i, w.n))];
 }
