@@ -57,8 +57,8 @@ void GemmSlice::multiply(const GemmBuffers& buffers, const std::uint32_t* prepac
   prepacked_ = prepacked;
   first_slot_ = 0;
   GemmBlock block = blocks_.first();
-  const std::int64_t tiles = row_panels(block) * column_panels(block);
-  a_.start(a_source(block), a_slot(block), tiles);
+  // No tiles hide this first packing: few large chunks keep more of memory's requests under way.
+  a_.start(a_source(block), a_slot(block), 4 * row_panels(block));
   start_b(block, 0, b_slot(0), row_panels(block));
   for (bool more = true; more;) {
     a_.finish();
