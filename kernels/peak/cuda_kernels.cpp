@@ -10,6 +10,9 @@ void append_cuda_peak_kernels(std::vector<PeakKernel>& rows) {
 #if ASSAY_HAS_SM90
   rows.push_back(wgmma_sm90_peak());
 #endif
+#if ASSAY_HAS_SM100
+  rows.push_back(tcgen05_sm100_peak());
+#endif
   rows.push_back(stream_peak());
   rows.push_back(floor_peak());
 }

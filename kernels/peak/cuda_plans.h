@@ -4,6 +4,7 @@
 #include <string>
 
 #include "kernels/common/launch_plan.h"
+#include "kernels/common/tcgen05_descriptors.h"
 #include "kernels/peak/peak.h"
 
 namespace assay {
@@ -62,10 +63,20 @@ inline Support supports_mma_sm80_peak(const Target& target) {
 inline constexpr std::int64_t kPeakExactE4m3 = std::int64_t(1) << 13;
 inline constexpr unsigned kWgmmaSm90SharedBytes = (64 + 256) * 128;  // rows of a and b, 128 bytes of k each
 inline constexpr PeakArithmeticShape kWgmmaSm90[] = {
-    {"peak_wgmma_sm90<assay::PeakWgmmaBf16>", DType::bf16, 256, 128, 16, 16, 1, kPeakExact, kWgmmaSm90SharedBytes},
-    {"peak_wgmma_sm90<assay::PeakWgmmaF16>", DType::f16, 256, 128, 16, 16, 1, kPeakExact, kWgmmaSm90SharedBytes},
-    {"peak_wgmma_sm90<assay::PeakWgmmaTf32>", DType::tf32, 256, 128, 8, 16, 1, kPeakExact, kWgmmaSm90SharedBytes},
-    {"peak_wgmma_sm90<assay::PeakWgmmaE4m3>", DType::e4m3, 256, 128, 32, 16, 1, kPeakExactE4m3, kWgmmaSm90SharedBytes},
+    {"peak_wgmma_sm90<assay::UnitsBf16>", DType::bf16, 256, 128, 16, 16, 1, kPeakExact, kWgmmaSm90SharedBytes},
+    {"peak_wgmma_sm90<assay::UnitsF16>", DType::f16, 256, 128, 16, 16, 1, kPeakExact, kWgmmaSm90SharedBytes},
+    {"peak_wgmma_sm90<assay::UnitsTf32>", DType::tf32, 256, 128, 8, 16, 1, kPeakExact, kWgmmaSm90SharedBytes},
+    {"peak_wgmma_sm90<assay::UnitsE4m3>", DType::e4m3, 256, 128, 32, 16, 1, kPeakExactE4m3, kWgmmaSm90SharedBytes},
+};
+
+inline constexpr int kPeakTcgen05M = 128, kPeakTcgen05N = 256;  // of one instruction, one CTA
+inline constexpr unsigned kTcgen05Sm100SharedBytes =
+    (kPeakTcgen05M + kPeakTcgen05N) * 128 + 64;  // tiles, and a barrier
+inline constexpr PeakArithmeticShape kTcgen05Sm100[] = {
+    {"peak_tcgen05_sm100<assay::UnitsBf16>", DType::bf16, 128, 256, 16, 16, 1, kPeakExact, kTcgen05Sm100SharedBytes},
+    {"peak_tcgen05_sm100<assay::UnitsF16>", DType::f16, 128, 256, 16, 16, 1, kPeakExact, kTcgen05Sm100SharedBytes},
+    {"peak_tcgen05_sm100<assay::UnitsE4m3>", DType::e4m3, 128, 256, 32, 16, 1, kPeakExactE4m3,
+     kTcgen05Sm100SharedBytes},
 };
 
 /// The kernel for a dtype; its row has checked that there is one.
@@ -96,6 +107,28 @@ inline LaunchPlan<PeakArithmeticParams> plan_arithmetic(const PeakArithmeticShap
   plan.shared_bytes = shape.shared_bytes;
   plan.params = {static_cast<float*>(buffers.output), static_cast<int>(problem.size / shape.steps_per_turn), 1.0F};
   return plan;
+}
+
+/// tcgen05_sm100.cuh.
+struct PeakTcgen05Params {
+  float* output;
+  int turns;
+  std::uint32_t instruction;  // tcgen05_descriptors.h, as
+  std::uint64_t tile;         // the descriptor of a tile without its address
+};
+
+inline LaunchPlan<PeakTcgen05Params> plan_tcgen05(const PeakProblem& problem, const PeakBuffers& buffers,
+                                                  const Target& target) {
+  const auto same = plan_arithmetic(shape_for(kTcgen05Sm100, problem.dtype), problem, buffers, target);
+  const Tcgen05Operand operand{problem.dtype, true};
+  const auto kind = problem.dtype == DType::e4m3 ? Tcgen05Kind::f8f6f4 : Tcgen05Kind::f16;
+  return {same.kernel,
+          same.grid,
+          same.block,
+          same.cluster,
+          same.shared_bytes,
+          {same.params.output, same.params.turns,
+           tcgen05_instruction(kind, operand, operand, kPeakTcgen05M, kPeakTcgen05N), tcgen05_tile(true, 0)}};
 }
 
 struct PeakStreamShape {

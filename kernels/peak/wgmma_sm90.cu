@@ -7,10 +7,10 @@
 namespace assay {
 namespace {
 
-const NamedKernel<PeakArithmeticParams> kKernels[] = {{kWgmmaSm90[0].kernel, peak_wgmma_sm90<PeakWgmmaBf16>},
-                                                      {kWgmmaSm90[1].kernel, peak_wgmma_sm90<PeakWgmmaF16>},
-                                                      {kWgmmaSm90[2].kernel, peak_wgmma_sm90<PeakWgmmaTf32>},
-                                                      {kWgmmaSm90[3].kernel, peak_wgmma_sm90<PeakWgmmaE4m3>}};
+const NamedKernel<PeakArithmeticParams> kKernels[] = {{kWgmmaSm90[0].kernel, peak_wgmma_sm90<UnitsBf16>},
+                                                      {kWgmmaSm90[1].kernel, peak_wgmma_sm90<UnitsF16>},
+                                                      {kWgmmaSm90[2].kernel, peak_wgmma_sm90<UnitsTf32>},
+                                                      {kWgmmaSm90[3].kernel, peak_wgmma_sm90<UnitsE4m3>}};
 
 void launch(const PeakProblem& problem, const PeakBuffers& buffers, const Target& target, Stream stream) {
   const auto plan = plan_arithmetic(shape_for(kWgmmaSm90, problem.dtype), problem, buffers, target);

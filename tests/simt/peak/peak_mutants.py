@@ -5,6 +5,8 @@ import mutants
 FMA = "kernels/peak/fma_f32.cuh"
 MMA = "kernels/peak/mma_sm80.cuh"
 WGMMA = "kernels/peak/wgmma_sm90.cuh"
+TILES = "kernels/peak/unit_tiles.cuh"
+TCGEN05 = "kernels/peak/tcgen05_sm100.cuh"
 STREAM = "kernels/peak/stream.cuh"
 START = "kernels/peak/peak_start.cuh"
 
@@ -35,14 +37,24 @@ if __name__ == "__main__":
             ("fp16's bias", MMA, "(127u - 15u)", "(127u - 16u)", WRONG, False),
         ]),
         suite("wgmma_sm90", "90a", "*WgmmaSm90*", [
-            ("no fence between the writes and the tensor core", WGMMA, "  ptx::fence_proxy_async();  // each", "  // each", "proxy|race", True),
+            ("no fence between the writes and the tensor core", TILES, "  ptx::fence_proxy_async();  // each", "  // each", "proxy|race", True),
             ("no barrier after the writes", WGMMA, "  __syncthreads();\n", "", "race|uninitialised", True),
             ("no wait before the sums are stored", WGMMA, "  ptx::wgmma_wait<0>();\n", "", "wait|pending|in flight", True),
             ("no wgmma.fence", WGMMA, "    ptx::wgmma_fence();\n", "", "fence", True),
             ("b's tile where a's is", WGMMA, "tiles + 64 * 128, 16, 1024", "tiles, 16, 1024", WRONG, False),
             ("one step fewer a turn", WGMMA, "step < kWgmmaSm90[0].steps_per_turn", "step < kWgmmaSm90[0].steps_per_turn - 1", WRONG, True),
-            ("odd words of a as the even ones", WGMMA, "kOdd = 0x3f800000u", "kOdd = 0xbf800000u", WRONG, False),
+            ("odd words of a as the even ones", TILES, "kOdd = 0x3f800000u", "kOdd = 0xbf800000u", WRONG, False),
             ("sums replaced, not added to", WGMMA, "a + k, b + k, true)", "a + k, b + k, false)", WRONG, False),
+        ]),
+        suite("tcgen05_sm100", "100a", "*Tcgen05*", [
+            ("no fence between the writes and the tensor core", TILES, "  ptx::fence_proxy_async();  // each", "  // each", "proxy|race", True),
+            ("no wait for the tensor core", TCGEN05, "  ptx::mbarrier_wait(done, 0);\n", "", "any", True),
+            ("no commit", TCGEN05, "    ptx::tcgen05_commit<1>(done);\n", "", "any", False),
+            ("no wait for the loads", TCGEN05, "    ptx::tcgen05_wait_ld(bits);\n", "", "any", True),
+            ("one step fewer a turn", TCGEN05, "step < kTcgen05Sm100[0].steps_per_turn", "step < kTcgen05Sm100[0].steps_per_turn - 1", WRONG, True),
+            ("every turn begins anew", TCGEN05, "turn > 0 || step > 0", "step > 0", WRONG, True),
+            ("every warp reads the first one's lanes", TCGEN05, "sums + (warp << 21) + column", "sums + column", "any", False),
+            ("tensor memory kept", TCGEN05, "  if (warp == 0) ptx::tcgen05_dealloc<1>(sums, kColumns);\n", "", "any", False),
         ]),
         suite("stream", "80", "*PeakStream*/0", [
             ("the rest behind the groups left out", STREAM, "  for (; i < vectors; i += stride) one(i);\n", "", WRONG, True),

@@ -31,7 +31,8 @@ simt::Options options_for(const simt::DeviceHeap& heap, simt::Async async) {
 }
 
 /// Two turns of the loop, of which a kernel that miscounts does one or three.
-void check_arithmetic(const char* ptx, const PeakArithmeticShape& shape, PeakUnit unit) {
+template <class Plan>
+void check_arithmetic(const char* ptx, const PeakArithmeticShape& shape, PeakUnit unit, const Plan& make_plan) {
   const auto module = module_of(ptx);
   const PeakProblem problem{unit, shape.dtype, std::int64_t(2) * shape.steps_per_turn};
   ASSERT_TRUE(supports_steps(shape, problem, target()).ok());
@@ -39,13 +40,19 @@ void check_arithmetic(const char* ptx, const PeakArithmeticShape& shape, PeakUni
   for (const auto async : {simt::Async::Lazy, simt::Async::Eager, simt::Async::Random}) {
     simt::DeviceHeap heap;
     auto* output = heap.poisoned<float>(std::size_t(arithmetic.accumulators));
-    const auto plan = plan_arithmetic(shape, problem, {nullptr, output}, target());
+    const auto plan = make_plan(problem, PeakBuffers{nullptr, output});
     const auto stats = simt::launch(module.kernel(plan.kernel), plan, options_for(heap, async));
     EXPECT_EQ(stats.bank_conflicts, 0u);
     for (std::int64_t i = 0; i < arithmetic.accumulators; ++i)
       ASSERT_EQ(output[i], float(peak_start(i) + arithmetic.increment * problem.size))
           << "wrong result: " << plan.kernel << " accumulator " << i;
   }
+}
+
+void check_arithmetic(const char* ptx, const PeakArithmeticShape& shape, PeakUnit unit) {
+  check_arithmetic(ptx, shape, unit, [&](const PeakProblem& problem, const PeakBuffers& buffers) {
+    return plan_arithmetic(shape, problem, buffers, target());
+  });
 }
 
 TEST(PeakOnSimt, FmaF32CountsItsSteps) { check_arithmetic("peak_fma_f32", kFmaF32, PeakUnit::fma); }
@@ -56,6 +63,14 @@ TEST(PeakOnSimt, MmaSm80CountsItsSteps) {
 
 TEST(PeakOnSimt, WgmmaSm90CountsItsSteps) {
   for (const auto& shape : kWgmmaSm90) check_arithmetic("peak_wgmma_sm90", shape, PeakUnit::tensor);
+}
+
+TEST(PeakOnSimt, Tcgen05Sm100CountsItsSteps) {
+  for (const auto& shape : kTcgen05Sm100)
+    check_arithmetic("peak_tcgen05_sm100", shape, PeakUnit::tensor,
+                     [](const PeakProblem& problem, const PeakBuffers& buffers) {
+                       return plan_tcgen05(problem, buffers, target());
+                     });
 }
 
 /// 16-byte vectors a thread: none or one, a whole group, a group and more; and a GPU with more CTAs than partials.
