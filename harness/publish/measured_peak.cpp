@@ -24,12 +24,13 @@ MeasuredPeaks::MeasuredPeaks(const Result& result) {
     const auto derived = record.point.workload == kWorkload ? rates(record) : std::nullopt;
     if (!derived) continue;
     const bool copies = unit_of(record.point) == "copy";
-    const auto rate = copies ? derived->bytes_per_second : derived->flops_per_second;
-    if (!rate) continue;
+    const double work = copies ? record.work.bytes : record.work.flops;
+    if (!(work > 0)) continue;
+    const double rate = work / derived->seconds.p5;
     Best& best = best_[{record.point.device_name(), copies ? kMemory : units_of(record.point.dtype)}];
     double& in_mode = best.in_mode[record.point.mode];
-    in_mode = std::max(in_mode, *rate);
-    best.in_any = std::max(best.in_any, *rate);
+    in_mode = std::max(in_mode, rate);
+    best.in_any = std::max(best.in_any, rate);
   }
 }
 

@@ -17,7 +17,8 @@ class MeasuredPeaks {
   /// Work with FLOP: percent of the most FLOP/s that the device's units reached in that dtype.  Work that only moves
   /// memory: percent of the copy rate.  Measured in the record's mode, or in any where there is none.  Nothing for a
   /// peak itself, for collectives (their bytes are counted as messages, not as memory moved), and where no peak of that
-  /// kind was measured.
+  /// kind was measured.  A peak's rate here is that of the 5th percentile of its times, not of their median: other work
+  /// on the machine slows a peak down, and a low denominator would flatter everything else.
   std::optional<double> percent(const Record&, const Rates&) const;
 
  private:

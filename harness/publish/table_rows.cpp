@@ -126,7 +126,9 @@ std::vector<std::string> peak_notes(const std::vector<TableRow>& rows) {
   if (any(true, &TableRow::percent_of_peak))
     notes.push_back(
         "% of peak on a CPU: of what its own units reached in the same result (workload peak, same dtype, as many "
-        "threads); work without FLOP: of the copy rate.");
+        "threads; by the 5th percentile of its times, so that a disturbed peak flatters nothing); work without FLOP: "
+        "of the "
+        "copy rate.");
   if (any(false, &TableRow::percent_of_peak))
     notes.push_back("% of peak on a GPU: of the dense peak, or memory rate, in its datasheet (configs/accelerators).");
   if (any(false, &TableRow::percent_of_measured_peak))

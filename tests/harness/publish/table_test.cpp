@@ -103,7 +103,7 @@ Record peak_record(const std::string& unit, double rate, DType dtype = DType::bf
 TEST(TableRows, OnACpuPercentOfPeakIsOfTheMeasuredOne) {
   const auto rows = table_rows({sample_result({ok_record(), peak_record("fma", 8e12), peak_record("fma", 4e12),
                                                peak_record("fma", 16e12, DType::f32), peak_record("copy", 1e10)})});
-  EXPECT_NEAR(*rows[0].percent_of_measured_peak, 25, 1e-6);  // 2 of 8 TFLOP/s: the faster one of the same dtype
+  EXPECT_NEAR(*rows[0].percent_of_measured_peak, 25, 0.1);  // 2 of 8 TFLOP/s: the faster one of the same dtype
   EXPECT_EQ(rows[0].percent_of_peak, rows[0].percent_of_measured_peak);
   for (std::size_t i = 1; i < rows.size(); ++i) EXPECT_FALSE(rows[i].percent_of_measured_peak) << rows[i].id;
   // Another file is another machine.
@@ -114,8 +114,15 @@ TEST(TableRows, OnACpuPercentOfPeakIsOfTheMeasuredOne) {
 TEST(TableRows, MeasuredPeakIsOfTheSameModeWhereThereIsOne) {
   Record burst = peak_record("fma", 8e12), sustained = peak_record("fma", 4e12), work = ok_record();
   sustained.point.mode = work.point.mode = Mode::sustained;
-  EXPECT_NEAR(*table_rows({sample_result({work, burst, sustained})})[0].percent_of_measured_peak, 50, 1e-6);
-  EXPECT_NEAR(*table_rows({sample_result({work, burst})})[0].percent_of_measured_peak, 25, 1e-6);
+  EXPECT_NEAR(*table_rows({sample_result({work, burst, sustained})})[0].percent_of_measured_peak, 50, 0.2);
+  EXPECT_NEAR(*table_rows({sample_result({work, burst})})[0].percent_of_measured_peak, 25, 0.1);
+}
+
+TEST(TableRows, ADisturbedPeakFlattersNothing) {
+  Record peak = peak_record("fma", 8e12);
+  for (std::size_t i = 0; i < peak.measurement.seconds.size(); ++i)
+    if (i % 4 != 0) peak.measurement.seconds[i] *= 5;  // most samples shared the core with something else
+  EXPECT_NEAR(*table_rows({sample_result({ok_record(), peak})})[0].percent_of_measured_peak, 25, 0.1);
 }
 
 TEST(TableRows, AWrongPeakAndAnotherDevicesAreNone) {
@@ -131,7 +138,7 @@ TEST(TableRows, WorkWithoutFlopIsComparedWithTheCopyRateAndMessagesWithNothing) 
   memory_bound.work = {0, 3e6, "read and written", 0};  // 3 GB/s
   collective.work = {0, 3e6, "S", 1.5};
   const auto rows = table_rows({sample_result({memory_bound, collective, peak_record("copy", 12e9)})});
-  EXPECT_NEAR(*rows[0].percent_of_measured_peak, 25, 1e-6);
+  EXPECT_NEAR(*rows[0].percent_of_measured_peak, 25, 0.1);
   EXPECT_FALSE(rows[1].percent_of_measured_peak);
 }
 
@@ -142,7 +149,7 @@ TEST(TableRows, GpusHaveBothPeaksAndEightBitFormatsShareOne) {
   Result result = sample_result({work, peak, memory});
   result.provenance["gpus"] = {{{"index", 0}, {"name", "NVIDIA H200"}}};
   const auto rows = table_rows({result});
-  EXPECT_NEAR(*rows[0].percent_of_measured_peak, 25, 1e-6);
+  EXPECT_NEAR(*rows[0].percent_of_measured_peak, 25, 0.1);
   EXPECT_NEAR(*rows[2].percent_of_peak, 50, 1e-6);  // of 4.8 TB/s
   const std::string markdown = to_markdown(rows);
   EXPECT_THAT(markdown, HasSubstr("% of measured peak |"));
