@@ -62,12 +62,15 @@ GemmBlocking block_gemm(const GemmProblem& p, const cpu::PackedTiles& tiles, int
   const auto most_rows = [&](std::int64_t units) {
     return std::max<std::int64_t>(tile.rows, bytes_of_a / (4 * units));
   };
-  out.keeps_a = rows <= most_rows(most_units);
+  out.keeps_a = rows <= 2 * most_rows(most_units);
 
   const int per_unit = cpu::elements_per_unit(tiles.format);
   out.k = even_block(p.k, per_unit * (out.keeps_a ? std::min(most_units, kUnitsBesideKeptA) : most_units),
                      per_unit * cpu::kUnitsPerPiece);
-  out.rows = even_block(rows, most_rows(cpu::packed_units(tiles.format, out.k)), tile.rows);
+  // a that is kept is one block of rows: its place goes by k alone.
+  const std::int64_t block_rows =
+      out.keeps_a ? std::max<std::int64_t>(rows, 1) : most_rows(cpu::packed_units(tiles.format, out.k));
+  out.rows = even_block(rows, block_rows, tile.rows);
   out.columns = even_block(columns, out.keeps_a ? kColumnsBesideKeptA : kColumns, tile.columns);
   out.keeps_sums = p.output() != DType::f32 && out.k < p.k;
   out.sum_rows = out.keeps_sums ? round_up(kSumRows, out.rows) : p.m;
