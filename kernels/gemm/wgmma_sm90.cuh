@@ -120,7 +120,8 @@ __device__ __forceinline__ WgmmaPlace place_of_cta(const WgmmaSm90Params<Schedul
 }
 
 // ---- producer -----------------------------------------------------------------------------------------------------
-/// Starts the copies of one operand's tile, which `parts` CTAs of the cluster share: each loads one part for all.
+/// Starts the copies of one operand's tile, which `parts` CTAs of the cluster share: each loads one part for all. Parts
+/// are one or two, so that none but the second, halfway, begins elsewhere: dividing by `parts` would cost 150 clocks.
 template <class OperandTile, ptx::Major kMajor, int kExtent>
 __device__ __forceinline__ void load_operand(const CUtensorMap& map, std::uint32_t tile, std::uint32_t full, int mn,
                                              int k, int parts, int part) {
@@ -131,10 +132,10 @@ __device__ __forceinline__ void load_operand(const CUtensorMap& map, std::uint32
       ptx::tma_load_multicast(shared, map, full, x, y, static_cast<std::uint16_t>((1 << parts) - 1));
   };
   if constexpr (kMajor == ptx::Major::k) {
-    const int first = part * (kExtent / parts);
+    const int first = part * (kExtent / 2);
     load(tile + first * 128, k, mn + first);
   } else {  // every panel is split along k, so that any number of panels can be
-    const int first = part * (OperandTile::kTileK / parts);
+    const int first = part * (OperandTile::kTileK / 2);
 #pragma unroll
     for (int panel = 0; panel < OperandTile::kPanels; ++panel)
       load(tile + panel * OperandTile::kPanelBytes + first * 128, mn + panel * OperandTile::kRowElements, k + first);
@@ -167,8 +168,9 @@ __device__ __forceinline__ void produce(const WgmmaSm90Params<Schedule>& p, type
       typename I::Stage& stage = shared.stage[ring.stage];
       const std::uint32_t full = ptx::shared_address(&shared.full[ring.stage]);
       const int k = work.k + i * I::kTileK;
-      // All CTAs that a multicast reaches must have left the stage; their consumers have arrived here.
-      ptx::mbarrier_wait_cluster(ptx::shared_address(&shared.empty[ring.stage]), ring.parity ^ 1);
+      // All CTAs that a multicast reaches must have left the stage; their consumers have arrived here.  They pass no
+      // data on: at cluster scope the wait would only cost an invalidation of L1.
+      ptx::mbarrier_wait(ptx::shared_address(&shared.empty[ring.stage]), ring.parity ^ 1);
       ptx::mbarrier_arrive_expect_tx(full, I::kStageBytes);
       load_operand<typename I::TileA, I::kMajorA, I::kM>(p.map_a, ptx::shared_address(stage.a), full, work.a_mn, k,
                                                          p.cluster_n, place.along_n());
@@ -198,7 +200,7 @@ __device__ __forceinline__ void multiply_stage(float (&d)[I::kN / 2], const type
 /// Tells every CTA that filled a part of the stage that this warp has read it; `empty` is the stage's barrier.
 __device__ __forceinline__ void release_stage(std::uint32_t empty, int cluster_size) {
   const int lane = threadIdx.x % 32;
-  if (lane < cluster_size) ptx::mbarrier_arrive_cluster(empty, lane);
+  if (lane < cluster_size) ptx::mbarrier_arrive_remote(empty, lane);
 }
 
 /// What happens between the stages and the store, and what else a stage holds; kernels with scale factors derive from

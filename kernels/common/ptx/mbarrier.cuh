@@ -33,6 +33,18 @@ __device__ __forceinline__ void mbarrier_arrive_cluster(std::uint32_t barrier, s
       : "memory");
 }
 
+/// The same where the arrival says only that shared memory has been read and may be overwritten: release at CTA scope.
+/// Nothing that this thread wrote travels with it, and at cluster scope ptxas puts a MEMBAR.ALL.GPU before each
+/// arrival.
+__device__ __forceinline__ void mbarrier_arrive_remote(std::uint32_t barrier, std::uint32_t rank) {
+  asm volatile(
+      "{\n.reg .b32 remote;\n"
+      "mapa.shared::cluster.u32 remote, %0, %1;\n"
+      "mbarrier.arrive.release.cta.shared::cluster.b64 _, [remote];\n}\n" ::"r"(barrier),
+      "r"(rank)
+      : "memory");
+}
+
 /// Waits until the phase of `parity` is over.  The label is local to the braces, so that the code may repeat.
 __device__ __forceinline__ void mbarrier_wait(std::uint32_t barrier, std::uint32_t parity) {
   asm volatile(
