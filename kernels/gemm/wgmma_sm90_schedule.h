@@ -63,8 +63,11 @@ struct DenseSchedule {
       work.slices = sliced ? s.slices : 1;
       work.slice = sliced ? unit_ / s.sliced_tiles : 0;
       work.sliced_tile = tile;
-      const int first = static_cast<int>(static_cast<long long>(s.k_tiles) * work.slice / work.slices);
-      const int end = static_cast<int>(static_cast<long long>(s.k_tiles) * (work.slice + 1) / work.slices);
+      int first = 0, end = s.k_tiles;
+      if (sliced) {  // whole tiles do not wait for 64-bit divisions
+        first = static_cast<int>(static_cast<long long>(s.k_tiles) * work.slice / work.slices);
+        end = static_cast<int>(static_cast<long long>(s.k_tiles) * (work.slice + 1) / work.slices);
+      }
       work.k = first * place_.tile_k;
       work.k_tiles = end - first;
       const TileCoordinate at = tile_of_block(tile, s.tile_rows, s.tile_columns, s.group);
