@@ -1,9 +1,9 @@
 // The highest rate of Blackwell's tensor cores (sm_100a, sm_103a): tcgen05.mma on operands that stay in shared memory.
 //
 // Algorithm   One thread multiplies the same 128 x 128-byte tile of a by the same 256 x 128-byte tile of b (m128n256,
-// four
-//             steps of k), again and again, into 256 columns of tensor memory.  An instruction reads 12 KiB of shared
-//             memory in its 128 cycles, 96 of the 128 bytes a cycle that there are: the tensor core is the limit.
+//             four steps of k), again and again, into 256 columns of tensor memory.  An instruction reads 12 KiB of
+//             shared memory in its 128 cycles, 96 of the 128 bytes a cycle that there are: the tensor core is the
+//             limit.
 // Values      Every step adds one (unit_tiles.cuh).  Sums begin at zero in tensor memory; where the contract wants
 //             them to start is added on their way out.
 // Resources   128 threads, one CTA a multiprocessor, 49 KiB of shared memory, 256 of 512 columns of tensor memory.
@@ -16,6 +16,7 @@
 #include "kernels/common/ptx/tcgen05.cuh"
 #include "kernels/common/tcgen05_descriptors.h"
 #include "kernels/peak/cuda_plans.h"
+#include "kernels/peak/peak_start.cuh"
 #include "kernels/peak/unit_tiles.cuh"
 
 namespace assay {
@@ -76,11 +77,12 @@ __global__ void __launch_bounds__(kTcgen05Sm100[0].threads, 1) peak_tcgen05_sm10
     std::uint32_t bits[1][32];
     ptx::tcgen05_ld_32x32b_x32(bits[0], sums + (warp << 21) + column);  // lane 32 * warp, in the address's upper half
     ptx::tcgen05_wait_ld(bits);
+    const PeakStarts starts(first + column);
+    const auto sum = [&](int i) { return __uint_as_float(bits[0][i]) + starts[i]; };
+    // 16 bytes at a time: lanes are rows, and every row that a store touches costs a cycle.
+    auto* out = reinterpret_cast<float4*>(p.output + first + column);
 #pragma unroll
-    for (int i = 0; i < 32; ++i) {
-      const std::int64_t accumulator = first + column + i;
-      p.output[accumulator] = __uint_as_float(bits[0][i]) + static_cast<float>(accumulator % kPeakStarts);
-    }
+    for (int i = 0; i < 32; i += 4) out[i / 4] = make_float4(sum(i), sum(i + 1), sum(i + 2), sum(i + 3));
   }
   ptx::tcgen05_fence_before_thread_sync();
   __syncthreads();
