@@ -269,7 +269,7 @@ __device__ __forceinline__ void consume(const WgmmaSm90Params<Schedule>& p, type
   typename Schedule::Cursor cursor(p.schedule, place);
   PipelineState<I::kStages> ring;
   Staging staging(shared.staging[consumer], consumer);
-  float d[I::kN / 2];
+  float d[I::kN / 2] = {};  // the first wgmma of a tile ignores them; where undefined, nvcc 12 serialises all (C7515)
   for (WgmmaWork work; cursor.next(work);) {
     arithmetic.multiply(d, shared, ring, work, consumer, p.cluster_m * p.cluster_n);
     if (work.slices > 1 && !add_slices<I>(p, d, shared, work, place.rank, consumer)) continue;
