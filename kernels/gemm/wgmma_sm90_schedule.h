@@ -64,9 +64,9 @@ struct DenseSchedule {
       work.slice = sliced ? unit_ / s.sliced_tiles : 0;
       work.sliced_tile = tile;
       int first = 0, end = s.k_tiles;
-      if (sliced) {  // whole tiles do not wait for 64-bit divisions
-        first = static_cast<int>(static_cast<long long>(s.k_tiles) * work.slice / work.slices);
-        end = static_cast<int>(static_cast<long long>(s.k_tiles) * (work.slice + 1) / work.slices);
+      if (sliced) {  // fits in 32 bits: there are fewer than 2^26 tiles of k, of 32 elements or more, and 16 slices
+        first = s.k_tiles * work.slice / work.slices;
+        end = s.k_tiles * (work.slice + 1) / work.slices;
       }
       work.k = first * place_.tile_k;
       work.k_tiles = end - first;
