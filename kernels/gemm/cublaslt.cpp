@@ -165,8 +165,7 @@ std::string unmet_need(const GemmProblem& problem, const Target& target) {
   if (target.compute_capability < needs.compute_capability)
     return std::string("cuBLASLt has scaling ") + name(problem.scaling) + " from compute capability " +
            std::to_string(needs.compute_capability / 10) + "." + std::to_string(needs.compute_capability % 10) + " on";
-  if (problem.scaling == GemmScaling::tensor && problem.layout != GemmLayout::tn && target.compute_capability < 100)
-    return "cuBLASLt multiplies 8-bit operands in layout tn alone before compute capability 10.0";
+  if (std::string unfit = reason_cublaslt_unfit(problem, target.compute_capability); !unfit.empty()) return unfit;
   std::string reason;
   const CublasLtLibrary* lt = cublaslt_library(reason);
   if (lt && lt->get_version() < needs.version)

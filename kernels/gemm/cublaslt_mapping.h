@@ -1,6 +1,7 @@
 // A row-major GEMM in the column-major words of BLAS.  CUDA-free.
 #pragma once
 #include <cstdint>
+#include <string>
 
 #include "kernels/gemm/gemm.h"
 
@@ -62,6 +63,19 @@ inline CublasLtScales cublaslt_scales(GemmScaling scaling, const GemmBuffers& bu
       return {CublasLtScale::vector_16_e4m3, CublasLtScale::vector_16_e4m3, buffers.b_block_scales,
               buffers.a_block_scales, true};
   }
+  return {};
+}
+
+/// Empty where the library's documentation (cublasLtMatmul(), "Narrow Precision Data Types Usage") admits operands of
+/// fewer than 16 bits in this layout and with these factors.  Whether extents are aligned it says itself when asked.
+inline std::string reason_cublaslt_unfit(const GemmProblem& p, int compute_capability) {
+  const int bits = info(p.dtype).bits;
+  const bool any_layout = bits == 8 && compute_capability >= 100 && compute_capability < 120;
+  if (bits < 16 && !any_layout && p.layout != GemmLayout::tn)
+    return "cuBLASLt multiplies " + std::to_string(bits) + "-bit operands in layout tn alone on this GPU";
+  if (p.scaling != GemmScaling::block) return {};
+  if (compute_capability != 90) return "cuBLASLt has scaling block on compute capability 9.0 alone";
+  if (p.m % 4 != 0 || p.n % 4 != 0) return "cuBLASLt's scaling block needs m and n to be multiples of 4";
   return {};
 }
 

@@ -66,5 +66,31 @@ TEST(CublasLtScales, FollowTheOperandsThatChangePlaces) {
   }
 }
 
+TEST(CublasLtSupport, IsWhatItsDocumentationSays) {
+  const auto fits = [](GemmScaling scaling, DType dtype, GemmLayout layout, int compute_capability) {
+    return reason_cublaslt_unfit({8, 8, 128, layout, dtype, scaling}, compute_capability).empty();
+  };
+  for (const int hopper_or_geforce : {89, 90, 120}) {
+    EXPECT_TRUE(fits(GemmScaling::tensor, DType::e4m3, GemmLayout::tn, hopper_or_geforce));
+    EXPECT_FALSE(fits(GemmScaling::tensor, DType::e4m3, GemmLayout::nn, hopper_or_geforce));
+    EXPECT_TRUE(fits(GemmScaling::none, DType::bf16, GemmLayout::nt, hopper_or_geforce));
+  }
+  EXPECT_TRUE(fits(GemmScaling::mx, DType::e5m2, GemmLayout::nn, 100));
+  EXPECT_TRUE(fits(GemmScaling::nv, DType::e2m1, GemmLayout::tn, 103));
+  EXPECT_FALSE(fits(GemmScaling::nv, DType::e2m1, GemmLayout::nn, 103));
+  EXPECT_TRUE(fits(GemmScaling::block, DType::e4m3, GemmLayout::tn, 90));
+  EXPECT_FALSE(fits(GemmScaling::block, DType::e4m3, GemmLayout::tn, 100));
+}
+
+TEST(CublasLtSupport, RowsOfBlockScalesAreWholeVectors) {
+  const auto fits = [](std::int64_t m, std::int64_t n, GemmScaling scaling) {
+    return reason_cublaslt_unfit({m, n, 128, GemmLayout::tn, DType::e4m3, scaling}, 90).empty();
+  };
+  EXPECT_TRUE(fits(4, 8, GemmScaling::block));
+  EXPECT_FALSE(fits(5, 8, GemmScaling::block));
+  EXPECT_FALSE(fits(4, 9, GemmScaling::block));
+  EXPECT_TRUE(fits(5, 8, GemmScaling::tensor));
+}
+
 }  // namespace
 }  // namespace assay
