@@ -121,6 +121,7 @@ Support supports(const GroupedGemmProblem& problem, const Target& target) {
       return Support::no("needs compute capability 8.0 or later for bf16");
   }
   if (std::string reason = reason_cublas_extents_unfit(problem); !reason.empty()) return {reason};
+  if (std::string reason = reason_cublas_alignment_unfit(problem); !reason.empty()) return {reason};
   std::string reason;
   cublas_library(reason);
   return {reason};

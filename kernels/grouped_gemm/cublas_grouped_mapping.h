@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <limits>
+#include <string>
 #include <vector>
 
 #include "kernels/gemm/cublaslt_mapping.h"
@@ -26,6 +27,14 @@ inline std::string reason_cublas_extents_unfit(const GroupedGemmProblem& p) {
   const std::int64_t rows = p.rows.empty() ? 0 : *std::max_element(p.rows.begin(), p.rows.end());
   if (std::max({p.n, p.k, rows}) > std::numeric_limits<int>::max()) return "an extent exceeds 2^31 - 1";
   return {};
+}
+
+/// Empty where addresses are as aligned as the library wants: of FAST compute types and 16-bit elements all to 16 bytes
+/// where a sum's length in bytes is a multiple of 16.  Groups start at multiples of 128 rows, which leaves only weights
+/// that are not as long as that, and those only where the sum is over rows.
+inline std::string reason_cublas_alignment_unfit(const GroupedGemmProblem& p) {
+  if (p.pass != GroupedPass::wgrad || p.dtype != DType::tf32 || p.n * p.k % 4 == 0) return {};
+  return "cuBLAS's grouped call wants each group's weights at a multiple of 16 bytes";
 }
 
 inline CublasGroupedMapping cublas_grouped_mapping(const GroupedGemmProblem& p) {

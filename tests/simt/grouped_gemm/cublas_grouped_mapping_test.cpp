@@ -77,5 +77,32 @@ TEST(CublasGroupedMapping, ExtentsBeyond32BitsAreRefused) {
   EXPECT_NE(reason_cublas_extents_unfit({GroupedPass::forward, 3, 5, {std::int64_t(1) << 31}, DType::f32, {}}), "");
 }
 
+// The library's rule, on the addresses it is given, for every operand of every problem.
+TEST(CublasGroupedMapping, AddressesAreAsAlignedAsTheLibraryWants) {
+  alignas(16) static char memory;
+  int refused = 0;
+  for (const GroupedPass pass : {GroupedPass::forward, GroupedPass::dgrad, GroupedPass::wgrad})
+    for (const DType dtype : {DType::bf16, DType::tf32})
+      for (std::int64_t n = 1; n <= 16; ++n)
+        for (std::int64_t k = 1; k <= 16; ++k) {
+          const GroupedGemmProblem p{pass, n, k, {130, 4, 8, 1}, dtype, {}};
+          if (pass == GroupedPass::wgrad && dtype == DType::bf16) continue;  // the row refuses it for its fp32 sums
+          const CublasGroupedMapping mapping = cublas_grouped_mapping(p);
+          const auto pointers = cublas_grouped_pointers(p, mapping, {&memory, &memory, &memory, nullptr});
+          bool aligned = true;
+          for (std::size_t i = 0, problems = mapping.order.size(); i < problems; ++i) {
+            // No two of these groups are of one size: each is one problem.
+            const std::int64_t bytes = mapping.k[i] * static_cast<std::int64_t>(size_bytes(dtype));
+            const std::uintptr_t wanted = bytes % 16 == 0 ? 16 : bytes % 4 == 0 ? 4 : 1;
+            for (const std::size_t operand : {0, 1, 2})
+              aligned &= reinterpret_cast<std::uintptr_t>(pointers[operand * problems + i]) % wanted == 0;
+          }
+          const bool fits = reason_cublas_alignment_unfit(p).empty();
+          EXPECT_EQ(fits, aligned) << name(pass) << ' ' << name(dtype) << ' ' << n << " x " << k;
+          refused += !fits;
+        }
+  EXPECT_GT(refused, 0);
+}
+
 }  // namespace
 }  // namespace assay
