@@ -6,6 +6,7 @@
 
 #include "harness/publish/grid.h"
 #include "harness/publish/table.h"
+#include "harness/publish/vendor_summary.h"
 
 namespace assay {
 namespace {
@@ -165,6 +166,7 @@ std::string to_console(const std::vector<TableRow>& rows, int columns) {
   }
   std::string out;
   for (auto& group : workloads) out += workload_table(std::move(group), columns);
+  for (const auto& line : vendor_summary(rows)) out += wrapped(line, columns, 0);
   for (const auto& note : peak_notes(rows)) out += wrapped(note, columns, 0);
   return out + reasons_text(rows, columns);
 }

@@ -2,6 +2,7 @@
 
 #include "harness/publish/grid.h"
 #include "harness/publish/table.h"
+#include "harness/publish/vendor_summary.h"
 
 namespace assay {
 namespace {
@@ -39,6 +40,9 @@ std::string to_markdown(const std::vector<TableRow>& rows) {
     for (const auto& column : grid) cells.push_back(column.cells[r]);
     out += line(cells);
   }
+  const auto summary = vendor_summary(rows);
+  if (!summary.empty()) out += "\n";
+  for (const auto& line : summary) out += fmt::format("- {}\n", escaped(line));
   for (const auto& note : peak_notes(rows)) out += "\n" + note + "\n";
   bool first = true;
   for (const auto& row : rows) {

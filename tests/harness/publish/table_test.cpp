@@ -8,6 +8,7 @@
 
 #include "harness/publish/fastest.h"
 #include "harness/publish/units.h"
+#include "harness/publish/vendor_summary.h"
 #include "harness/suite/accelerators.h"
 #include "tests/harness/record/sample_records.h"
 
@@ -41,6 +42,31 @@ TEST(TableRows, ComparesWithTheFastestVendorOnTheSamePoint) {
   EXPECT_EQ(rows[0].labels, "llama3-8b/qkv/forward");
   EXPECT_EQ(rows[0].accelerator, "A CPU");
   EXPECT_EQ(rows[0].samples, 20);
+}
+
+// Ours takes twice, half and four times as long as the library: 0.5, 2 and 0.25, whose geometric mean is 0.25^(1/3).
+TEST(VendorSummary, AveragesRatiosAndNamesTheLeast) {
+  std::vector<Record> records;
+  const auto add = [&](std::int64_t m, double ours, double theirs, const char* layout) {
+    Record vendor = ok_record(m, "openblas", theirs), own = ok_record(m, "cpu_blocked", ours);
+    vendor.vendor = true;
+    vendor.point.axes[0].value = own.point.axes[0].value = std::string(layout);
+    records.push_back(own);
+    records.push_back(vendor);
+  };
+  add(64, 2e-3, 1e-3, "tn");
+  const auto summary = [&] { return vendor_summary(table_rows({sample_result(records)})); };
+  EXPECT_THAT(summary(), testing::IsEmpty()) << "a single case's row says it all";
+  add(65, 1e-3, 2e-3, "tn");
+  add(66, 4e-3, 1e-3, "nt");
+  ASSERT_EQ(summary().size(), 1u);
+  EXPECT_THAT(summary()[0],
+              HasSubstr(": 0.63x the fastest library in the geometric mean of 3 cases (tn 1.00x, nt 0.25x)"));
+  EXPECT_THAT(summary()[0], HasSubstr("least 0.25x at layout=nt m=66"));
+  records[0].point.axes.push_back({"weights", std::string("prepacked")});
+  records[1].point.axes.push_back({"weights", std::string("prepacked")});
+  ASSERT_EQ(summary().size(), 1u) << "one case in each of two ways to compute, two of which remain together";
+  EXPECT_THAT(summary()[0], HasSubstr("of 2 cases"));
 }
 
 TEST(TableRows, ComparesOnlyWhatIsTheSameButForTheKernel) {
