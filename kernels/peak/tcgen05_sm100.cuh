@@ -79,7 +79,7 @@ __global__ void __launch_bounds__(kTcgen05Sm100[0].threads, 1) peak_tcgen05_sm10
     ptx::tcgen05_wait_ld(bits);
     const PeakStarts starts(first + column);
     const auto sum = [&](int i) { return __uint_as_float(bits[0][i]) + starts[i]; };
-    // 16 bytes at a time: lanes are rows, and every row that a store touches costs a cycle.
+    // 16 bytes at a time: lanes lie far apart, and every line that a store touches costs a cycle.
     auto* out = reinterpret_cast<float4*>(p.output + first + column);
 #pragma unroll
     for (int i = 0; i < 32; i += 4) out[i / 4] = make_float4(sum(i), sum(i + 1), sum(i + 2), sum(i + 3));
