@@ -59,6 +59,13 @@ double store_clocks(const GemmProblem& p, const WgmmaSm90Config& c, double l2_ra
   return kRamp + bytes / kSharedBytesPerClock + boxes * kBox + (p.accumulates() ? bytes / l2_rate : 0);
 }
 
+/// The clocks of DRAM, which cannot be fewer: a and b once, d once, twice where it is added to.
+double dram_clocks(const GemmProblem& p) {
+  const double m = double(p.m), n = double(p.n), k = double(p.k);
+  const double d_bytes = m * n * double(size_bytes(p.output())) * (p.accumulates() ? 2 : 1);
+  return ((m + n) * k * double(size_bytes(p.dtype)) + d_bytes) / kDramBytesPerClock;
+}
+
 /// The clocks of the cluster with the most work: units are dealt out in turn, slices first.
 double makespan(const DenseSchedule& s, int clusters, double slice_clocks, double tile_clocks) {
   const std::int64_t slices = s.sliced_tiles * s.slices, units = s.units();
@@ -95,9 +102,10 @@ WgmmaSm90Choice predict(const GemmProblem& p, const Target& target, const WgmmaS
   const double slice_clocks = double(divide_up(s.k_tiles, s.slices)) * k_tile.clocks + kRamp + 2 * partial;
   choice.clocks = kLaunch + makespan(s, choice.clusters, slice_clocks, s.k_tiles * k_tile.clocks + store) +
                   (sliced_tiles ? store + (s.slices - 1) * partial : 0);  // the last tile's sum and store
+  choice.limit = k_tile.limit;
+  if (const double dram = kLaunch + dram_clocks(p); dram > choice.clocks) choice.clocks = dram, choice.limit = "DRAM";
   const double flop_per_clock = 4096.0 * 2 / double(size_bytes(p.dtype)) * target.multiprocessors;
   choice.efficiency = 2.0 * double(p.m) * double(p.n) * double(p.k) / flop_per_clock / choice.clocks;
-  choice.limit = k_tile.limit;
   return choice;
 }
 

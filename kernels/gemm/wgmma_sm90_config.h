@@ -26,6 +26,8 @@
 //                  where d is added to, its old values at L2's rate
 //   slices         each slice writes its fp32 tile at L2's rate, and one of them reads all
 //
+// And never less than DRAM needs to move a, b and d once, and d twice where it is added to.
+//
 // Tiles are dealt out in rounds.  Where they do not fill the last round, its tiles (or these and a round more) can be
 // cut into slices of k, which costs the sums and gains what else would be idle.
 #pragma once
@@ -65,7 +67,7 @@ struct WgmmaSm90Choice {
   double waves = 0;        // tiles / clusters
   double clocks = 0;       // predicted, of the CTA with the most work
   double efficiency = 0;   // the tensor cores' clocks that all multiply-adds need / clocks
-  const char* limit = "";  // what a tile of k waits for
+  const char* limit = "";  // what a tile of k waits for, or all
 };
 
 /// What `config` would do.
