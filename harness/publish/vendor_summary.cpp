@@ -62,6 +62,13 @@ std::string by_layout(const Group& group) {
   return " (" + out + ")";
 }
 
+/// "; up to 91 % of peak": of the datasheet's, or on a CPU of the measured one.
+std::string highest_peak(const Group& group) {
+  double highest = 0;
+  for (const TableRow* row : group.rows) highest = std::max(highest, row->percent_of_peak.value_or(0));
+  return highest > 0 ? fmt::format("; up to {:.0f} % of peak", highest) : std::string();
+}
+
 }  // namespace
 
 std::vector<std::string> vendor_summary(const std::vector<TableRow>& rows) {
@@ -73,9 +80,10 @@ std::vector<std::string> vendor_summary(const std::vector<TableRow>& rows) {
     if (group.rows.size() < 2) continue;
     const TableRow& least = **std::min_element(group.rows.begin(), group.rows.end(),
                                                [](const auto* a, const auto* b) { return ratio(*a) < ratio(*b); });
-    lines.push_back(fmt::format(
-        "{}: {:.2f}x the fastest library in the geometric mean of {} cases{}; least {:.2f}x at {}", group.name,
-        geometric_mean(group.rows), group.rows.size(), by_layout(group), ratio(least), least.shape));
+    lines.push_back(
+        fmt::format("{}: {:.2f}x the fastest library in the geometric mean of {} cases{}; least {:.2f}x at {}{}",
+                    group.name, geometric_mean(group.rows), group.rows.size(), by_layout(group), ratio(least),
+                    least.shape, highest_peak(group)));
   }
   return lines;
 }
