@@ -12,6 +12,7 @@ constexpr std::int64_t kTileM = kGroupAlignment, kTileK = 64;
 constexpr double kRowBytes = 128;  // of k, in a stage
 constexpr double kSharedBytesPerClock = 128;
 constexpr double kL2BytesPerClock = 6154, kL2BytesPerClockOfSm = 64;
+constexpr double kDramBytesPerClock = 3350 / 1.83;
 constexpr double kRamp = 600, kBox = 150, kLaunch = 4000;
 constexpr double kFlopPerClock = 4096;  // of a multiprocessor, 16-bit operands
 constexpr std::size_t kSharedBytes = 232448;
@@ -30,6 +31,15 @@ double store_clocks(const GroupedGemmProblem& p, const GroupedWgmmaConfig& c, do
   const double bytes = double(kTileM) * c.tile_n * double(size_bytes(p.output()));
   return kRamp + bytes / kSharedBytesPerClock + bytes / 2 / (64 * kRowBytes) * kBox +
          (p.pass == GroupedPass::wgrad ? bytes / l2_rate : 0);
+}
+
+/// The clocks of DRAM, which cannot be fewer: tokens, and the weights of groups that have any (wgrad: their gradients,
+/// read and written), once.
+double dram_clocks(const GroupedGemmProblem& p) {
+  const double tokens = double(p.total_rows()) * double(p.n + p.k) * double(size_bytes(p.dtype));
+  const double weight = p.pass == GroupedPass::wgrad ? 2 * double(size_bytes(p.output())) : double(size_bytes(p.dtype));
+  const auto groups = p.groups() - std::count(p.rows.begin(), p.rows.end(), 0);
+  return (tokens + double(groups) * double(p.n) * double(p.k) * weight) / kDramBytesPerClock;
 }
 
 /// The tiles of a group, in clusters.
@@ -67,7 +77,7 @@ GroupedWgmmaChoice predict_wgmma_grouped(const GroupedGemmProblem& p, const Targ
     }
     next += tiles;
   }
-  choice.clocks = kLaunch + *std::max_element(load.begin(), load.end());
+  choice.clocks = kLaunch + std::max(*std::max_element(load.begin(), load.end()), dram_clocks(p));
   choice.efficiency = 2.0 * double(p.total_rows()) * double(p.n) * double(p.k) /
                       (kFlopPerClock * std::max(1, target.multiprocessors)) / choice.clocks;
   return choice;
