@@ -1,6 +1,6 @@
 // Kernels built on wgmma_sm90.cuh, made ready before the timed launches.  Host code.
 #pragma once
-#include <algorithm>
+#include <map>
 #include <memory>
 #include <stdexcept>
 
@@ -72,27 +72,26 @@ class WgmmaSm90Operation final : public GemmOperation {
     const WgmmaSm90Workspace workspace{static_cast<float*>(partial_sums_.get()),
                                        static_cast<unsigned*>(arrived_.get())};
     for (const GemmBuffers& set : sets)
-      prepared_.push_back({set.a, set.b, set.d, make_plan(problem, set, target, workspace, encode)});
+      prepared_.emplace(set.d, Prepared{set.a, set.b, make_plan(problem, set, target, workspace, encode)});
   }
 
   void launch(const GemmBuffers& buffers, Stream stream) override {
-    const auto same = [&](const Prepared& p) { return p.a == buffers.a && p.b == buffers.b && p.d == buffers.d; };
-    const auto found = std::find_if(prepared_.begin(), prepared_.end(), same);
-    if (found == prepared_.end())
+    const auto found = prepared_.find(buffers.d);
+    if (found == prepared_.end() || found->second.a != buffers.a || found->second.b != buffers.b)
       throw std::runtime_error("a kernel was launched on buffers that it was not prepared for");
-    launch_kernel(kernel_, found->plan, stream);
+    launch_kernel(kernel_, found->second.plan, stream);
   }
 
   std::string description() const override { return description_; }
 
  private:
   struct Prepared {
-    const void *a, *b, *d;
+    const void *a, *b;
     Plan plan;
   };
   Function kernel_ = nullptr;
   DeviceMemory partial_sums_, arrived_;
-  std::vector<Prepared> prepared_;
+  std::map<const void*, Prepared> prepared_;  // by d; small problems have a thousand sets
   std::string description_;
 };
 
