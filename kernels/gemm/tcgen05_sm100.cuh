@@ -186,10 +186,8 @@ __device__ __forceinline__ void multiply_tiles(const Tcgen05Sm100Params& p, Tcge
     const Tcgen05Work work = tcgen05_work(p, item);
     const int buffer = tile % 2;
     if (tile >= Shape::kAccumulatorLag) {  // the fence after each stage's wait serves this one too
-      // At cluster scope, since the peer's threads arrive here.  Waits for bulk copies and commits do without: it costs
-      // an invalidation of L1 each.
       const int released = tile - Shape::kAccumulatorLag;
-      ptx::mbarrier_wait_cluster(shared_address(&shared.accumulator_empty[released % 2]), released / 2 % 2);
+      ptx::mbarrier_wait(shared_address(&shared.accumulator_empty[released % 2]), released / 2 % 2);
     }
     const std::uint32_t d = tensor_memory + buffer * Shape::kSecondAccumulator;
     for (int k_tile = work.k_begin; k_tile < work.k_end; ++k_tile, ++step, pipe.advance()) {
@@ -269,7 +267,8 @@ __device__ __forceinline__ void store_tiles(const Tcgen05Sm100Params& p, Tcgen05
       if (i + 1 == kChunksToRelease) {
         ptx::tcgen05_fence_before_thread_sync();
         __syncwarp();
-        if (lane == 0) ptx::mbarrier_arrive_cluster(shared_address(&shared.accumulator_empty[buffer]), 0);
+        // The loads are over and nothing was written: the fence of all memory that cluster scope costs has no use.
+        if (lane == 0) ptx::mbarrier_arrive_remote(shared_address(&shared.accumulator_empty[buffer]), 0);
       }
       const int column = work.column * Shape::kTileN + chunk * kChunkColumns;
       if (row >= p.m || column >= p.n) continue;

@@ -56,7 +56,7 @@ PAIR = [
      "ptx::tcgen05_commit<1>(shared_address(&shared.empty", "cta_group", 1),
     # accumulators
     ("next tile without waiting for the epilogue", KERNEL,
-     "      ptx::mbarrier_wait_cluster(shared_address(&shared.accumulator_empty[released % 2]), released / 2 % 2);\n",
+     "      ptx::mbarrier_wait(shared_address(&shared.accumulator_empty[released % 2]), released / 2 % 2);\n",
      "", HAZARD, 1),
     ("wrong parity of the released accumulator", KERNEL, "released % 2]), released / 2 % 2)",
      "released % 2]), released % 2)", "any"),
@@ -69,8 +69,8 @@ PAIR = [
     ("accumulator released after its first chunk", KERNEL, "if (i + 1 == kChunksToRelease)", "if (i == 0)", HAZARD, 1),
     ("accumulator released to the CTA itself", KERNEL, "shared.accumulator_empty[buffer]), 0);",
      "shared.accumulator_empty[buffer]), rank);", "any", 1),
-    ("accumulator released by every lane", KERNEL, "if (lane == 0) ptx::mbarrier_arrive_cluster",
-     "ptx::mbarrier_arrive_cluster", "any"),
+    ("accumulator released by every lane", KERNEL, "if (lane == 0) ptx::mbarrier_arrive_remote",
+     "ptx::mbarrier_arrive_remote", "any"),
     ("release counted for one CTA", KERNEL, "Shape::kCtas * kTcgen05EpilogueWarps);", "kTcgen05EpilogueWarps);", "any"),
     # order
     ("no fence after the waits of the multiplying thread", KERNEL,
