@@ -2,7 +2,8 @@
 //
 // The model.  A CTA multiplies one stage (128 bytes along k) in max(tensor core, L2) clocks:
 //   tensor core  four instructions of n / 2 clocks (8192 FLOP per clock and multiprocessor in bf16; the same clocks in
-//                every kind, since an instruction's k is 32 bytes in each)
+//                every kind, since an instruction's k is 32 bytes in each; sm_103a may reach more in 4 bits with the
+//                k of 96 that it alone has, which this kernel does not use)
 //   L2           the stage's bytes at kL2BytesPerClock per multiprocessor
 // A tile costs its stages or its epilogue, whichever is longer, plus what the overlap of accumulators exposes; an
 // epilogue lasts as long as DRAM takes for d (twice where it is added to), shared by all multiprocessors.  Tiles

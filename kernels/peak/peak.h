@@ -5,8 +5,9 @@
 //   tensor  the same on tensor cores, operands in registers or shared memory    fp32 accumulators
 //   copy    output = input, `size` bytes read and as many written               `size` bytes
 //   read    sums the 32-bit words of `size` bytes                               kPeakPartials partial sums, 64 bits
-//   each write   writes `size` bytes of kPeakPattern                                 `size` bytes floor   nothing: what
-//   starting work costs                                   left alone
+//           each
+//   write   writes `size` bytes of kPeakPattern                                 `size` bytes
+//   floor   nothing: what starting work costs                                   left alone
 //
 // Arithmetic is exact on purpose: accumulator i starts at peak_start(i) and every step adds the same whole number to it
 // (products of ones, of either sign), so that its final value says how many steps were done.  A compiler that drops or

@@ -23,19 +23,9 @@ __device__ __forceinline__ void mbarrier_arrive_expect_tx(std::uint32_t barrier,
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;\n" ::"r"(barrier), "r"(bytes) : "memory");
 }
 
-/// One arrival (release at cluster scope) at the barrier that lies at the same address in CTA `rank` of the cluster.
-__device__ __forceinline__ void mbarrier_arrive_cluster(std::uint32_t barrier, std::uint32_t rank) {
-  asm volatile(
-      "{\n.reg .b32 remote;\n"
-      "mapa.shared::cluster.u32 remote, %0, %1;\n"
-      "mbarrier.arrive.release.cluster.shared::cluster.b64 _, [remote];\n}\n" ::"r"(barrier),
-      "r"(rank)
-      : "memory");
-}
-
-/// The same where the arrival says only that shared memory has been read and may be overwritten: release at CTA scope.
-/// Nothing that this thread wrote travels with it, and at cluster scope ptxas puts a MEMBAR.ALL.GPU before each
-/// arrival.
+/// One arrival at the barrier that lies at the same address in CTA `rank` of the cluster.  Release at CTA scope: it says
+/// that shared or tensor memory has been read and may be overwritten, and nothing that this thread wrote travels with
+/// it.  At cluster scope ptxas puts a MEMBAR.ALL.GPU before each arrival.
 __device__ __forceinline__ void mbarrier_arrive_remote(std::uint32_t barrier, std::uint32_t rank) {
   asm volatile(
       "{\n.reg .b32 remote;\n"
@@ -50,16 +40,6 @@ __device__ __forceinline__ void mbarrier_wait(std::uint32_t barrier, std::uint32
   asm volatile(
       "{\n.reg .pred done;\n"
       "WAIT: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
-      "@!done bra WAIT;\n}\n" ::"r"(barrier),
-      "r"(parity)
-      : "memory");
-}
-
-/// The same where other CTAs of the cluster arrive: acquires what they released.
-__device__ __forceinline__ void mbarrier_wait_cluster(std::uint32_t barrier, std::uint32_t parity) {
-  asm volatile(
-      "{\n.reg .pred done;\n"
-      "WAIT: mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 done, [%0], %1;\n"
       "@!done bra WAIT;\n}\n" ::"r"(barrier),
       "r"(parity)
       : "memory");
