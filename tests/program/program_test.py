@@ -290,23 +290,32 @@ class Interruptions(Folder):
     def test_kills_lose_nothing_and_measure_nothing_twice(self):
         expected = len(json.loads(self.run_ok("list", "smoke", "--json").stdout))
         random.seed(7)
-        resume, finished_ids, stalled = [], [], 0
+        resume, finished_ids = [], []
+        journal = self.folder / "r.json.journal"
+
+        def finished_cases():
+            try:
+                lines = journal.read_text().splitlines(keepends=True)
+            except FileNotFoundError:  # not begun, or finished meanwhile
+                return []
+            return [line for line in lines if line.endswith("\n") and line.startswith('{"record"')]
+
         for _ in range(60):
             process = self.start(*resume)
-            try:  # a case that is cut off time after time is given up: where nothing was finished, the next run has longer
-                process.communicate(timeout=0.15 + 1.2 * random.random() + 5 * stalled)
+            # A case that is cut off twice is given up, so every run gets to finish one before it is killed.
+            while process.poll() is None and len(finished_cases()) <= len(finished_ids):
+                time.sleep(0.01)
+            try:
+                process.communicate(timeout=0.6 * random.random())
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()
             if process.returncode == 0:
                 break
-            journal = self.folder / "r.json.journal"
-            if journal.exists() and journal.stat().st_size:
-                resume = ["--resume"]
-                lines = journal.read_text().splitlines(keepends=True)
-                finished = [line for line in lines if line.endswith("\n") and line.startswith('{"record"')]
+            resume = ["--resume"]
+            finished = finished_cases()
+            if finished:
                 self.assertEqual(finished[: len(finished_ids)], finished_ids, "a finished case was lost or measured again")
-                stalled = stalled + 1 if len(finished) == len(finished_ids) else 0
                 finished_ids = finished
         else:
             self.run_ok("run", "smoke", "--out", "r.json", "--resume")
