@@ -185,10 +185,13 @@ class GemmWorkload final : public SingleDeviceWorkload<GemmProblem, GemmBuffers>
   Accumulation accumulation_;
 };
 
-/// A named configuration is a kernel's own: one that has none to choose from cannot be asked for it.
-Support config_fits(const std::vector<GemmKernel>& kernels, const Case& point) {
+/// A named configuration is a kernel's own: one that has none to choose from cannot be asked for it.  Nor can one that
+/// packs nothing be measured as if it had: its row would stand under the wrong name.
+Support options_fit(const std::vector<GemmKernel>& kernels, const Case& point) {
   const std::string config = point.word_or("config", "auto");
   const GemmKernel* kernel = find_row(kernels, point.kernel);
+  if (problem_of(point).prepacked && !(kernel && kernel->packs_weights))
+    return Support::no(point.kernel + " arranges no weights beforehand");
   if (config == "auto" || (kernel && kernel->explain)) return Support::yes();
   return Support::no(fmt::format("{} has no configurations to choose \"{}\" from", point.kernel, config));
 }
@@ -223,7 +226,7 @@ WorkloadKind gemm_workload(const std::vector<GemmKernel>& kernels) {
   kind.supports = [&kernels, of_kernel = kind.supports](const Case& point, const Target& target,
                                                         const Communicator& communicator) {
     const Support support = of_kernel(point, target, communicator);
-    return support.ok() ? config_fits(kernels, point) : support;
+    return support.ok() ? options_fit(kernels, point) : support;
   };
   return kind;
 }

@@ -73,6 +73,7 @@ struct Kernel {
   std::string name;            // ours plain (`mma_sm80`), a library's starts with its name (`cublaslt_tuned`)
   Device device = Device::cpu;
   bool vendor = false;         // a library's: a yardstick, against which `percent_of_vendor` is taken
+  bool packs_weights = false;  // arranges constant operands in `prepare` where the problem says that they are
   std::vector<DType> dtypes;
   std::function<Support(const Problem&, const Target&)> supports;  // dtype is checked by the caller, from `dtypes`
   /// What the kernel would choose for the problem there and what it expects of it ("128x256x64, clusters of 2, 448

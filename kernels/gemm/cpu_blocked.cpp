@@ -91,6 +91,7 @@ std::unique_ptr<GemmOperation> make_cpu_blocked_gemm(const GemmProblem& problem,
 GemmKernel cpu_blocked_gemm() {
   GemmKernel kernel;
   kernel.name = "cpu_blocked";
+  kernel.packs_weights = true;
   kernel.dtypes = {DType::f32, DType::bf16};
   kernel.supports = [](const GemmProblem&, const Target&) { return Support::yes(); };
   kernel.prepare = [](const GemmProblem& problem, const Target& target, const std::vector<GemmBuffers>& sets, Stream) {

@@ -116,6 +116,7 @@ GemmKernel onednn_gemm() {
   GemmKernel kernel;
   kernel.name = "onednn";
   kernel.vendor = true;
+  kernel.packs_weights = true;
   kernel.dtypes = {DType::f32, DType::bf16};
   kernel.supports = [](const GemmProblem&, const Target&) { return Support::yes(); };
   kernel.prepare = prepare;

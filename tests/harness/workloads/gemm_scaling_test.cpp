@@ -219,5 +219,17 @@ TEST(ScaledGemm, AConfigurationIsAKernelsOwn) {
   EXPECT_EQ(gemm_workload(kernels).supports(point, Target{}, *alone).reason, "asked for 128x256");
 }
 
+TEST(ScaledGemm, WhatPacksNothingIsNotMeasuredAsPrepacked) {
+  auto kernels = table_of(planted<kRight>);
+  const auto alone = make_single_communicator();
+  Case point = point_of(DType::bf16, "none");
+  EXPECT_TRUE(gemm_workload(kernels).supports(point, Target{}, *alone).ok());
+  point.axes.push_back({"weights", std::string("prepacked")});
+  EXPECT_THAT(gemm_workload(kernels).supports(point, Target{}, *alone).reason,
+              HasSubstr("planted arranges no weights beforehand"));
+  kernels[0].packs_weights = true;
+  EXPECT_TRUE(gemm_workload(kernels).supports(point, Target{}, *alone).ok());
+}
+
 }  // namespace
 }  // namespace assay
