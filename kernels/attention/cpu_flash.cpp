@@ -111,7 +111,7 @@ class CpuFlash final : public AttentionOperation {
   /// Keys first.. of one block: k as [head_dim units][keys], v as [keys units][head_dim].
   void pack_keys(const AttentionBuffers& buffers, std::int64_t head_kv, std::int64_t first) {
     const std::int64_t keys = std::min(kKeys, p_.seq_kv - first), stride = p_.kv_heads * p_.head_dim;
-    const std::int64_t index = p_.kv_index(head_kv / p_.kv_heads, first, head_kv % p_.kv_heads);
+    const std::int64_t index = p_.k_index(head_kv / p_.kv_heads, first, head_kv % p_.kv_heads);
     cpu::pack_b(format_, {element(buffers.k, index), stride, true, keys, p_.head_dim}, tiles_.columns,
                 packed_k_.get() + head_kv * k_units_ + first * dim_units_);
     cpu::pack_b(format_, {element(buffers.v, index), stride, false, p_.head_dim, keys}, tiles_.columns,
@@ -131,10 +131,11 @@ class CpuFlash final : public AttentionOperation {
     std::fill_n(w.sum, task.rows, 0.0f);
 
     const std::int64_t head_kv = task.batch * p_.kv_heads + task.head / (p_.heads / p_.kv_heads);
-    const std::int64_t seen = p_.visible(task.first + task.rows - 1);  // no earlier query sees more
+    const std::int64_t seen =
+        p_.visible_keys(task.batch, task.first + task.rows - 1).end;  // no earlier query sees more
     for (std::int64_t first = 0; first < seen; first += kKeys) {
       for (std::int64_t r = 0; r < task.rows; ++r)
-        w.keys[r] = std::clamp<std::int64_t>(p_.visible(task.first + r) - first, 0, kKeys);
+        w.keys[r] = std::clamp<std::int64_t>(p_.visible_keys(task.batch, task.first + r).end - first, 0, kKeys);
       multiply_scores(packed_k_.get() + head_kv * k_units_ + first * dim_units_, task.rows, w);
       for (std::int64_t r = 0; r < task.rows; r += tiles_.rows)
         weigh(r, std::min<std::int64_t>(tiles_.rows, task.rows - r), w);
@@ -207,7 +208,7 @@ class CpuFlash final : public AttentionOperation {
   void finish(const AttentionBuffers& buffers, const Task& task, const Workspace& w) const {
     for (std::int64_t r = 0; r < task.rows; ++r) {
       const std::int64_t query = task.first + r;
-      const bool blind = p_.visible(query) == 0;
+      const bool blind = p_.visible_keys(task.batch, query).size() == 0;
       const float inverse = blind ? 0.0f : 1 / w.sum[r];
       const std::int64_t index = p_.q_index(task.batch, query, task.head);
       const float* o = w.o.get() + r * p_.head_dim;
@@ -234,6 +235,7 @@ class CpuFlash final : public AttentionOperation {
 };
 
 Support supports(const AttentionProblem& problem, const Target&) {
+  if (const Support features = supports_features(problem, {}); !features.ok()) return features;
   if (problem.head_dim != 64 && problem.head_dim != 128)
     return Support::no("head_dim " + std::to_string(problem.head_dim) + " is neither 64 nor 128");
   if (problem.kv_heads < 1 || problem.heads % problem.kv_heads != 0)

@@ -1,3 +1,3 @@
 # The CUDA rows of the attention table; included where CUDA was found.
-target_sources(assay_attention PRIVATE cuda_kernels.cpp)
+target_sources(assay_attention PRIVATE cuda_kernels.cpp mma_sm80_row.cpp simt_f32_row.cpp)
 assay_cuda_sources(assay_attention mma_sm80.cu simt_f32.cu)

@@ -54,6 +54,7 @@ inline Support attention_cuda_support(const AttentionProblem& problem, const Tar
                                       std::size_t shared_bytes) {
   // Positions are 32-bit, and query + seq_kv + a tile must not overflow.
   constexpr std::int64_t kLongest = std::int64_t(1) << 29;
+  if (const Support features = supports_features(problem, {}); !features.ok()) return features;
   if (problem.head_dim != 64 && problem.head_dim != 128)
     return Support::no("head_dim " + std::to_string(problem.head_dim) + ": only 64 and 128 are implemented");
   if (problem.seq_q >= kLongest || problem.seq_kv >= kLongest)

@@ -20,39 +20,15 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <stdexcept>
 
 #include "kernels/attention/attention.h"
+#include "kernels/attention/reference_rows.h"
 
 namespace assay {
 namespace {
 
-const double kF32Roundoff = unit_roundoff(DType::f32);
-// exp(e) of a larger error says nothing more than "no digit is left", and must not overflow.
-constexpr double kMaxScoreError = 600;
-
-template <class Element, class Convert>
-void convert_row(const void* array, std::int64_t first, std::vector<double>& row, Convert convert) {
-  const Element* from = static_cast<const Element*>(array) + first;
-  for (std::size_t c = 0; c < row.size(); ++c) row[c] = convert(from[c]);
-}
-
-/// row = the elements of `array` from `first`.
-void load_row(DType t, const void* array, std::int64_t first, std::vector<double>& row) {
-  switch (t) {
-    case DType::f32:
-    case DType::tf32:
-      return convert_row<float>(array, first, row, [](float e) { return e; });
-    case DType::bf16:
-      return convert_row<std::uint16_t>(array, first, row, bf16_to_float);
-    case DType::f16:
-      return convert_row<std::uint16_t>(array, first, row, f16_to_float);
-    case DType::e4m3:
-    case DType::e5m2:
-    case DType::e2m1:
-      throw std::logic_error(std::string("attention has no ") + name(t));
-  }
-}
+using reference::kF32Roundoff;
+using reference::load_row;
 
 /// The softmax of one query.
 struct Weights {
@@ -63,27 +39,21 @@ struct Weights {
 };
 
 Weights softmax(const AttentionProblem& problem, const std::vector<double>& q, const void* k, std::int64_t b,
-                std::int64_t h_kv, std::int64_t n) {
+                std::int64_t h_kv, KeyRange keys) {
   Weights w;
-  w.p.resize(static_cast<std::size_t>(n));
+  w.p.resize(static_cast<std::size_t>(keys.size()));
   w.error.resize(w.p.size());
-  const double dot_error = 2 * std::sqrt(static_cast<double>(problem.head_dim)) * kF32Roundoff * problem.scale();
   std::vector<double> key(q.size());
   for (std::size_t j = 0; j < w.p.size(); ++j) {
-    load_row(problem.dtype, k, problem.kv_index(b, static_cast<std::int64_t>(j), h_kv), key);
-    double dot = 0, magnitude = 0;
-    for (std::size_t c = 0; c < q.size(); ++c) {
-      dot += q[c] * key[c];
-      magnitude += std::abs(q[c] * key[c]);
-    }
-    w.p[j] = problem.scale() * dot;
-    w.error[j] = dot_error * magnitude;
+    load_row(problem.dtype, k, problem.k_index(b, keys.begin + static_cast<std::int64_t>(j), h_kv), key);
+    const reference::Dot score = reference::dot(q, key);
+    w.p[j] = problem.scale() * score.value;
+    w.error[j] = problem.scale() * score.fp32_error();
     // Not std::max: a NaN score must become a NaN maximum, whichever came first.
     w.max = w.p[j] > w.max || std::isnan(w.p[j]) ? w.p[j] : w.max;
   }
   for (std::size_t j = 0; j < w.p.size(); ++j) {
-    w.error[j] += 4 * kF32Roundoff * (std::abs(w.p[j]) + std::abs(w.max)) + 8 * kF32Roundoff;
-    w.error[j] = std::min(w.error[j], kMaxScoreError);
+    w.error[j] = reference::score_error(w.error[j], w.p[j], w.max);
     w.p[j] = std::exp(w.p[j] - w.max);
     w.sum += w.p[j];
   }
@@ -122,17 +92,17 @@ double allowed_error(const AttentionProblem& problem, double o, const ColumnSums
 
 /// o, and the allowed error of each of its elements.
 void weigh_values(const AttentionProblem& problem, const Weights& w, const void* v, std::int64_t b, std::int64_t h_kv,
-                  AttentionRow& row) {
+                  std::int64_t first, AttentionRow& row) {
   std::vector<double> value(row.o.size());
   double least_sum = 0;
   for (std::size_t j = 0; j < w.p.size(); ++j) {
-    load_row(problem.dtype, v, problem.kv_index(b, static_cast<std::int64_t>(j), h_kv), value);
+    load_row(problem.dtype, v, problem.v_index(b, first + static_cast<std::int64_t>(j), h_kv), value);
     for (std::size_t c = 0; c < value.size(); ++c) row.o[c] += w.p[j] * value[c];
     least_sum += w.p[j] * std::exp(-w.error[j]);
   }
   std::vector<ColumnSums> columns(row.o.size());
   for (std::size_t j = 0; j < w.p.size(); ++j) {
-    load_row(problem.dtype, v, problem.kv_index(b, static_cast<std::int64_t>(j), h_kv), value);
+    load_row(problem.dtype, v, problem.v_index(b, first + static_cast<std::int64_t>(j), h_kv), value);
     const double shift = w.p[j] * std::expm1(w.error[j]), lost = underflow(w, j, problem.dtype);
     for (std::size_t c = 0; c < value.size(); ++c) {
       const double distance = std::abs(value[c] - row.o[c]);
@@ -151,21 +121,22 @@ void weigh_values(const AttentionProblem& problem, const Weights& w, const void*
 
 AttentionRow attention_reference(const AttentionProblem& problem, const void* q, const void* k, const void* v,
                                  std::int64_t b, std::int64_t h, std::int64_t i) {
-  const auto d = static_cast<std::size_t>(problem.head_dim);
-  const std::int64_t n = problem.visible(i), h_kv = h / (problem.heads / problem.kv_heads);
-  AttentionRow row{std::vector<double>(d, 0.0), std::vector<double>(d, 0.0)};
-  if (n == 0) {  // sees no key: exact by definition
+  const auto d_v = static_cast<std::size_t>(problem.value_dim());
+  const KeyRange keys = problem.visible_keys(b, i);
+  const std::int64_t h_kv = h / problem.group();
+  AttentionRow row{std::vector<double>(d_v, 0.0), std::vector<double>(d_v, 0.0)};
+  if (keys.size() == 0) {  // sees no key: exact by definition
     row.lse = -std::numeric_limits<double>::infinity();
     return row;
   }
-  std::vector<double> query(d);
+  std::vector<double> query(static_cast<std::size_t>(problem.head_dim));
   load_row(problem.dtype, q, problem.q_index(b, i, h), query);
-  const Weights w = softmax(problem, query, k, b, h_kv, n);
-  weigh_values(problem, w, v, b, h_kv, row);
+  const Weights w = softmax(problem, query, k, b, h_kv, keys);
+  weigh_values(problem, w, v, b, h_kv, keys.begin, row);
   double most_sum = 0;
   for (std::size_t j = 0; j < w.p.size(); ++j) most_sum += w.p[j] * std::exp(w.error[j]);
   row.lse = w.max + std::log(w.sum);
-  row.lse_allowed = std::log(most_sum) + kF32Roundoff * (2 * std::sqrt(static_cast<double>(n)) +
+  row.lse_allowed = std::log(most_sum) + kF32Roundoff * (2 * std::sqrt(static_cast<double>(keys.size())) +
                                                          4 * (std::abs(row.lse) + std::abs(w.max) + 1));
   return row;
 }

@@ -103,7 +103,7 @@ TEST(CpuAttention, AllLogitsFarBelowZero) {
         const std::int64_t index = p.q_index(0, i, 0) + c;
         store_element(dtype, fixture.q.data(), index, c == 0 ? 32 : 0.1 * load_element(dtype, fixture.q.data(), index));
       }
-    for (std::int64_t j = 0; j < p.seq_kv; ++j) store_element(dtype, fixture.k.data(), p.kv_index(0, j, 0), -30);
+    for (std::int64_t j = 0; j < p.seq_kv; ++j) store_element(dtype, fixture.k.data(), p.k_index(0, j, 0), -30);
     launch(kernel, fixture);
     EXPECT_EQ(fixture.fault(), "") << text(p);
     EXPECT_NEAR(fixture.lse_at(0, 0, p.seq_q - 1), -120 + std::log(130.0), 1);
@@ -117,7 +117,7 @@ TEST(CpuAttention, RisingLogits) {
     const AttentionProblem& p = fixture.problem;
     for (std::int64_t i = 0; i < p.seq_q; ++i) store_element(dtype, fixture.q.data(), p.q_index(0, i, 0), 8);
     for (std::int64_t j = 0; j < p.seq_kv; ++j)
-      store_element(dtype, fixture.k.data(), p.kv_index(0, j, 0), static_cast<double>(j) / 100);
+      store_element(dtype, fixture.k.data(), p.k_index(0, j, 0), static_cast<double>(j) / 100);
     launch(kernel, fixture);
     EXPECT_EQ(fixture.fault(), "") << text(p);
   });
@@ -149,10 +149,10 @@ TEST(CpuAttention, CausalMaskLetsNothingThrough) {
       const std::vector<std::uint8_t> before(fixture.o.data(), fixture.o.data() + fixture.o.bytes());
       for (const std::int64_t query : {0, 13, 14, 125, 126, 200}) {
         AttentionFixture changed({1, 2, 1, 217, 731, 64, true, dtype});
-        for (std::int64_t j = p.visible(query); j < p.seq_kv; ++j)
+        for (std::int64_t j = p.visible_keys(0, query).end; j < p.seq_kv; ++j)
           for (std::int64_t c = 0; c < p.head_dim; ++c) {
-            store_element(dtype, changed.k.data(), p.kv_index(0, j, 0) + c, 50 + c);
-            store_element(dtype, changed.v.data(), p.kv_index(0, j, 0) + c, -1000);
+            store_element(dtype, changed.k.data(), p.k_index(0, j, 0) + c, 50 + c);
+            store_element(dtype, changed.v.data(), p.k_index(0, j, 0) + c, -1000);
           }
         launch(*kernel, changed, 2);
         const std::size_t bytes = static_cast<std::size_t>(p.q_index(0, query + 1, 0)) * size_bytes(dtype);
@@ -220,8 +220,8 @@ TEST(AttentionProblem, VisiblePairsCountsWhatVisibleSays) {
     for (const Shape& s : kShapes) {
       const AttentionProblem problem = problem_of(s, 64, causal, DType::f32);
       std::int64_t pairs = 0;
-      for (std::int64_t i = 0; i < problem.seq_q; ++i) pairs += problem.visible(i);
-      EXPECT_EQ(problem.visible_pairs(), pairs) << text(problem);
+      for (std::int64_t i = 0; i < problem.seq_q; ++i) pairs += problem.visible_keys(0, i).size();
+      EXPECT_EQ(problem.visible_pairs(), double(pairs)) << text(problem);
     }
 }
 

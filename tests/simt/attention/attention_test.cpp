@@ -97,14 +97,14 @@ TEST_P(Schedules, AHiddenKeyHasNoInfluence) {
   constexpr std::int64_t kLastSeen = 77;  // queries 0 .. 17 see keys 0 .. i + 60
   for (std::int64_t j = kLastSeen + 1; j < p.seq_kv; ++j)
     for (std::int64_t d = 0; d < p.head_dim; ++d) {
-      store_element(p.dtype, inputs.k.data(), p.kv_index(0, j, 0) + d, 9.0 - double(d % 5));
-      store_element(p.dtype, inputs.v.data(), p.kv_index(0, j, 0) + d, -100.0 + double(j));
+      store_element(p.dtype, inputs.k.data(), p.k_index(0, j, 0) + d, 9.0 - double(d % 5));
+      store_element(p.dtype, inputs.v.data(), p.k_index(0, j, 0) + d, -100.0 + double(j));
     }
   const AttentionOutputs after = run_attention(p, inputs, attention_options(simt::Async::Lazy));
   const std::size_t row_bytes = static_cast<std::size_t>(p.head_dim) * size_bytes(p.dtype);
   for (std::int64_t h = 0; h < p.heads; ++h)
     for (std::int64_t i = 0; i < p.seq_q; ++i) {
-      const bool blind = p.visible(i) <= kLastSeen + 1;
+      const bool blind = p.visible_keys(0, i).end <= kLastSeen + 1;
       const std::size_t row = static_cast<std::size_t>(p.q_index(0, i, h)) * size_bytes(p.dtype);
       const std::size_t at = static_cast<std::size_t>(h * p.seq_q + i);
       EXPECT_EQ(std::memcmp(&before.o[row], &after.o[row], row_bytes) == 0, blind) << "head " << h << " query " << i;
@@ -123,7 +123,7 @@ TEST_P(Schedules, ExtremeLogits) {
     expect_right(p, normal_inputs(p, 9, 0, 1), options);             // all scores equal
     AttentionInputs outlier = normal_inputs(p, 10);
     for (std::int64_t d = 0; d < p.head_dim; ++d)  // one key far above the rest, in the middle
-      store_element(p.dtype, outlier.k.data(), p.kv_index(0, 100, 0) + d,
+      store_element(p.dtype, outlier.k.data(), p.k_index(0, 100, 0) + d,
                     50 * load_element(p.dtype, outlier.q.data(), p.q_index(0, 60, 1) + d));
     expect_right(p, outlier, options);
   }

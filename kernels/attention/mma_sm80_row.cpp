@@ -1,0 +1,23 @@
+// mma_sm80 in the table of attention kernels.
+#include <string>
+
+#include "kernels/attention/cuda_kernel_rows.h"
+#include "kernels/attention/mma_sm80.h"
+
+namespace assay {
+namespace {
+
+Support supports(const AttentionProblem& problem, const Target& target) {
+  if (target.compute_capability < 80)
+    return Support::no("needs sm_80 or later (cp.async, bf16 mma), the device is sm_" +
+                       std::to_string(target.compute_capability));
+  return attention_cuda_support(problem, target, MmaSm80Tile<128>::kQueries, sizeof(MmaSm80Tile<128>::Shared));
+}
+
+}  // namespace
+
+AttentionPassKernel attention_mma_sm80_forward() {
+  return stateless_pass(supports, prepare_attention_mma_sm80, launch_attention_mma_sm80);
+}
+
+}  // namespace assay
