@@ -1,9 +1,6 @@
 // The bf16 micro-kernels through AMX (Sapphire Rapids and later): tdpbf16ps multiplies 16 rows of 16 bf16 pairs by 16
 // pairs of 16 columns and adds to 16 x 16 fp32 sums, in 16 cycles.
 //
-// Instructions as assembly.  GCC's intrinsics take a register's number as a literal only, do not say that they read
-// memory (so that stores before them could be moved behind them), and of a configuration name its first 8 bytes alone.
-//
 // Hazards: tdpbf16ps takes subnormal inputs as zero and flushes subnormal sums, whatever MXCSR says.  Without a
 // configuration, and in a thread each has its own, every tile instruction faults: TilesInUse (tile.h) comes first.
 // Other libraries of this process configure the registers too, so that no configuration outlives a launch.
@@ -26,32 +23,10 @@ HWY_PUSH_ATTRIBUTES("amx-tile,amx-bf16,avx512f,avx512bw,avx512vl,avx512dq,avx512
 namespace assay::cpu {
 namespace amx_bf16 {
 
+#include "kernels/common/cpu/amx_unit-inl.h"
 #include "kernels/common/cpu/tile_amx-inl.h"
 
-struct Amx {
-  static constexpr AmxConfiguration kWholeRegisters = amx_whole_registers();
-
-  static void configure() { asm volatile("ldtilecfg %0" ::"m"(kWholeRegisters)); }
-  /// Also lets the core sleep deeply again, and the system switch threads without saving 8 KiB.
-  static void release() { asm volatile("tilerelease"); }
-
-  template <int kRegister>
-  static void load(const void* rows, std::int64_t bytes) {
-    asm volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(rows), "r"(bytes), "i"(kRegister) : "memory");
-  }
-  template <int kRegister>
-  static void store(void* rows, std::int64_t bytes) {
-    asm volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(rows), "r"(bytes), "i"(kRegister) : "memory");
-  }
-  template <int kRegister>
-  static void zero() {
-    asm volatile("tilezero %%tmm%c0" ::"i"(kRegister));
-  }
-  template <int kSums, int kA, int kB>
-  static void dot() {
-    asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kSums), "i"(kA), "i"(kB));
-  }
-
+struct Amx : AmxUnit {
   using Vec = __m512;
   static constexpr int kLanes = 16;
   static Vec splat(float value) { return _mm512_set1_ps(value); }
@@ -104,6 +79,8 @@ bool amx_granted() {
   return granted;
 }
 
+const TileSet* amx_tiles_of_build() { return &amx_bf16::kTiles; }
+
 const TileSet* amx_tiles() {
   // The epilogue wants AVX-512 with its bf16, as bf16_tiles() does.
   return bf16_tiles() != nullptr && amx_granted() ? &amx_bf16::kTiles : nullptr;
@@ -114,6 +91,7 @@ const TileSet* amx_tiles() {
 namespace assay::cpu {
 
 bool amx_granted() { return false; }
+const TileSet* amx_tiles_of_build() { return nullptr; }
 const TileSet* amx_tiles() { return nullptr; }
 
 }  // namespace assay::cpu

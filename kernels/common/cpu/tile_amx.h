@@ -30,6 +30,10 @@ constexpr AmxConfiguration amx_whole_registers() {
   return whole;
 }
 
+struct TileSet;
+/// The micro-kernels, granted or not: for tests that stand in for the tile unit.  Null where this build has none.
+const TileSet* amx_tiles_of_build();
+
 /// Whether this CPU has AMX with bf16 products and the operating system lets this process use it; asks it to.
 bool amx_granted();
 

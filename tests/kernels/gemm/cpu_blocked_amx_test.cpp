@@ -4,6 +4,7 @@
 #include <hwy/targets.h>
 
 #include "kernels/gemm/cpu_blocked.h"
+#include "tests/kernels/common/amx_trap.h"
 #include "tests/kernels/common/functional_amx.h"
 #include "tests/kernels/gemm/gemm_check.h"
 
@@ -58,6 +59,22 @@ TEST(CpuBlockedAmx, MatchesTheReference) {
       for (const int threads : {1, 3}) EXPECT_EQ(fault(p, threads, tiles), "") << threads << " threads";
     });
 }
+
+#if ASSAY_CAN_TRAP_AMX
+TEST(CpuBlockedAmx, MatchesTheReferenceWithItsInstructionsTrapped) {
+  if (cpu::bf16_tiles() == nullptr) GTEST_SKIP() << "the rest of its instructions are AVX-512 BF16's";
+  if (cpu::amx_tiles() != nullptr) GTEST_SKIP() << "this CPU runs them";
+  const test::AmxTrap trap;
+  const cpu::PackedTiles tiles{cpu::amx_tiles_of_build(), cpu::PackFormat::bf16_amx};
+  for (GemmProblem problem : {GemmProblem{33, 31, 33}, GemmProblem{61, 101, 129}, GemmProblem{100, 70, 1100}})
+    for (const GemmLayout layout : kLayouts) {
+      problem.layout = layout;
+      problem.dtype = DType::bf16;
+      EXPECT_EQ(fault(problem, 3, tiles), "") << text(problem);
+    }
+  EXPECT_GT(test::AmxTrap::instructions(), 1000);
+}
+#endif
 
 TEST(CpuBlockedAmx, EveryNumberOfRows) {
   for (std::int64_t m = 1; m <= 33; ++m)

@@ -4,6 +4,7 @@
 
 #include "kernels/gemm/cpu_blocked.h"
 #include "kernels/grouped_gemm/cpu_kernels.h"
+#include "kernels/grouped_gemm/gemm_loop.h"
 #include "tests/kernels/common/functional_amx.h"
 #include "tests/kernels/grouped_gemm/grouped_gemm_check.h"
 
