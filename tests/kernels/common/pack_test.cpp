@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <vector>
 
+#include <hwy/targets.h>
+
 #include "kernels/common/dtype.h"
 
 namespace assay::cpu {
@@ -40,8 +42,22 @@ double packed_element(PackFormat format, const std::vector<std::uint32_t>& packe
   return load_element(DType::f32, &unit, 0);
 }
 
+/// On every instruction set that Highway compiled and this CPU has: vectors of different lengths.
 template <class Test>
-void for_each_source(Test test) {
+void for_each_target(Test test) {
+  hwy::SetSupportedTargetsForTest(0);
+  for (std::int64_t rest = hwy::SupportedTargets() & HWY_TARGETS; rest != 0; rest &= rest - 1) {
+    hwy::SetSupportedTargetsForTest(rest & -rest);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+    SCOPED_TRACE(hwy::TargetName(rest & -rest));
+    test();
+    hwy::SetSupportedTargetsForTest(0);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+}
+
+template <class Test>
+void for_each_form(Test test) {
   for (const PackFormat format :
        {PackFormat::f32, PackFormat::bf16_pairs, PackFormat::bf16_widened, PackFormat::bf16_amx})
     for (const bool k_major : {false, true})
@@ -51,6 +67,11 @@ void for_each_source(Test test) {
                                           << (k_major ? ", k-major " : ", k-minor ") << count << " x " << k);
           test(format, Source(format, k_major, count, k));
         }
+}
+
+template <class Test>
+void for_each_source(Test test) {
+  for_each_target([&] { for_each_form(test); });
 }
 
 TEST(Pack, AInPanelsOfRowPieces) {
