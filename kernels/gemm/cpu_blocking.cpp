@@ -9,7 +9,8 @@ namespace {
 // MiB of it, 1024 units beat 256 by 5 to 8 % of peak, though a panel of b then no longer fits the first level.
 constexpr std::int64_t kMostUnits = 1024;
 constexpr std::int64_t kLeastUnits = 256;
-// Packed b of a block: 4 MiB of the last-level cache.
+// Packed b of a block: 4 MiB of the last-level cache.  Twice as many, which packs a half as often, cost 4 % of peak
+// where that cache is shared.
 constexpr std::int64_t kColumns = 1024;
 // With all of a kept packed, b is read once and need not be kept: a block is a few panels wide, and a in it less deep.
 constexpr std::int64_t kColumnsBesideKeptA = 128;
@@ -57,12 +58,14 @@ GemmBlocking block_gemm(const GemmProblem& p, const cpu::PackedTiles& tiles, int
   const std::int64_t columns = part_of(p.n, tile.columns, out.column_parts, out.column_parts - 1).size();
 
   const std::int64_t most_units = std::clamp<std::int64_t>(caches.level2 / 1024, kLeastUnits, kMostUnits);
-  // Two blocks of a, one in use and one being packed, leave an eighth of the second-level cache to b.
-  const std::int64_t bytes_of_a = caches.level2 * 7 / 16;
+  // Two blocks of a, one in use and one being packed, leave half of the second-level cache to two panels of b and to
+  // what passes through.  Leaving an eighth was 1 to 3 % of peak slower, whatever the depth.
+  const std::int64_t bytes_of_a = caches.level2 / 4;
   const auto most_rows = [&](std::int64_t units) {
     return std::max<std::int64_t>(tile.rows, bytes_of_a / (4 * units));
   };
-  out.keeps_a = rows <= 2 * most_rows(most_units);
+  // Kept, a is packed once: a block may take nearly half of the cache, since none is packed beside it.
+  out.keeps_a = rows <= caches.level2 * 7 / 16 / (4 * std::min(most_units, kUnitsBesideKeptA));
 
   const int per_unit = cpu::elements_per_unit(tiles.format);
   out.k = even_block(p.k, per_unit * (out.keeps_a ? std::min(most_units, kUnitsBesideKeptA) : most_units),
