@@ -20,7 +20,7 @@ inline constexpr int kStridedRowUnits = 528;
 /// Cache lines asked for while one piece (four units) is multiplied: offsets, in bytes, from TileTask's addresses.
 /// A few at a time, because a core waits once about twenty are under way.
 struct PrefetchStep {
-  static constexpr int kLines = 4;
+  static constexpr int kLines = 6;
   std::int64_t offsets[kLines] = {};
 };
 
