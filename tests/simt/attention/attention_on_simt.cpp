@@ -76,7 +76,7 @@ AttentionOutputs run_attention(const SimtForward& kernel, const AttentionProblem
   auto* o = heap.poisoned<unsigned char>(o_bytes);
   buffers.o = o, buffers.lse = heap.poisoned<float>(rows);
   const simt::Stats stats = kernel.launch(p, buffers, options);
-  return {heap.download(o, o_bytes), heap.download(buffers.lse, rows), stats.bank_conflicts};
+  return {heap.download(o, o_bytes), heap.download(buffers.lse, rows), stats.bank_conflicts, stats.warp_insts};
 }
 
 std::string attention_row_mismatch(const AttentionProblem& p, const AttentionBuffers& host, std::int64_t b,
@@ -135,7 +135,7 @@ AttentionInputs sequence_of(const AttentionProblem& packed, const AttentionInput
 
 AttentionOutputs sequence_of(const AttentionProblem& packed, const AttentionOutputs& outputs, std::int64_t b) {
   const AttentionProblem p = sequence_of(packed, b);
-  AttentionOutputs own{slice(p.dtype, outputs.o, packed.o_index(b, 0, 0), p.o_elements()), {}, 0};
+  AttentionOutputs own{slice(p.dtype, outputs.o, packed.o_index(b, 0, 0), p.o_elements()), {}};
   for (std::int64_t h = 0; h < p.heads; ++h)
     for (std::int64_t i = 0; i < p.seq_q; ++i)
       own.lse.push_back(outputs.lse[static_cast<std::size_t>(packed.lse_index(b, h, i))]);

@@ -46,7 +46,7 @@ AttentionInputs constant_logit_inputs(const AttentionProblem&, unsigned seed, do
 struct AttentionOutputs {
   std::vector<unsigned char> o;
   std::vector<float> lse;
-  std::uint64_t bank_conflicts = 0;
+  std::uint64_t bank_conflicts = 0, instructions = 0;  // of warps
 };
 
 /// Races, fences, bounds and uninitialised reads are checked; Random also shuffles the order of warps.

@@ -125,6 +125,31 @@ TEST_P(Neighbours, KeysBeforeTheWindowDoNotMatter) {
           << "head " << h << " query " << i;
     }
 }
+/// The grid is for the longest sequence; in a shorter one most blocks have nothing to do, and must not read its keys.
+TEST_P(Neighbours, BlocksWithoutQueriesCostNothing) {
+  const AttentionProblem p = packed_problem(make_problem(GetParam(), {1, 1, 1}, 1, 1, false), {900, 1}, {1, 600});
+  const SimtForward kernel = forward_of(p.dtype);
+  const AttentionInputs inputs = normal_inputs(p, 43);
+  const auto instructions = [&](const AttentionProblem& problem, const AttentionInputs& values) {
+    return double(run_attention(kernel, problem, values, attention_options(simt::Async::Lazy)).instructions);
+  };
+  double alone = 0;
+  for (std::int64_t b = 0; b < p.batch; ++b) alone += instructions(sequence_of(p, b), sequence_of(p, inputs, b));
+  EXPECT_LT(instructions(p, inputs), 1.05 * alone) << "wrong result: blocks without queries walk over keys";
+}
+
+/// The first block's 128 (f32: 64) queries see 192 of 1100 keys at most, so its tiles are few.
+TEST_P(Neighbours, TilesOutsideTheWindowCostNothing) {
+  AttentionProblem p = make_problem(GetParam(), {1, 1, 1}, 128, 1100, true, 64);
+  const SimtForward kernel = forward_of(p.dtype);
+  const AttentionInputs inputs = normal_inputs(p, 42);
+  const auto instructions = [&] {
+    return double(run_attention(kernel, p, inputs, attention_options(simt::Async::Lazy)).instructions);
+  };
+  const double with = instructions();
+  p.window = 0;
+  EXPECT_LT(with, 0.45 * instructions()) << "wrong result: keys before the window are walked over";
+}
 INSTANTIATE_TEST_SUITE_P(Attention, Neighbours,
                          testing::Values(kKernels[0], kKernels[1], kKernels[3], KernelCase{DType::f32, 64, 64}),
                          [](const auto& info) { return kernel_case_name(info.param); });

@@ -53,7 +53,7 @@ INSTANTIATE_TEST_SUITE_P(AttentionTypes, Shapes,
 class Schedules : public testing::TestWithParam<KernelCase> {};
 
 TEST_P(Schedules, DoNotChangeABit) {
-  const AttentionProblem p = make_problem(GetParam(), kGqa, 150, 230, true);
+  const AttentionProblem p = make_problem(GetParam(), {1, 2, 1}, 150, 230, true);
   const SimtForward kernel = forward_of(p.dtype);
   const AttentionInputs inputs = normal_inputs(p, 5);
   const AttentionOutputs first = run_attention(kernel, p, inputs, attention_options(simt::Async::Lazy));
