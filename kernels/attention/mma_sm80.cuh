@@ -3,21 +3,35 @@
 // Algorithm   A block owns 128 queries of one head and walks over the keys in tiles, right to left, keeping for each
 //             query the maximum m of its scores so far, the sum l of exp(score - m), and o = sum exp(score - m) v.
 //             A new maximum rescales l and o.  At the end o / l is the result and m + ln l the log-sum-exp.
-// Warps       split the block's rows only (32 each), so a row's scores, probabilities and output never leave the
-//             registers of the four lanes (a "quad") that hold it, and no warp waits for another's reduction.
-// Right to left  The tiles that need a mask (the diagonal, the ragged end) come first; the rest branch past the mask.
-//             (One loop: a second copy of its body for masked tiles cost more registers than there are.)
+// Warps       split the block's rows only (32 each; 16 at head_dim 256), so a row's scores, probabilities and output
+//             never leave the registers of the four lanes (a "quad") that hold it, and no warp waits for another's
+//             reduction.
+// Right to left  The tiles that the diagonal or the sequence's ragged end cuts come first, those that a sliding
+//             window's left edge cuts come last, and those outside the window not at all; the rest branch past both
+//             masks.  (One loop: a second copy of its body for masked tiles cost more registers than there are.)
+// Packed      sequences share the grid of the longest: a block past its own sequence's end leaves.  Where a sequence
+//             lies is read from global memory at the start and again at the end, and not kept in registers meanwhile.
 // Pipeline    k and v have one buffer each: v_n is copied while q k_n^T runs, k_{n-1} while softmax and p v_n run.
 // Exponentials  are base 2 with the scale folded in: exp(scale s - scale m) = 2^(s c - m c), one FFMA and one ex2.
 //             The rounded m c is used everywhere (p, l, o, lse), so its rounding cancels.
 // Row sums    stay partial per thread; the quad adds them once, at the end.
 //
-// Tile        128 queries x 96 keys (head_dim 64) or x 32 keys (128); 4 warps
-// Shared      40 KiB (64), 48 KiB (128): q, k, v.  16-byte chunk c of row r lies at chunk c ^ (r % 8), so that the
-//             eight rows of an ldmatrix block, and o's stores, fall into different banks: no conflicts.
-// Registers   160 accumulators; 234 to 255 registers a thread from sm_80 to sm_103a, no spills; two blocks an SM
-// Shapes      any seq_q, seq_kv below 2^29 (zero keys in sight included), heads (at most 65535) a multiple of kv_heads,
-//             any batch; all five arrays 16-byte aligned
+// head_dim       64    96   128   192   256   values as wide as keys, but 128 at 192
+// Keys a tile    96    64    32    32    32   of 128 queries
+// Warps           4     4     4     4     8
+// Shared, KiB    40    48    48    68    96   q, k, v.  16-byte chunk c of row r lies at chunk c ^ (r % 8), or alike at
+//                                             96, so that the eight rows of an ldmatrix block, and o's stores, fall
+//                                             into different banks: no conflicts
+// Registers     242   255   252   255   240   at most, from sm_80 to sm_103a, without spills; 144 to 160 accumulators
+// Blocks an SM    2     2     2     2     1   (100 KiB an SM, sm_86 and sm_89: 1 at 192)
+// Cost        Predicted, not yet run on a GPU.  Cycles of an A100's SM for a tile, from the loop's SASS:
+//   mma        1536  1536  1024  1280  2048   8 cycles each on one of four tensor cores
+//   shared     1088  1152   896  1184  2816   ldmatrix and copies, 128 bytes a cycle
+//   ex2         800   544   288   288   288   4 lanes a cycle on each quarter of an SM
+//             mma bounds it, save at 256, where warps of 16 rows read k and v twice as often: 73 % of the peak at most.
+//             Hopper's mma.sync takes half the cycles at best: shared memory is then the bound everywhere.
+// Shapes      any seq_q, seq_kv below 2^29 (none, and none in sight, included), heads (at most 65535) a multiple of
+//             kv_heads, any batch; all arrays of elements 16-byte aligned; indices have 64 bits
 // Source      Dao, "FlashAttention-2" (arXiv 2307.08691): split of the work and order of the copies; fewer keys a tile
 //             (see MmaSm80Tile).  C++17.
 #pragma once

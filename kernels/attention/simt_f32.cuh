@@ -13,8 +13,8 @@
 //
 // Tile        64 queries x 64 keys (head_dim 64) or x 32 keys (128); 256 threads
 // Shared      67 KiB (64), 75 KiB (128): q, k, v, p; rows padded so that no access conflicts (see SimtF32Tile)
-// Shapes      any seq_q, seq_kv below 2^29 (zero keys in sight included), heads (at most 65535) a multiple of kv_heads,
-//             any batch; all five arrays 16-byte aligned
+// Shapes      any seq_q, seq_kv below 2^29 (none, and none in sight, included), packed or not, with a window or none;
+//             heads (at most 65535) a multiple of kv_heads, any batch; all arrays of elements 16-byte aligned
 // Source      Milakov & Gimelshein, "Online normalizer calculation for softmax" (arXiv 1805.02867); tiling after Dao et
 //             al., "FlashAttention" (arXiv 2205.14135).  C++17.
 #pragma once
