@@ -5,6 +5,9 @@
 
 namespace assay {
 
+/// A window that hides no key: beyond the longest sequence (2^29), and so that no position minus it overflows.
+inline constexpr std::int32_t kNoWindow = std::int32_t(1) << 30;
+
 /// The only parameter of every hand-written attention kernel.  Layouts are attention.h's.
 struct AttentionKernelParams {
   const void* q = nullptr;
@@ -12,14 +15,17 @@ struct AttentionKernelParams {
   const void* v = nullptr;
   void* o = nullptr;
   float* lse = nullptr;
+  const std::int32_t* q_offsets = nullptr;  // [batch + 1]; null: sequences are not packed but of equal lengths
+  const std::int32_t* kv_offsets = nullptr;
+  std::int64_t lse_head_stride = 1;  // seq_q, or packed: queries of all sequences
   std::int32_t heads = 1, kv_heads = 1;
-  std::int32_t group = 1;  // query heads that share a kv head: heads / kv_heads
-  std::int32_t seq_q = 1, seq_kv = 1;
-  /// Query i sees keys 0 .. first_visible + i * visible_step - 1.  Causal, bottom-right aligned: from seq_kv - seq_q +
-  /// 1 (which may be negative), one more each query; no mask: always seq_kv.  One formula, so kernels need no causal
-  /// variant.
-  std::int32_t first_visible = 1, visible_step = 0;
-  std::int32_t query_tiles = 1;  // per head; see locate_block
+  std::int32_t group = 1;              // query heads that share a kv head: heads / kv_heads
+  std::int32_t seq_q = 1, seq_kv = 1;  // where not packed
+  /// Query i of a sequence sees keys first - window .. first - 1 (those that there are), where first is the number of
+  /// keys, or causal: keys - queries + 1 + i, which may be negative.  One formula, so kernels need no variants.
+  std::int32_t causal = 0;  // 1: each query sees one key more than the one before
+  std::int32_t window = kNoWindow;
+  std::int32_t query_tiles = 1;  // per head, of the longest sequence; see locate_block
   std::int32_t batch = 1;
   float scale_log2 = 1;  // softmax scale * log2(e): exp(scale * s) = 2^(scale_log2 * s)
 };
@@ -41,18 +47,22 @@ struct SimtF32Tile {
   };
 };
 
-template <int HeadDim>
+template <int HeadDim, int ValueDim = HeadDim>
 struct MmaSm80Tile {
-  static constexpr int kWarps = 4, kThreads = 32 * kWarps;
-  static constexpr int kQueries = 128;  // 32 rows a warp: two m16 tiles
-  // o + s are 160 accumulators a thread.  FlashAttention-2 has 128 and 64 keys here, 192 accumulators: with those this
-  // kernel spilled on some architectures whatever was tried.
-  static constexpr int kKeys = HeadDim == 64 ? 96 : 32;
+  static_assert(ValueDim <= HeadDim, "o leaves through q's place in shared memory");
+  static constexpr int kHeadDim = HeadDim, kValueDim = ValueDim;
+  static constexpr int kQueries = 128;
+  // Of 32 rows a warp (two m16 tiles) each fragment of k and v serves twice; at 256 columns only 16 rows' o fits.
+  static constexpr int kWarps = HeadDim == 256 ? 8 : 4, kThreads = 32 * kWarps;
   static constexpr int kWarpTiles = kQueries / kWarps / 16;  // m16 tiles of a warp
-  struct Shared {                                            // rows of 16-byte chunks, swizzled (see mma_sm80.cuh)
-    alignas(1024) std::uint16_t q[kQueries * HeadDim];       // at the end: o, on its way out
+  // o + s are 160 accumulators a thread (256: 144).  FlashAttention-2 has 128 keys at 64 and 64 at 128, 192
+  // accumulators: with those this kernel spilled on some architectures whatever was tried.  At 256 more keys would not
+  // fit the 99 KiB a block of sm_86 and sm_89.
+  static constexpr int kKeys = HeadDim == 64 ? 96 : HeadDim == 96 ? 64 : 32;
+  struct Shared {                                       // rows of 16-byte chunks, swizzled (see mma_sm80.cuh)
+    alignas(1024) std::uint16_t q[kQueries * HeadDim];  // at the end: o, on its way out
     alignas(1024) std::uint16_t k[kKeys * HeadDim];
-    alignas(1024) std::uint16_t v[kKeys * HeadDim];
+    alignas(1024) std::uint16_t v[kKeys * ValueDim];
   };
 };
 

@@ -6,30 +6,36 @@
 namespace assay {
 
 // Plain names: what the launch plan says is what profilers show and what the functional GPU looks up.
-extern "C" __global__ void __launch_bounds__(MmaSm80Tile<64>::kThreads)
-    attention_mma_sm80_bf16_d64(const AttentionKernelParams params) {
-  mma_sm80::attention<mma_sm80::Bf16, 64>(params);
-}
-extern "C" __global__ void __launch_bounds__(MmaSm80Tile<128>::kThreads)
-    attention_mma_sm80_bf16_d128(const AttentionKernelParams params) {
-  mma_sm80::attention<mma_sm80::Bf16, 128>(params);
-}
-extern "C" __global__ void __launch_bounds__(MmaSm80Tile<64>::kThreads)
-    attention_mma_sm80_f16_d64(const AttentionKernelParams params) {
-  mma_sm80::attention<mma_sm80::F16, 64>(params);
-}
-extern "C" __global__ void __launch_bounds__(MmaSm80Tile<128>::kThreads)
-    attention_mma_sm80_f16_d128(const AttentionKernelParams params) {
-  mma_sm80::attention<mma_sm80::F16, 128>(params);
-}
+#define ASSAY_MMA_SM80(name, Element, ...)                                         \
+  extern "C" __global__ void __launch_bounds__(MmaSm80Tile<__VA_ARGS__>::kThreads) \
+      name(const AttentionKernelParams params) {                                   \
+    mma_sm80::attention<mma_sm80::Element, MmaSm80Tile<__VA_ARGS__>>(params);      \
+  }
+ASSAY_MMA_SM80(attention_mma_sm80_bf16_d64, Bf16, 64)
+ASSAY_MMA_SM80(attention_mma_sm80_bf16_d96, Bf16, 96)
+ASSAY_MMA_SM80(attention_mma_sm80_bf16_d128, Bf16, 128)
+ASSAY_MMA_SM80(attention_mma_sm80_bf16_d192_v128, Bf16, 192, 128)
+ASSAY_MMA_SM80(attention_mma_sm80_bf16_d256, Bf16, 256)
+ASSAY_MMA_SM80(attention_mma_sm80_f16_d64, F16, 64)
+ASSAY_MMA_SM80(attention_mma_sm80_f16_d96, F16, 96)
+ASSAY_MMA_SM80(attention_mma_sm80_f16_d128, F16, 128)
+ASSAY_MMA_SM80(attention_mma_sm80_f16_d192_v128, F16, 192, 128)
+ASSAY_MMA_SM80(attention_mma_sm80_f16_d256, F16, 256)
+#undef ASSAY_MMA_SM80
 
 namespace {
 
 const NamedKernel<AttentionKernelParams> kKernels[] = {
     {"attention_mma_sm80_bf16_d64", attention_mma_sm80_bf16_d64},
+    {"attention_mma_sm80_bf16_d96", attention_mma_sm80_bf16_d96},
     {"attention_mma_sm80_bf16_d128", attention_mma_sm80_bf16_d128},
+    {"attention_mma_sm80_bf16_d192_v128", attention_mma_sm80_bf16_d192_v128},
+    {"attention_mma_sm80_bf16_d256", attention_mma_sm80_bf16_d256},
     {"attention_mma_sm80_f16_d64", attention_mma_sm80_f16_d64},
+    {"attention_mma_sm80_f16_d96", attention_mma_sm80_f16_d96},
     {"attention_mma_sm80_f16_d128", attention_mma_sm80_f16_d128},
+    {"attention_mma_sm80_f16_d192_v128", attention_mma_sm80_f16_d192_v128},
+    {"attention_mma_sm80_f16_d256", attention_mma_sm80_f16_d256},
 };
 
 }  // namespace

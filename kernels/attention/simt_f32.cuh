@@ -13,8 +13,8 @@
 //
 // Tile        64 queries x 64 keys (head_dim 64) or x 32 keys (128); 256 threads
 // Shared      67 KiB (64), 75 KiB (128): q, k, v, p; rows padded so that no access conflicts (see SimtF32Tile)
-// Shapes      any seq_q, seq_kv below 2^29 (zero keys in sight included), heads (at most 65535) a multiple of kv_heads,
-//             any batch; all five arrays 16-byte aligned
+// Shapes      any seq_q, seq_kv below 2^29 (none, and none in sight, included), packed or not, with a window or none;
+//             heads (at most 65535) a multiple of kv_heads, any batch; all arrays of elements 16-byte aligned
 // Source      Milakov & Gimelshein, "Online normalizer calculation for softmax" (arXiv 1805.02867); tiling after Dao et
 //             al., "FlashAttention" (arXiv 2205.14135).  C++17.
 #pragma once
@@ -106,22 +106,18 @@ __device__ __forceinline__ void attention(const AttentionKernelParams& p) {
   auto& shared = ptx::dynamic_smem<typename Tile::Shared>();
   const int x = int(threadIdx.x) % kColumns, first_row = int(threadIdx.x) / kColumns * kRows;
   const AttentionBlock block = locate_block(p, Tile::kQueries);
-  if (block.batch >= p.batch) return;
-  const int head = block.head, first_query = block.first_query;
-  const std::int64_t batch = block.batch;
-  const int queries = min(p.seq_q - first_query, Tile::kQueries);
+  if (block.first_query >= block.queries) return;
+  const int queries = min(block.queries - block.first_query, Tile::kQueries);
 
-  // q, o [batch, seq_q, heads, head_dim];  k, v [batch, seq_kv, kv_heads, head_dim]
+  // q, o [queries, heads, head_dim];  k, v [keys, kv_heads, head_dim]
   const std::int64_t q_stride = std::int64_t(p.heads) * HeadDim, kv_stride = std::int64_t(p.kv_heads) * HeadDim;
-  const std::int64_t q_start = (batch * p.seq_q + first_query) * q_stride + head * HeadDim;
-  const std::int64_t kv_start = batch * p.seq_kv * kv_stride + head / p.group * HeadDim;
+  const std::int64_t q_start = (block.query_row + block.first_query) * q_stride + block.head * HeadDim;
+  const std::int64_t kv_start = block.key_row * kv_stride + block.head / p.group * HeadDim;
   const float* k = static_cast<const float*>(p.k) + kv_start;
   const float* v = static_cast<const float*>(p.v) + kv_start;
 
-  // Keys that this thread's row r sees are 0 .. first_visible + r * visible_step - 1.
-  const int first_visible = p.first_visible + (first_query + first_row) * p.visible_step;
-  const int block_visible =
-      p.first_visible + (first_query + queries - 1) * p.visible_step;  // by the block's last query
+  const int block_end = visible_end(p, block, block.first_query);  // of what the block's first query sees
+  const KeyTiles tiles = key_tiles<Tile::kKeys>(p, block_end, queries);
 
   float o[kRows][kColumnsOfO] = {}, m[kRows], l[kRows] = {};  // l: of this thread's columns only
 #pragma unroll
@@ -129,21 +125,22 @@ __device__ __forceinline__ void attention(const AttentionKernelParams& p) {
   load_rows<HeadDim>(shared.q, static_cast<const float*>(p.q) + q_start, q_stride, queries);
 
 #pragma unroll 1
-  for (int first_key = 0; first_key < block_visible; first_key += Tile::kKeys) {
+  for (int first_key = tiles.begin * Tile::kKeys; first_key < tiles.end * Tile::kKeys; first_key += Tile::kKeys) {
     __syncthreads();  // everyone has finished with the previous k, v and p
-    load_rows<HeadDim>(shared.k, k + first_key * kv_stride, kv_stride, p.seq_kv - first_key);
-    load_rows<HeadDim>(shared.v, v + first_key * kv_stride, kv_stride, p.seq_kv - first_key);
+    load_rows<HeadDim>(shared.k, k + first_key * kv_stride, kv_stride, block.keys - first_key);
+    load_rows<HeadDim>(shared.v, v + first_key * kv_stride, kv_stride, block.keys - first_key);
     __syncthreads();
 
     float s[kRows][kColumnsOfS];
     multiply_q_k<typename Tile::Shared, HeadDim>(s, shared, first_row, x);
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
-      const int visible = first_visible + r * p.visible_step - first_key;  // of this tile's keys
+      const int end = block_end + (first_row + r) * p.causal - first_key;  // of what the row sees of this tile
       float largest = m[r];
 #pragma unroll
       for (int c = 0; c < kColumnsOfS; ++c) {
-        s[r][c] = x + c * kColumns < visible ? s[r][c] * p.scale_log2 : -INFINITY;
+        const int key = x + c * kColumns;
+        s[r][c] = key < end && key >= end - p.window ? s[r][c] * p.scale_log2 : -INFINITY;
         largest = fmaxf(largest, s[r][c]);
       }
       largest = row_max(largest);
@@ -166,16 +163,16 @@ __device__ __forceinline__ void attention(const AttentionKernelParams& p) {
 
 #pragma unroll
   for (int r = 0; r < kRows; ++r) {
-    const int query = first_query + first_row + r;
+    const int query = block.first_query + first_row + r;
     const float sum = row_sum(l[r]);
-    if (query >= p.seq_q) continue;
+    if (query >= block.queries) continue;
     const float inverse = sum == 0 ? 0.f : 1 / sum;  // no key in sight: o = 0, lse = -inf
     float* row = static_cast<float*>(p.o) + q_start + (first_row + r) * q_stride;
 #pragma unroll
     for (int j = 0; j < HeadDim / 64; ++j)
       *reinterpret_cast<float4*>(row + j * 64 + x * 4) = make_float4(
           o[r][4 * j] * inverse, o[r][4 * j + 1] * inverse, o[r][4 * j + 2] * inverse, o[r][4 * j + 3] * inverse);
-    if (x == 0) p.lse[(batch * p.heads + head) * p.seq_q + query] = m[r] * 0.693147180559945f + logf(sum);
+    if (x == 0) lse_row(p, block)[query] = m[r] * 0.693147180559945f + logf(sum);
   }
 }
 

@@ -11,7 +11,13 @@ Support supports(const AttentionProblem& problem, const Target& target) {
   if (target.compute_capability < 80)
     return Support::no("this build's GPU code is for sm_80 and later, the device is sm_" +
                        std::to_string(target.compute_capability));
-  return attention_cuda_support(problem, target, SimtF32Tile<128>::kQueries, sizeof(SimtF32Tile<128>::Shared));
+  AttentionFeatures features;
+  features.packed = features.window = true;
+  if (const Support has = supports_features(problem, features); !has.ok()) return has;
+  if (problem.head_dim != 64 && problem.head_dim != 128)
+    return Support::no("head_dim " + std::to_string(problem.head_dim) + ": only 64 and 128 are implemented");
+  return attention_cuda_support(problem, target, features, SimtF32Tile<128>::kQueries,
+                                sizeof(SimtF32Tile<128>::Shared));
 }
 
 }  // namespace

@@ -19,11 +19,16 @@ DeviceHeap::DeviceHeap() {
 DeviceHeap::~DeviceHeap() { munmap(base_, kReserved); }
 
 void* DeviceHeap::allocate(std::size_t bytes) {
+  void* p = untouched(bytes);
+  std::memset(p, 0xff, bytes);
+  return p;
+}
+
+void* DeviceHeap::untouched(std::size_t bytes) {
   const std::size_t start = used_ + kGap, end = start + bytes;
   if (end + kGap > kReserved) throw std::bad_alloc();
   used_ = (end + 4095) & ~std::size_t(4095);
   unsigned char* p = base_ + start;
-  std::memset(p, 0xff, bytes);
   live_[reinterpret_cast<std::uintptr_t>(p)] = bytes;
   return p;
 }

@@ -35,6 +35,8 @@ class DeviceHeap {
     return {device, device + count};
   }
   void* allocate(std::size_t bytes);  // 256-byte aligned, as cudaMalloc's; poisoned
+  /// Not poisoned but zero, and nothing of it in memory until it is touched: for arrays larger than the machine's.
+  void* untouched(std::size_t bytes);
   void free(void* device);
 
   /// Throws Error(OutOfBounds) unless [p, p + bytes) lies inside one live allocation.

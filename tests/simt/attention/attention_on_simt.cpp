@@ -1,10 +1,9 @@
 #include "tests/simt/attention/attention_on_simt.h"
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 #include <random>
-
-#include "kernels/attention/mma_sm80.h"
-#include "kernels/attention/simt_f32.h"
 
 namespace assay {
 namespace {
@@ -16,40 +15,42 @@ std::vector<unsigned char> normal_array(DType dtype, std::int64_t count, std::mt
   return array;
 }
 
-std::int64_t q_elements(const AttentionProblem& p) { return p.batch * p.seq_q * p.heads * p.head_dim; }
-std::int64_t kv_elements(const AttentionProblem& p) { return p.batch * p.seq_kv * p.kv_heads * p.head_dim; }
+std::vector<std::int32_t> device_offsets(const std::vector<std::int64_t>& offsets) {
+  return {offsets.begin(), offsets.end()};
+}
 
-const simt::ptx::Module& module_of(DType dtype) {  // each is parsed when first asked for
-  if (dtype == DType::f32) {
-    static const simt::ptx::Module f32(simt::ptx::ptx_text(ASSAY_PTX_DIR, "attention_simt_f32"));
-    return f32;
-  }
-  static const simt::ptx::Module mma(simt::ptx::ptx_text(ASSAY_PTX_DIR, "attention_mma_sm80"));
-  return mma;
+/// Bytes of `count` elements from element `first` on.
+std::vector<unsigned char> slice(DType dtype, const std::vector<unsigned char>& array, std::int64_t first,
+                                 std::int64_t count) {
+  const auto begin = array.begin() + static_cast<std::ptrdiff_t>(first) * std::ptrdiff_t(size_bytes(dtype));
+  return {begin, begin + static_cast<std::ptrdiff_t>(count) * std::ptrdiff_t(size_bytes(dtype))};
 }
 
 }  // namespace
 
+const simt::ptx::Module& attention_module(const std::string& ptx) {
+  static std::map<std::string, simt::ptx::Module> modules;
+  const auto found = modules.find(ptx);
+  if (found != modules.end()) return found->second;
+  return modules.try_emplace(ptx, simt::ptx::ptx_text(ASSAY_PTX_DIR, ptx)).first->second;
+}
+
 AttentionInputs normal_inputs(const AttentionProblem& p, unsigned seed, double q_factor, double k_factor) {
   std::mt19937_64 generator(seed);
   AttentionInputs inputs;
-  inputs.q = normal_array(p.dtype, q_elements(p), generator, q_factor);
-  inputs.k = normal_array(p.dtype, kv_elements(p), generator, k_factor);
-  inputs.v = normal_array(p.dtype, kv_elements(p), generator, 1);
+  inputs.q = normal_array(p.dtype, p.q_elements(), generator, q_factor);
+  inputs.k = normal_array(p.dtype, p.k_elements(), generator, k_factor);
+  inputs.v = normal_array(p.dtype, p.v_elements(), generator, 1);
   return inputs;
 }
 
 AttentionInputs constant_logit_inputs(const AttentionProblem& p, unsigned seed, double logit) {
   AttentionInputs inputs = normal_inputs(p, seed);
   const double root = std::sqrt(std::abs(logit) / p.scale());  // q_0 k_0 scale = logit
-  for (std::int64_t i = 0; i < q_elements(p); i += p.head_dim) store_element(p.dtype, inputs.q.data(), i, root);
-  for (std::int64_t i = 0; i < kv_elements(p); i += p.head_dim)
+  for (std::int64_t i = 0; i < p.q_elements(); i += p.head_dim) store_element(p.dtype, inputs.q.data(), i, root);
+  for (std::int64_t i = 0; i < p.k_elements(); i += p.head_dim)
     store_element(p.dtype, inputs.k.data(), i, logit < 0 ? -root : root);
   return inputs;
-}
-
-AttentionPlan plan_for(const AttentionProblem& p, const AttentionBuffers& buffers) {
-  return p.dtype == DType::f32 ? attention_simt_f32_plan(p, buffers) : attention_mma_sm80_plan(p, buffers);
 }
 
 simt::Options attention_options(simt::Async async, std::uint64_t seed) {
@@ -60,45 +61,91 @@ simt::Options attention_options(simt::Async async, std::uint64_t seed) {
   return options;
 }
 
-AttentionOutputs run_attention(const AttentionProblem& p, const AttentionInputs& inputs, simt::Options options,
-                               void (*edit)(AttentionPlan&)) {
+AttentionOutputs run_attention(const SimtForward& kernel, const AttentionProblem& p, const AttentionInputs& inputs,
+                               simt::Options options) {
   simt::DeviceHeap heap;
   options.heap = &heap;
   AttentionBuffers buffers;
   buffers.q = heap.upload(inputs.q), buffers.k = heap.upload(inputs.k), buffers.v = heap.upload(inputs.v);
-  const std::size_t rows = static_cast<std::size_t>(p.batch * p.heads * p.seq_q);
-  auto* o = heap.poisoned<unsigned char>(inputs.q.size());
+  if (p.packed()) {
+    buffers.q_offsets = heap.upload(device_offsets(p.q_offsets));
+    buffers.kv_offsets = heap.upload(device_offsets(p.kv_offsets));
+  }
+  const std::size_t o_bytes = static_cast<std::size_t>(p.o_elements()) * size_bytes(p.dtype),
+                    rows = static_cast<std::size_t>(p.lse_elements());
+  auto* o = heap.poisoned<unsigned char>(o_bytes);
   buffers.o = o, buffers.lse = heap.poisoned<float>(rows);
-  AttentionPlan plan = plan_for(p, buffers);
-  if (edit) edit(plan);
-  const simt::Stats stats = simt::launch(module_of(p.dtype).kernel(plan.kernel), plan, options);
-  return {heap.download(o, inputs.q.size()), heap.download(buffers.lse, rows), stats.bank_conflicts};
+  const simt::Stats stats = kernel.launch(p, buffers, options);
+  return {heap.download(o, o_bytes), heap.download(buffers.lse, rows), stats.bank_conflicts, stats.warp_insts};
 }
 
-std::string attention_mismatch(const AttentionProblem& p, const AttentionInputs& inputs, const AttentionOutputs& got) {
-  for (std::int64_t b = 0; b < p.batch; ++b)
-    for (std::int64_t h = 0; h < p.heads; ++h)
-      for (std::int64_t i = 0; i < p.seq_q; ++i) {
-        const AttentionRow row = attention_reference(p, inputs.q.data(), inputs.k.data(), inputs.v.data(), b, h, i);
-        const double lse = got.lse[static_cast<std::size_t>((b * p.heads + h) * p.seq_q + i)];
-        if (lse != row.lse && !(std::abs(lse - row.lse) <= row.lse_allowed))
-          return simt::format("wrong result: lse of batch %d head %d query %d is %.9g, expected %.9g +- %g", int(b),
-                              int(h), int(i), lse, row.lse, row.lse_allowed);
-        for (std::int64_t d = 0; d < p.head_dim; ++d) {
-          const double o = load_element(p.dtype, got.o.data(), p.q_index(b, i, h) + d);
-          const double expected = row.o[static_cast<std::size_t>(d)],
-                       allowed = row.allowed[static_cast<std::size_t>(d)];
-          if (!(std::abs(o - expected) <= allowed))
-            return simt::format("wrong result: o of batch %d head %d query %d dim %d is %.9g, expected %.9g +- %g",
-                                int(b), int(h), int(i), int(d), o, expected, allowed);
-        }
-      }
+std::string attention_row_mismatch(const AttentionProblem& p, const AttentionBuffers& host, std::int64_t b,
+                                   std::int64_t h, std::int64_t i) {
+  const AttentionRow row = attention_reference(p, host.q, host.k, host.v, b, h, i);
+  const double lse = host.lse[p.lse_index(b, h, i)];
+  if (lse != row.lse && !(std::abs(lse - row.lse) <= row.lse_allowed))
+    return simt::format("wrong result: lse of batch %d head %d query %d is %.9g, expected %.9g +- %g", int(b), int(h),
+                        int(i), lse, row.lse, row.lse_allowed);
+  for (std::int64_t d = 0; d < p.value_dim(); ++d) {
+    const double o = load_element(p.dtype, host.o, p.o_index(b, i, h) + d);
+    const double expected = row.o[static_cast<std::size_t>(d)], allowed = row.allowed[static_cast<std::size_t>(d)];
+    if (!(std::abs(o - expected) <= allowed))
+      return simt::format("wrong result: o of batch %d head %d query %d dim %d is %.9g, expected %.9g +- %g", int(b),
+                          int(h), int(i), int(d), o, expected, allowed);
+  }
   return {};
 }
 
+std::string attention_mismatch(const AttentionProblem& p, const AttentionInputs& inputs, const AttentionOutputs& got,
+                               std::int64_t first_query) {
+  AttentionBuffers host;
+  host.q = inputs.q.data(), host.k = inputs.k.data(), host.v = inputs.v.data();
+  host.o = const_cast<unsigned char*>(got.o.data()), host.lse = const_cast<float*>(got.lse.data());  // only read
+  for (std::int64_t b = 0; b < p.batch; ++b)
+    for (std::int64_t h = 0; h < p.heads; ++h)
+      for (std::int64_t i = first_query; i < p.queries(b); ++i)
+        if (std::string row = attention_row_mismatch(p, host, b, h, i); !row.empty()) return row;
+  return {};
+}
+
+AttentionProblem packed_problem(AttentionProblem p, const std::vector<std::int64_t>& queries,
+                                const std::vector<std::int64_t>& keys) {
+  p.batch = static_cast<std::int64_t>(queries.size());
+  p.seq_q = *std::max_element(queries.begin(), queries.end());
+  p.seq_kv = *std::max_element(keys.begin(), keys.end());
+  p.q_offsets = p.kv_offsets = {0};
+  for (const std::int64_t n : queries) p.q_offsets.push_back(p.q_offsets.back() + n);
+  for (const std::int64_t n : keys) p.kv_offsets.push_back(p.kv_offsets.back() + n);
+  return p;
+}
+
+AttentionProblem sequence_of(const AttentionProblem& packed, std::int64_t b) {
+  AttentionProblem p = packed;
+  p.batch = 1, p.seq_q = packed.queries(b), p.seq_kv = packed.keys(b);
+  p.q_offsets.clear(), p.kv_offsets.clear();
+  return p;
+}
+
+AttentionInputs sequence_of(const AttentionProblem& packed, const AttentionInputs& inputs, std::int64_t b) {
+  const AttentionProblem p = sequence_of(packed, b);
+  return {slice(p.dtype, inputs.q, packed.q_index(b, 0, 0), p.q_elements()),
+          slice(p.dtype, inputs.k, packed.k_index(b, 0, 0), p.k_elements()),
+          slice(p.dtype, inputs.v, packed.v_index(b, 0, 0), p.v_elements())};
+}
+
+AttentionOutputs sequence_of(const AttentionProblem& packed, const AttentionOutputs& outputs, std::int64_t b) {
+  const AttentionProblem p = sequence_of(packed, b);
+  AttentionOutputs own{slice(p.dtype, outputs.o, packed.o_index(b, 0, 0), p.o_elements()), {}};
+  for (std::int64_t h = 0; h < p.heads; ++h)
+    for (std::int64_t i = 0; i < p.seq_q; ++i)
+      own.lse.push_back(outputs.lse[static_cast<std::size_t>(packed.lse_index(b, h, i))]);
+  return own;
+}
+
 std::string describe(const AttentionProblem& p) {
-  return simt::format("%s_d%d_b%d_h%d_kv%d_%dx%d%s", name(p.dtype), int(p.head_dim), int(p.batch), int(p.heads),
-                      int(p.kv_heads), int(p.seq_q), int(p.seq_kv), p.causal ? "_causal" : "");
+  return simt::format("%s_d%d_v%d_b%d_h%d_kv%d_%dx%d%s%s_w%d", name(p.dtype), int(p.head_dim), int(p.value_dim()),
+                      int(p.batch), int(p.heads), int(p.kv_heads), int(p.seq_q), int(p.seq_kv),
+                      p.packed() ? "_packed" : "", p.causal ? "_causal" : "", int(p.window));
 }
 
 }  // namespace assay
