@@ -55,16 +55,14 @@ constexpr Lengths kLengths[] = {{1, 1},   {239, 1},   {113, 203}, {128, 128}, {1
 
 std::vector<AttentionProblem> edge_problems() {
   std::vector<AttentionProblem> problems;
-  std::int64_t index = 0;
-  for (const Lengths& length : kLengths)
+  for (std::int64_t length = 0; length < std::int64_t(std::size(kLengths)); ++length)
     for (const bool causal : {false, true}) {
       // Every combination would take minutes; neighbours differ in width, form, heads and type.
-      const bool wide = index % 2 != 0, deterministic = index / 2 % 2 != 0;
-      const std::int64_t kv_heads = index % 3 == 0 ? 2 : 1, heads = index % 3 == 2 ? 3 : 2;
-      AttentionProblem p = problem(index % 4 == 3 ? DType::f16 : DType::bf16, wide ? 128 : 64, heads, kv_heads,
-                                   length.seq_q, length.seq_kv, causal, deterministic);
-      problems.push_back(p);
-      ++index;
+      const bool wide = (length + causal) % 2 != 0, deterministic = (length / 2 + causal) % 2 != 0;
+      const std::int64_t index = 2 * length + causal, kv_heads = index % 3 == 0 ? 2 : 1, heads = index % 3 == 2 ? 3 : 2;
+      problems.push_back(problem(index % 5 == 3 ? DType::f16 : DType::bf16, wide ? 128 : 64, heads, kv_heads,
+                                 kLengths[length].seq_q, kLengths[length].seq_kv, causal, deterministic));
+      problems.back().batch = kv_heads;
     }
   return problems;
 }
@@ -73,8 +71,9 @@ std::vector<AttentionProblem> edge_problems() {
 std::vector<AttentionProblem> window_problems() {
   std::vector<AttentionProblem> problems;
   for (const bool deterministic : {false, true})
-    for (const std::int64_t window : {1, 50, 150}) {
-      AttentionProblem p = problem(DType::bf16, window == 50 ? 128 : 64, 2, 1, 200, 290, true, deterministic);
+    for (const std::int64_t window : {1, 50, 150, 200}) {
+      AttentionProblem p =
+          problem(DType::bf16, window == 1 || window == 150 ? 64 : 128, 2, 1, 200, 290, true, deterministic);
       p.window = window;
       problems.push_back(p);
     }
@@ -86,7 +85,7 @@ std::vector<AttentionProblem> packed_problems() {
   std::vector<AttentionProblem> problems;
   for (const bool deterministic : {false, true})
     for (const std::int64_t window : {0, 40}) {
-      AttentionProblem p = problem(DType::bf16, window == 0 ? 64 : 128, 2, 1, 130, 140, true, deterministic);
+      AttentionProblem p = problem(DType::bf16, window == 0 ? 64 : 128, 4, 2, 130, 140, true, deterministic);
       p.batch = 7, p.window = window;
       p.q_offsets = {0, 37, 37, 54, 54, 184, 191, 191}, p.kv_offsets = {0, 70, 90, 90, 90, 230, 231, 240};
       problems.push_back(p);
@@ -124,7 +123,7 @@ class Forms : public testing::TestWithParam<Form> {
 };
 
 TEST_P(Forms, SchedulesChangeNoBitOfWhatIsDeterministic) {
-  const AttentionProblem p = problem_of(4, 2, 150, 230, true);
+  const AttentionProblem p = problem_of(2, 1, 150, 230, true);
   const GradientInputs inputs = normal_gradient_inputs(p, 5);
   const Gradients first = run_backward(p, inputs, simt::Async::Lazy);
   EXPECT_EQ(gradient_mismatch(p, inputs, first), "");
@@ -138,7 +137,7 @@ TEST_P(Forms, SchedulesChangeNoBitOfWhatIsDeterministic) {
   };
   same(simt::Async::Lazy, 1);
   same(simt::Async::Eager, 1);
-  for (std::uint64_t seed = 1; seed <= 3; ++seed) same(simt::Async::Random, seed);
+  for (std::uint64_t seed = 1; seed <= 2; ++seed) same(simt::Async::Random, seed);
 }
 
 TEST_P(Forms, AHiddenKeyHasNoInfluenceAndNoGradient) {
@@ -178,8 +177,10 @@ TEST_P(Forms, ExtremeLogits) {
     expect_right(p, normal_gradient_inputs(p, 9, 30, 30));  // scores of thousands: one key takes all
     expect_right(p, normal_gradient_inputs(p, 10, 0, 1));   // all scores equal
   }
-  const AttentionProblem one = problem_of(1, 1, 1, 65, true);
-  expect_right(one, constant_logit_gradient_inputs(one, 11, -122));
+  for (const bool causal : {false, true}) {  // neither form's tile of keys is whole
+    const AttentionProblem one = problem_of(1, 1, 1, 65, causal);
+    expect_right(one, constant_logit_gradient_inputs(one, 11, -122));
+  }
 }
 
 TEST_P(Forms, NothingToDo) {
