@@ -7,29 +7,32 @@
 
 namespace assay {
 
-// Plain names: what the launch plan says is what profilers show and what the functional GPU looks up.
-#define ASSAY_BACKWARD_KERNELS(type, Element, head_dim)                                               \
-  extern "C" __global__ void __launch_bounds__(MmaSm80BackwardRows<head_dim>::kThreads)               \
-      attention_mma_sm80_backward_prepare_##type##_d##head_dim(const AttentionBackwardSm80Params p) { \
-    mma_sm80_backward::prepare<swizzled::Element, head_dim>(p);                                       \
-  }                                                                                                   \
-  extern "C" __global__ void __launch_bounds__(MmaSm80BackwardTile<head_dim>::kThreads)               \
-      attention_mma_sm80_backward_##type##_d##head_dim(const AttentionBackwardSm80Params p) {         \
-    mma_sm80_backward::backward<swizzled::Element, head_dim>(p);                                      \
-  }                                                                                                   \
-  extern "C" __global__ void __launch_bounds__(MmaSm80BackwardRows<head_dim>::kThreads)               \
-      attention_mma_sm80_backward_convert_##type##_d##head_dim(const AttentionBackwardSm80Params p) { \
-    mma_sm80_backward::convert<swizzled::Element, head_dim>(p);                                       \
-  }                                                                                                   \
-  extern "C" __global__ void __launch_bounds__(MmaSm80DqTile<head_dim>::kThreads, 2)                  \
-      attention_mma_sm80_backward_dq_##type##_d##head_dim(const AttentionBackwardSm80Params p) {      \
-    mma_sm80_backward::backward_dq<swizzled::Element, head_dim>(p);                                   \
+// Plain names: what the launch plan says is what profilers show and what the functional GPU looks up.  Two blocks of dq
+// fit an SM's shared memory where head_dim is 64 or 128; told so, ptxas does not spill to make room for a third.
+#define ASSAY_BACKWARD_KERNELS(suffix, Element, head_dim, value_dim)                                      \
+  extern "C" __global__ void __launch_bounds__(MmaSm80BackwardRows<head_dim, value_dim>::kPrepareThreads) \
+      attention_mma_sm80_backward_prepare_##suffix(const AttentionBackwardSm80Params p) {                 \
+    mma_sm80_backward::prepare<swizzled::Element, MmaSm80BackwardRows<head_dim, value_dim>>(p);           \
+  }                                                                                                       \
+  extern "C" __global__ void __launch_bounds__(MmaSm80BackwardTile<head_dim, value_dim>::kThreads)        \
+      attention_mma_sm80_backward_##suffix(const AttentionBackwardSm80Params p) {                         \
+    mma_sm80_backward::backward<swizzled::Element, MmaSm80BackwardTile<head_dim, value_dim>>(p);          \
+  }                                                                                                       \
+  extern "C" __global__ void __launch_bounds__(MmaSm80BackwardRows<head_dim, value_dim>::kConvertThreads) \
+      attention_mma_sm80_backward_convert_##suffix(const AttentionBackwardSm80Params p) {                 \
+    mma_sm80_backward::convert<swizzled::Element, MmaSm80BackwardRows<head_dim, value_dim>>(p);           \
+  }                                                                                                       \
+  extern "C" __global__ void __launch_bounds__(MmaSm80DqTile<head_dim, value_dim>::kThreads, 2)           \
+      attention_mma_sm80_backward_dq_##suffix(const AttentionBackwardSm80Params p) {                      \
+    mma_sm80_backward::backward_dq<swizzled::Element, MmaSm80DqTile<head_dim, value_dim>>(p);             \
   }
 
-ASSAY_BACKWARD_KERNELS(bf16, Bf16, 64)
-ASSAY_BACKWARD_KERNELS(bf16, Bf16, 128)
-ASSAY_BACKWARD_KERNELS(f16, F16, 64)
-ASSAY_BACKWARD_KERNELS(f16, F16, 128)
+ASSAY_BACKWARD_KERNELS(bf16_d64, Bf16, 64, 64)
+ASSAY_BACKWARD_KERNELS(bf16_d128, Bf16, 128, 128)
+ASSAY_BACKWARD_KERNELS(bf16_d192_v128, Bf16, 192, 128)
+ASSAY_BACKWARD_KERNELS(f16_d64, F16, 64, 64)
+ASSAY_BACKWARD_KERNELS(f16_d128, F16, 128, 128)
+ASSAY_BACKWARD_KERNELS(f16_d192_v128, F16, 192, 128)
 
 namespace {
 
@@ -41,10 +44,8 @@ namespace {
   }
 
 const NamedKernel<AttentionBackwardSm80Params> kKernels[] = {
-    ASSAY_BACKWARD_ROWS(bf16_d64),
-    ASSAY_BACKWARD_ROWS(bf16_d128),
-    ASSAY_BACKWARD_ROWS(f16_d64),
-    ASSAY_BACKWARD_ROWS(f16_d128),
+    ASSAY_BACKWARD_ROWS(bf16_d64), ASSAY_BACKWARD_ROWS(bf16_d128), ASSAY_BACKWARD_ROWS(bf16_d192_v128),
+    ASSAY_BACKWARD_ROWS(f16_d64),  ASSAY_BACKWARD_ROWS(f16_d128),  ASSAY_BACKWARD_ROWS(f16_d192_v128),
 };
 
 }  // namespace

@@ -71,54 +71,54 @@ struct Step {
 };
 
 /// Starts the copies of one step's queries into buffer `stage`.
-template <int HeadDim>
+template <class Tile>
 __device__ __forceinline__ void copy_queries(const Params& p, const Sequence& sequence, Step step,
-                                             typename MmaSm80BackwardTile<HeadDim>::Shared& shared, int stage) {
-  using Tile = MmaSm80BackwardTile<HeadDim>;
+                                             typename Tile::Shared& shared, int stage) {
   const int first = step.tile * Tile::kQueries, valid = sequence.queries - first;
-  const std::int64_t stride = std::int64_t(p.heads) * HeadDim,
-                     element = (sequence.query_row + first) * stride + step.head * HeadDim;
-  swizzled::copy_rows<HeadDim, Tile::kQueries, Tile::kThreads>(ptx::shared_address(shared.q[stage]), p.q, element,
-                                                               stride, valid);
-  swizzled::copy_rows<HeadDim, Tile::kQueries, Tile::kThreads>(ptx::shared_address(shared.d_o[stage]), p.d_o, element,
-                                                               stride, valid);
+  const std::int64_t row = (sequence.query_row + first) * p.heads + step.head;
+  swizzled::copy_rows<Tile::kHeadDim, Tile::kQueries, Tile::kThreads>(
+      ptx::shared_address(shared.q[stage]), p.q, row * Tile::kHeadDim, std::int64_t(p.heads) * Tile::kHeadDim, valid);
+  swizzled::copy_rows<Tile::kValueDim, Tile::kQueries, Tile::kThreads>(ptx::shared_address(shared.d_o[stage]), p.d_o,
+                                                                       row * Tile::kValueDim,
+                                                                       std::int64_t(p.heads) * Tile::kValueDim, valid);
   // The first kQueries threads copy lse, the next ones delta: four bytes each, since rows may start anywhere.
-  const int row = int(threadIdx.x) % Tile::kQueries;
+  const int query = int(threadIdx.x) % Tile::kQueries;
   if (int(threadIdx.x) >= 2 * Tile::kQueries) return;
   const bool is_lse = int(threadIdx.x) < Tile::kQueries;
   const float* source = is_lse ? p.lse_log2 : p.delta;
   float* target = is_lse ? shared.lse_log2[stage] : shared.delta[stage];
-  const std::int64_t at = sequence.lse + step.head * p.lse_head_stride + first + row;
-  ptx::cp_async_4(ptx::shared_address(target + row), row < valid ? source + at : source, row < valid ? 4 : 0);
+  const std::int64_t at = sequence.lse + step.head * p.lse_head_stride + first + query;
+  ptx::cp_async_4(ptx::shared_address(target + query), query < valid ? source + at : source, query < valid ? 4 : 0);
 }
 
 /// The part of the work one thread keeps: of the block's dk and dv.
-template <int HeadDim>
+template <class Tile>
 struct KeyGradients {
-  static constexpr int kM16 = MmaSm80BackwardTile<HeadDim>::kKeys / MmaSm80BackwardTile<HeadDim>::kKeyRows / 16;
-  static constexpr int kN8 =
-      HeadDim / (MmaSm80BackwardTile<HeadDim>::kWarps / MmaSm80BackwardTile<HeadDim>::kKeyRows) / 8;
-  Accumulators<kM16, kN8> dk, dv;
+  static constexpr int kM16 = Tile::kKeys / Tile::kKeyRows / 16;
+  Accumulators<kM16, Tile::kHeadDim / Tile::kKeyColumns / 8> dk;
+  Accumulators<kM16, Tile::kValueDim / Tile::kKeyColumns / 8> dv;
 };
 
+/// sum = a b^T of a warp's rows of a from `row` on and of b from `column` on.
+template <class Element, int Columns, int M16, int N8>
+__device__ __forceinline__ void multiply_rows(float (&sum)[M16][N8][4], const std::uint16_t* a, int row,
+                                              const std::uint16_t* b, int column) {
+  const View<Columns> rows(ptx::shared_address(a), row, 0), columns(ptx::shared_address(b), column, 0);
+  swizzled::clear(sum);
+  swizzled::multiply<Element, Columns / 16>(
+      sum, [&](std::uint32_t(&r)[4], int i, int kk) { rows.a_rows(r, i, kk); },
+      [&](std::uint32_t(&r)[4], int j, int kk) { columns.b_rows(r, j, kk); });
+}
+
 /// p and ds of a tile of queries, into shared memory, rounded.
-template <class Element, int HeadDim>
+template <class Element, class Tile>
 __device__ __forceinline__ void compute_p_and_ds(const Params& p, const Sequence& sequence, int first_query,
-                                                 int first_key, typename MmaSm80BackwardTile<HeadDim>::Shared& shared,
-                                                 int stage) {
-  using Tile = MmaSm80BackwardTile<HeadDim>;
-  constexpr int kRows = Tile::kQueries / Tile::kScoreRows, kColumns = Tile::kKeys / (Tile::kWarps / Tile::kScoreRows);
+                                                 int first_key, typename Tile::Shared& shared, int stage) {
+  constexpr int kRows = Tile::kQueries / Tile::kScoreRows, kColumns = Tile::kKeys / Tile::kScoreColumns;
   const int warp = int(threadIdx.x) / 32, lane = int(threadIdx.x) % 32;
   const int row = warp % Tile::kScoreRows * kRows, column = warp / Tile::kScoreRows * kColumns;
-  const auto product = [&](float(&sum)[kRows / 16][kColumns / 8][4], const std::uint16_t* a, const std::uint16_t* b) {
-    const View<HeadDim> rows(ptx::shared_address(a), row, 0), columns(ptx::shared_address(b), column, 0);
-    swizzled::clear(sum);
-    swizzled::multiply<Element, HeadDim / 16>(
-        sum, [&](std::uint32_t(&r)[4], int i, int kk) { rows.a_rows(r, i, kk); },
-        [&](std::uint32_t(&r)[4], int j, int kk) { columns.b_rows(r, j, kk); });
-  };
   float s[kRows / 16][kColumns / 8][4], dp[kRows / 16][kColumns / 8][4];
-  product(s, shared.q[stage], shared.k);
+  multiply_rows<Element, Tile::kHeadDim>(s, shared.q[stage], row, shared.k, column);
   const int first_end = sequence.visible_end(p, first_query), last_end = first_end + (Tile::kQueries - 1) * p.causal;
   if (first_key + Tile::kKeys > first_end || first_key < last_end - p.window)
     mask(s, first_end + (row + lane / 4) * p.causal - first_key - column - lane % 4 * 2, p.causal, p.window);
@@ -133,8 +133,8 @@ __device__ __forceinline__ void compute_p_and_ds(const Params& p, const Sequence
         for (int e = half * 2; e < half * 2 + 2; ++e)
           s[i][j][e] = ptx::exp2_approximate(s[i][j][e] * p.scale_log2 - lse);
     }
-  swizzled::store_accumulators<Element, Tile::kKeys>(ptx::shared_address(shared.p), row, column / 8, s, 1.f);
-  product(dp, shared.d_o[stage], shared.v);
+  swizzled::store_accumulators<Element, Tile::kKeys, 1>(ptx::shared_address(shared.p), row, column / 16, s, 1.f);
+  multiply_rows<Element, Tile::kValueDim>(dp, shared.d_o[stage], row, shared.v, column);
 #pragma unroll
   for (int i = 0; i < kRows / 16; ++i)
 #pragma unroll
@@ -145,99 +145,90 @@ __device__ __forceinline__ void compute_p_and_ds(const Params& p, const Sequence
 #pragma unroll
         for (int e = half * 2; e < half * 2 + 2; ++e) dp[i][j][e] = s[i][j][e] * (dp[i][j][e] - delta);
     }
-  swizzled::store_accumulators<Element, Tile::kKeys>(ptx::shared_address(shared.ds), row, column / 8, dp, 1.f);
+  swizzled::store_accumulators<Element, Tile::kKeys, 1>(ptx::shared_address(shared.ds), row, column / 16, dp, 1.f);
 }
 
-/// dv += p^T do, dk += ds^T q.
-template <class Element, int HeadDim>
-__device__ __forceinline__ void add_key_gradients(KeyGradients<HeadDim>& sums,
-                                                  typename MmaSm80BackwardTile<HeadDim>::Shared& shared, int stage) {
-  using Tile = MmaSm80BackwardTile<HeadDim>;
-  using Sums = KeyGradients<HeadDim>;
+/// sum += a^T b of a warp's columns of a (keys) and of b.
+template <class Element, class Tile, int Columns, int M16, int N8>
+__device__ __forceinline__ void multiply_columns(float (&sum)[M16][N8][4], const std::uint16_t* a,
+                                                 const std::uint16_t* b) {
   const int warp = int(threadIdx.x) / 32;
-  const int key = warp % Tile::kKeyRows * (Sums::kM16 * 16), column = warp / Tile::kKeyRows * (Sums::kN8 * 8);
-  const auto add = [&](float(&sum)[Sums::kM16][Sums::kN8][4], const std::uint16_t* a, const std::uint16_t* b) {
-    const View<Tile::kKeys> keys(ptx::shared_address(a), 0, key);
-    const View<HeadDim> columns(ptx::shared_address(b), 0, column);
-    swizzled::multiply<Element, Tile::kQueries / 16>(
-        sum, [&](std::uint32_t(&r)[4], int i, int kk) { keys.a_columns(r, i, kk); },
-        [&](std::uint32_t(&r)[4], int j, int kk) { columns.b_columns(r, j, kk); });
-  };
-  add(sums.dv, shared.p, shared.d_o[stage]);
-  add(sums.dk, shared.ds, shared.q[stage]);
+  const View<Tile::kKeys> keys(ptx::shared_address(a), 0, warp % Tile::kKeyRows * (M16 * 16));
+  const View<Columns> columns(ptx::shared_address(b), 0, warp / Tile::kKeyRows * 16);
+  swizzled::multiply<Element, Tile::kQueries / 16>(
+      sum, [&](std::uint32_t(&r)[4], int i, int kk) { keys.a_columns(r, i, kk); },
+      [&](std::uint32_t(&r)[4], int j, int kk) { columns.b_columns(r, j * Tile::kKeyColumns, kk); });
 }
 
 /// dq_sum += ds k for a tile of queries.
-template <class Element, int HeadDim>
+template <class Element, class Tile>
 __device__ __forceinline__ void add_dq(const Params& p, const Sequence& sequence, Step step,
-                                       typename MmaSm80BackwardTile<HeadDim>::Shared& shared) {
-  using Tile = MmaSm80BackwardTile<HeadDim>;
-  constexpr int kRows = Tile::kQueries / Tile::kDqRows, kColumns = HeadDim / (Tile::kWarps / Tile::kDqRows);
+                                       typename Tile::Shared& shared) {
+  constexpr int kRows = Tile::kQueries / Tile::kDqRows, kColumns = Tile::kHeadDim / Tile::kDqColumns;
   const int warp = int(threadIdx.x) / 32, lane = int(threadIdx.x) % 32;
-  const int row = warp % Tile::kDqRows * kRows, column = warp / Tile::kDqRows * kColumns;
+  const int row = warp % Tile::kDqRows * kRows, column_warp = warp / Tile::kDqRows;
   const View<Tile::kKeys> rows(ptx::shared_address(shared.ds), row, 0);
-  const View<HeadDim> columns(ptx::shared_address(shared.k), 0, column);
+  const View<Tile::kHeadDim> columns(ptx::shared_address(shared.k), 0, column_warp * 16);
   float dq[kRows / 16][kColumns / 8][4];
   swizzled::clear(dq);
   swizzled::multiply<Element, Tile::kKeys / 16>(
       dq, [&](std::uint32_t(&r)[4], int i, int kk) { rows.a_rows(r, i, kk); },
-      [&](std::uint32_t(&r)[4], int j, int kk) { columns.b_columns(r, j, kk); });
+      [&](std::uint32_t(&r)[4], int j, int kk) { columns.b_columns(r, j * Tile::kDqColumns, kk); });
 #pragma unroll
   for (int i = 0; i < kRows / 16; ++i) {
     const int query = step.tile * Tile::kQueries + row + i * 16;
     if (query >= sequence.queries) break;  // there is no such block
-    float* sum = dq_block<HeadDim>(p, sequence, query / kDqBlock, step.head) + column / 8 * 128 + lane;
+    float* sum = dq_block<Tile::kHeadDim>(p, sequence, query / kDqBlock, step.head) + lane;
 #pragma unroll
     for (int j = 0; j < kColumns / 8; ++j)
 #pragma unroll
-      for (int e = 0; e < 4; ++e) ptx::add_global(sum + (j * 4 + e) * 32, dq[i][j][e]);
+      for (int e = 0; e < 4; ++e)
+        ptx::add_global(sum + (swizzled::n8_chunk<Tile::kDqColumns>(column_warp, j) * 4 + e) * 32, dq[i][j][e]);
   }
 }
 
 /// Writes the block's dk and dv through the shared memory that k and v no longer need.
-template <class Element, int HeadDim>
+template <class Element, class Tile>
 __device__ __forceinline__ void store_key_gradients(const Params& p, const Sequence& sequence, int head_kv,
-                                                    int first_key, KeyGradients<HeadDim>& sums,
-                                                    typename MmaSm80BackwardTile<HeadDim>::Shared& shared) {
-  using Tile = MmaSm80BackwardTile<HeadDim>;
-  using Sums = KeyGradients<HeadDim>;
-  const int warp = int(threadIdx.x) / 32;
-  const int key = warp % Tile::kKeyRows * (Sums::kM16 * 16), chunk = warp / Tile::kKeyRows * Sums::kN8;
+                                                    int first_key, KeyGradients<Tile>& sums,
+                                                    typename Tile::Shared& shared) {
+  constexpr int kHeadDim = Tile::kHeadDim, kValueDim = Tile::kValueDim;
+  const int warp = int(threadIdx.x) / 32, keys = sequence.keys - first_key;
+  const int key = warp % Tile::kKeyRows * (KeyGradients<Tile>::kM16 * 16), column_warp = warp / Tile::kKeyRows;
   __syncthreads();  // everyone has finished reading k
-  swizzled::store_accumulators<Element, HeadDim>(ptx::shared_address(shared.k), key, chunk, sums.dk, p.scale);
-  swizzled::store_accumulators<Element, HeadDim>(ptx::shared_address(shared.v), key, chunk, sums.dv, 1.f);
+  swizzled::store_accumulators<Element, kHeadDim, Tile::kKeyColumns>(ptx::shared_address(shared.k), key, column_warp,
+                                                                     sums.dk, p.scale);
+  swizzled::store_accumulators<Element, kValueDim, Tile::kKeyColumns>(ptx::shared_address(shared.v), key, column_warp,
+                                                                      sums.dv, 1.f);
   __syncthreads();  // dk and dv are complete
-  const std::int64_t stride = std::int64_t(p.kv_heads) * HeadDim,
-                     element = (sequence.key_row + first_key) * stride + head_kv * HeadDim;
-  swizzled::store_rows<HeadDim, Tile::kKeys, Tile::kThreads>(p.dk, element, stride, shared.k, sequence.keys - first_key,
-                                                             int(threadIdx.x));
-  swizzled::store_rows<HeadDim, Tile::kKeys, Tile::kThreads>(p.dv, element, stride, shared.v, sequence.keys - first_key,
-                                                             int(threadIdx.x));
+  const std::int64_t row = (sequence.key_row + first_key) * p.kv_heads + head_kv;
+  swizzled::store_rows<kHeadDim, Tile::kKeys, Tile::kThreads>(p.dk, row * kHeadDim, std::int64_t(p.kv_heads) * kHeadDim,
+                                                              shared.k, keys, int(threadIdx.x));
+  swizzled::store_rows<kValueDim, Tile::kKeys, Tile::kThreads>(
+      p.dv, row * kValueDim, std::int64_t(p.kv_heads) * kValueDim, shared.v, keys, int(threadIdx.x));
 }
 
-/// The kernel: one block computes 128 rows of dk and dv, and adds its part to dq_sum where there is one.  The grid is
+/// The kernel: one block computes kKeys rows of dk and dv, and adds its part to dq_sum where there is one.  The grid is
 /// (tiles of keys, kv heads, sequences): the first tile, which under a causal mask most queries see, starts first.
-template <class Element, int HeadDim>
+template <class Element, class Tile>
 __device__ __forceinline__ void backward(const Params& p) {
-  using Tile = MmaSm80BackwardTile<HeadDim>;
   auto& shared = ptx::dynamic_smem<typename Tile::Shared>();
   const Sequence sequence = locate_sequence(p, int(blockIdx.z));
   const int head_kv = int(blockIdx.y), first_key = int(blockIdx.x) * Tile::kKeys, keys = sequence.keys - first_key;
   if (keys <= 0) return;  // the grid is made for the longest sequence
   const QueryTiles tiles = seeing_tiles<Tile::kQueries>(p, sequence, first_key, min(keys, Tile::kKeys));
-  KeyGradients<HeadDim> sums;
+  KeyGradients<Tile> sums;
   swizzled::clear(sums.dk);
   swizzled::clear(sums.dv);
   Step step{head_kv * p.group, tiles.first};
   int left = (tiles.end - tiles.first) * p.group;
   if (left > 0) {
-    const std::int64_t stride = std::int64_t(p.kv_heads) * HeadDim,
-                       element = (sequence.key_row + first_key) * stride + head_kv * HeadDim;
-    swizzled::copy_rows<HeadDim, Tile::kKeys, Tile::kThreads>(ptx::shared_address(shared.k), p.k, element, stride,
-                                                              keys);
-    swizzled::copy_rows<HeadDim, Tile::kKeys, Tile::kThreads>(ptx::shared_address(shared.v), p.v, element, stride,
-                                                              keys);
-    copy_queries<HeadDim>(p, sequence, step, shared, 0);
+    const std::int64_t row = (sequence.key_row + first_key) * p.kv_heads + head_kv;
+    swizzled::copy_rows<Tile::kHeadDim, Tile::kKeys, Tile::kThreads>(
+        ptx::shared_address(shared.k), p.k, row * Tile::kHeadDim, std::int64_t(p.kv_heads) * Tile::kHeadDim, keys);
+    swizzled::copy_rows<Tile::kValueDim, Tile::kKeys, Tile::kThreads>(
+        ptx::shared_address(shared.v), p.v, row * Tile::kValueDim, std::int64_t(p.kv_heads) * Tile::kValueDim, keys);
+    copy_queries<Tile>(p, sequence, step, shared, 0);
     ptx::cp_async_commit();
   }
 #pragma unroll 1
@@ -246,15 +237,16 @@ __device__ __forceinline__ void backward(const Params& p) {
     __syncthreads();  // this step's copies have landed, and everyone has finished the step before
     Step next = step;
     next.advance(tiles);
-    if (--left > 0) copy_queries<HeadDim>(p, sequence, next, shared, stage ^ 1);
+    if (--left > 0) copy_queries<Tile>(p, sequence, next, shared, stage ^ 1);
     ptx::cp_async_commit();
-    compute_p_and_ds<Element, HeadDim>(p, sequence, step.tile * Tile::kQueries, first_key, shared, stage);
+    compute_p_and_ds<Element, Tile>(p, sequence, step.tile * Tile::kQueries, first_key, shared, stage);
     __syncthreads();  // p and ds are complete
-    add_key_gradients<Element, HeadDim>(sums, shared, stage);
-    if (p.dq_sum != nullptr) add_dq<Element, HeadDim>(p, sequence, step, shared);
+    multiply_columns<Element, Tile, Tile::kValueDim>(sums.dv, shared.p, shared.d_o[stage]);
+    multiply_columns<Element, Tile, Tile::kHeadDim>(sums.dk, shared.ds, shared.q[stage]);
+    if (p.dq_sum != nullptr) add_dq<Element, Tile>(p, sequence, step, shared);
     step = next;
   }
-  store_key_gradients<Element, HeadDim>(p, sequence, head_kv, first_key, sums, shared);
+  store_key_gradients<Element, Tile>(p, sequence, head_kv, first_key, sums, shared);
 }
 
 }  // namespace assay::mma_sm80_backward

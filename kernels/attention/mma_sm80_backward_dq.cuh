@@ -51,12 +51,21 @@ __device__ __forceinline__ void compute_ds(float (&s)[1][N8][4], const float (&d
           ptx::exp2_approximate(s[0][j][e] * scale_log2 - row.lse_log2[e / 2]) * (dp[0][j][e] - row.delta[e / 2]);
 }
 
+/// Starts the copy of tile `t` of one head's keys or values, rows of `Columns`.
+template <class Tile, int Columns>
+__device__ __forceinline__ void copy_keys(std::uint16_t* target, const void* array, const Params& p,
+                                          const Sequence& sequence, int head, int t) {
+  const std::int64_t row = (sequence.key_row + t * Tile::kKeys) * p.kv_heads + head / p.group;
+  swizzled::copy_rows<Columns, Tile::kKeys, Tile::kThreads>(ptx::shared_address(target), array, row * Columns,
+                                                            std::int64_t(p.kv_heads) * Columns,
+                                                            sequence.keys - t * Tile::kKeys);
+}
+
 /// The kernel: one block computes 64 rows of dq.  The grid is (tiles of queries, heads, sequences); the last tile,
 /// which under a causal mask sees most keys, starts first.
-template <class Element, int HeadDim>
+template <class Element, class Tile>
 __device__ __forceinline__ void backward_dq(const Params& p) {
-  using Tile = MmaSm80DqTile<HeadDim>;
-  constexpr int kN8 = Tile::kKeys / 8;
+  constexpr int kHeadDim = Tile::kHeadDim, kValueDim = Tile::kValueDim, kN8 = Tile::kKeys / 8;
   auto& shared = ptx::dynamic_smem<typename Tile::Shared>();
   const Sequence sequence = locate_sequence(p, int(blockIdx.z));
   const int head = int(blockIdx.y), first_query = int(gridDim.x - 1 - blockIdx.x) * Tile::kQueries;
@@ -68,49 +77,45 @@ __device__ __forceinline__ void backward_dq(const Params& p) {
   const int first_end = sequence.visible_end(p, first_query), last_end = first_end + (queries - 1) * p.causal;
   const int tiles = (max(0, last_end) + Tile::kKeys - 1) / Tile::kKeys;
   int tile = max(0, first_end - p.window) / Tile::kKeys;
-  const std::int64_t q_stride = std::int64_t(p.heads) * HeadDim, kv_stride = std::int64_t(p.kv_heads) * HeadDim,
-                     q_element = (sequence.query_row + first_query) * q_stride + head * HeadDim,
-                     kv_element = sequence.key_row * kv_stride + head / p.group * HeadDim;
-  const auto copy_keys = [&](std::uint16_t* target, const void* array, int t) {
-    swizzled::copy_rows<HeadDim, Tile::kKeys, Tile::kThreads>(ptx::shared_address(target), array,
-                                                              kv_element + std::int64_t(t) * Tile::kKeys * kv_stride,
-                                                              kv_stride, sequence.keys - t * Tile::kKeys);
-  };
+  const std::int64_t query_row = (sequence.query_row + first_query) * p.heads + head;
+  const auto copy_k = [&](int stage, int t) { copy_keys<Tile, kHeadDim>(shared.k[stage], p.k, p, sequence, head, t); };
+  const auto copy_v = [&](int t) { copy_keys<Tile, kValueDim>(shared.v, p.v, p, sequence, head, t); };
   if (tile < tiles) {
-    swizzled::copy_rows<HeadDim, Tile::kQueries, Tile::kThreads>(ptx::shared_address(shared.q), p.q, q_element,
-                                                                 q_stride, queries);
-    swizzled::copy_rows<HeadDim, Tile::kQueries, Tile::kThreads>(ptx::shared_address(shared.d_o), p.d_o, q_element,
-                                                                 q_stride, queries);
-    copy_keys(shared.k[0], p.k, tile);
-    copy_keys(shared.v, p.v, tile);
+    swizzled::copy_rows<kHeadDim, Tile::kQueries, Tile::kThreads>(
+        ptx::shared_address(shared.q), p.q, query_row * kHeadDim, std::int64_t(p.heads) * kHeadDim, queries);
+    swizzled::copy_rows<kValueDim, Tile::kQueries, Tile::kThreads>(
+        ptx::shared_address(shared.d_o), p.d_o, query_row * kValueDim, std::int64_t(p.heads) * kValueDim, queries);
+    copy_k(0, tile);
+    copy_v(tile);
     ptx::cp_async_commit();
   }
-  const swizzled::View<HeadDim> q(ptx::shared_address(shared.q), warp_row, 0),
-      d_o(ptx::shared_address(shared.d_o), warp_row, 0), v(ptx::shared_address(shared.v), 0, 0),
+  const swizzled::View<kHeadDim> q(ptx::shared_address(shared.q), warp_row, 0),
       first_k(ptx::shared_address(shared.k[0]), 0, 0);
-  float dq[1][HeadDim / 8][4];
+  const swizzled::View<kValueDim> d_o(ptx::shared_address(shared.d_o), warp_row, 0),
+      v(ptx::shared_address(shared.v), 0, 0);
+  float dq[1][kHeadDim / 8][4];
   swizzled::clear(dq);
 #pragma unroll 1
   for (int stage = 0; tile < tiles; ++tile, stage ^= 1) {
     const int first_key = tile * Tile::kKeys;
-    const swizzled::View<HeadDim> k = first_k.moved(std::uint32_t(stage) * sizeof(shared.k[0]));
+    const swizzled::View<kHeadDim> k = first_k.moved(std::uint32_t(stage) * sizeof(shared.k[0]));
     float s[1][kN8][4], dp[1][kN8][4];
     ptx::cp_async_wait<0>();
     __syncthreads();  // k and v have landed, and everyone has finished reading the other k
-    if (tile + 1 < tiles) copy_keys(shared.k[stage ^ 1], p.k, tile + 1);
+    if (tile + 1 < tiles) copy_k(stage ^ 1, tile + 1);
     ptx::cp_async_commit();
     swizzled::clear(s);
-    swizzled::multiply<Element, HeadDim / 16>(
+    swizzled::multiply<Element, kHeadDim / 16>(
         s, [&](std::uint32_t(&r)[4], int i, int kk) { q.a_rows(r, i, kk); },
         [&](std::uint32_t(&r)[4], int j, int kk) { k.b_rows(r, j, kk); });
     if (first_key + Tile::kKeys > first_end || first_key < last_end - p.window)
       mask(s, first_end + row * p.causal - first_key - lane % 4 * 2, p.causal, p.window);
     swizzled::clear(dp);
-    swizzled::multiply<Element, HeadDim / 16>(
+    swizzled::multiply<Element, kValueDim / 16>(
         dp, [&](std::uint32_t(&r)[4], int i, int kk) { d_o.a_rows(r, i, kk); },
         [&](std::uint32_t(&r)[4], int j, int kk) { v.b_rows(r, j, kk); });
     __syncthreads();  // everyone has finished reading v
-    if (tile + 1 < tiles) copy_keys(shared.v, p.v, tile + 1);
+    if (tile + 1 < tiles) copy_v(tile + 1);
     ptx::cp_async_commit();
     compute_ds(s, dp, statistics, p.scale_log2);
     swizzled::multiply<Element, Tile::kKeys / 16>(
@@ -123,10 +128,11 @@ __device__ __forceinline__ void backward_dq(const Params& p) {
         [&](std::uint32_t(&r)[4], int j, int kk) { k.b_columns(r, j, kk); });
   }
   // A warp stages exactly its own 16 rows, which only it has read as q: no other warp is involved.
-  swizzled::store_accumulators<Element, HeadDim>(ptx::shared_address(shared.q), warp_row, 0, dq, p.scale);
+  swizzled::store_accumulators<Element, kHeadDim, 1>(ptx::shared_address(shared.q), warp_row, 0, dq, p.scale);
   __syncwarp();
-  swizzled::store_rows<HeadDim, 16, 32>(p.dq, q_element + warp_row * q_stride, q_stride, shared.q + warp_row * HeadDim,
-                                        queries - warp_row, lane);
+  swizzled::store_rows<kHeadDim, 16, 32>(p.dq, (query_row + std::int64_t(warp_row) * p.heads) * kHeadDim,
+                                         std::int64_t(p.heads) * kHeadDim, shared.q + warp_row * kHeadDim,
+                                         queries - warp_row, lane);
 }
 
 }  // namespace assay::mma_sm80_backward

@@ -38,20 +38,21 @@ struct AttentionBackwardSm80Params {
 inline constexpr int kDqBlock = 16;
 
 /// The main kernel: a block owns kKeys rows of dk and dv and walks over the queries kQueries at a time.
-template <int HeadDim>
+template <int HeadDim, int ValueDim = HeadDim>
 struct MmaSm80BackwardTile {
+  static constexpr int kHeadDim = HeadDim, kValueDim = ValueDim;
   static constexpr int kWarps = 8, kThreads = 32 * kWarps;
-  // FlashAttention-2's tiles: per thread dk, dv and two products of scores fill 192 registers either way.
-  static constexpr int kKeys = 128, kQueries = HeadDim == 64 ? 128 : 64;
-  // How the warps share each product: warps along its rows (the others along its columns).
-  static constexpr int kScoreRows = 2;                   // of [queries, keys]
-  static constexpr int kKeyRows = 4;                     // of [keys, head_dim]: dk, dv
-  static constexpr int kDqRows = HeadDim == 64 ? 4 : 2;  // of [queries, head_dim]
-  struct Shared {                                        // rows of 16-byte chunks, swizzled (swizzled_operand.cuh)
-    alignas(1024) std::uint16_t k[kKeys * HeadDim];      // at the end: dk, on its way out
-    alignas(1024) std::uint16_t v[kKeys * HeadDim];      // at the end: dv
+  // FlashAttention-2's tiles.  Per thread dk, dv and two products of scores fill 192 registers (64 and 128), 112 (192).
+  static constexpr int kKeys = HeadDim > 128 ? 64 : 128, kQueries = HeadDim == 64 ? 128 : 64;
+  // How the warps share each product: warps along its rows, and along its columns.
+  static constexpr int kScoreRows = 2, kScoreColumns = kWarps / kScoreRows;             // of [queries, keys]
+  static constexpr int kKeyRows = 4, kKeyColumns = kWarps / kKeyRows;                   // of [keys, head_dim]: dk, dv
+  static constexpr int kDqRows = HeadDim == 64 ? 4 : 2, kDqColumns = kWarps / kDqRows;  // of [queries, head_dim]
+  struct Shared {                                     // rows of 16-byte chunks, swizzled (swizzled_operand.cuh)
+    alignas(1024) std::uint16_t k[kKeys * HeadDim];   // at the end: dk, on its way out
+    alignas(1024) std::uint16_t v[kKeys * ValueDim];  // at the end: dv
     alignas(1024) std::uint16_t q[2][kQueries * HeadDim];
-    alignas(1024) std::uint16_t d_o[2][kQueries * HeadDim];
+    alignas(1024) std::uint16_t d_o[2][kQueries * ValueDim];
     alignas(1024) std::uint16_t p[kQueries * kKeys];
     alignas(1024) std::uint16_t ds[kQueries * kKeys];
     alignas(16) float lse_log2[2][kQueries];
@@ -60,22 +61,26 @@ struct MmaSm80BackwardTile {
 };
 
 /// The kernel of dq alone: a block owns kQueries rows of dq and walks over the keys kKeys at a time.
-template <int HeadDim>
+template <int HeadDim, int ValueDim = HeadDim>
 struct MmaSm80DqTile {
+  static constexpr int kHeadDim = HeadDim, kValueDim = ValueDim;
   static constexpr int kWarps = 4, kThreads = 32 * kWarps;
   static constexpr int kQueries = 16 * kWarps, kKeys = 64;
   struct Shared {
     alignas(1024) std::uint16_t q[kQueries * HeadDim];  // at the end: dq, on its way out
-    alignas(1024) std::uint16_t d_o[kQueries * HeadDim];
+    alignas(1024) std::uint16_t d_o[kQueries * ValueDim];
     alignas(1024) std::uint16_t k[2][kKeys * HeadDim];
-    alignas(1024) std::uint16_t v[kKeys * HeadDim];
+    alignas(1024) std::uint16_t v[kKeys * ValueDim];
   };
 };
 
-/// The kernels before and after: a block has one 16-byte chunk of kDqBlock rows per thread.
-template <int HeadDim>
+/// The kernels before and after: a block has kDqBlock rows of one head.
+template <int HeadDim, int ValueDim = HeadDim>
 struct MmaSm80BackwardRows {
-  static constexpr int kChunks = HeadDim / 8, kThreads = kDqBlock * kChunks;
+  static constexpr int kHeadDim = HeadDim, kValueDim = ValueDim;
+  static constexpr int kValueChunks = ValueDim / 8;
+  static constexpr int kPrepareThreads = kDqBlock * kValueChunks;  // one 16-byte chunk of o each
+  static constexpr int kConvertThreads = 128;                      // one to three chunks of dq each
 };
 
 }  // namespace assay

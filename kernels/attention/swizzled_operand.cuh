@@ -34,13 +34,14 @@ struct F16 {
   static __device__ __forceinline__ float high(std::uint32_t pair) { return ptx::unpack_f16(pair >> 16); }
 };
 
-/// Byte offset of 16-byte chunk `chunk` of row `row` in a tile of `Columns` (64 or 128) elements a row.
+/// Byte offset of 16-byte chunk `chunk` of row `row` in a tile of `Columns` (a multiple of 64) elements a row.
 template <int Columns>
 __device__ __forceinline__ std::uint32_t chunk_offset(int row, int chunk) {
   return std::uint32_t(row * Columns * 2 + ((chunk ^ (row & 7)) << 4));
 }
 
-/// One warp's view of a tile, from `row` (a multiple of 8) and `column` (of 16) on.  Of an operand's name the first
+/// One warp's view of a tile, from `row` (a multiple of 8) and `column` on (a multiple of 16; of 32 where the columns'
+/// numbers below leave out none).  Of an operand's name the first
 /// part is its place in the product: a[m][k] or b[k][n].  `_rows`: m, or n, runs over the tile's rows, as q's and k's
 /// do in q k^T; `_columns`: it runs over the tile's columns, and ldmatrix transposes.
 template <int Columns>
@@ -124,9 +125,17 @@ __device__ __forceinline__ void multiply(float (&sum)[M16][N8][4], LoadA load_a,
   }
 }
 
-/// Rounds accumulators to the element type and stores them as rows `row` .. and chunks `chunk` .. of a tile.
-template <class Element, int Columns, int M16, int N8>
-__device__ __forceinline__ void store_accumulators(std::uint32_t tile, int row, int chunk, const float (&x)[M16][N8][4],
+/// Warps that share a product's columns take 16 of them in turn: in a row of chunks, n8 tile j of warp `warp` of
+/// `Warps` is chunk n8_chunk<Warps>(warp, j).  (Halves or quarters of 192 columns start within the 128 bytes of a
+/// swizzle, where the steps that View takes would not be one XOR.)
+template <int Warps>
+__device__ __forceinline__ int n8_chunk(int warp, int j) {
+  return (j / 2 * Warps + warp) * 2 + j % 2;
+}
+
+/// Rounds accumulators to the element type and stores them: rows from `row` on, chunks as n8_chunk says.
+template <class Element, int Columns, int Warps, int M16, int N8>
+__device__ __forceinline__ void store_accumulators(std::uint32_t tile, int row, int warp, const float (&x)[M16][N8][4],
                                                    float factor) {
   const int lane = int(threadIdx.x) % 32;
 #pragma unroll
@@ -135,24 +144,28 @@ __device__ __forceinline__ void store_accumulators(std::uint32_t tile, int row, 
     for (int half = 0; half < 2; ++half)
 #pragma unroll
       for (int j = 0; j < N8; ++j)
-        ptx::store_shared(tile + chunk_offset<Columns>(row + i * 16 + half * 8 + lane / 4, chunk + j) + lane % 4 * 4,
-                          Element::pack(x[i][j][half * 2] * factor, x[i][j][half * 2 + 1] * factor));
+        ptx::store_shared(
+            tile + lane % 4 * 4 + chunk_offset<Columns>(row + i * 16 + half * 8 + lane / 4, n8_chunk<Warps>(warp, j)),
+            Element::pack(x[i][j][half * 2] * factor, x[i][j][half * 2 + 1] * factor));
 }
 
 /// Starts the copy of `Rows` rows into a tile, by `Threads` threads; rows from `valid_rows` on become zero.
 template <int Columns, int Rows, int Threads>
 __device__ __forceinline__ void copy_rows(std::uint32_t tile, const void* array, std::int64_t first_element,
                                           std::int64_t row_stride, int valid_rows) {
-  constexpr int kChunks = Columns / 8, kRowsPerPass = Threads / kChunks;
-  static_assert(Rows % kRowsPerPass == 0, "whole passes");
-  const int chunk = int(threadIdx.x) % kChunks, first_row = int(threadIdx.x) / kChunks;
+  // Threads side by side copy this many chunks of a row: the largest power of two that divides one.
+  constexpr int kChunks = Columns / 8, kPassChunks = kChunks & -kChunks, kPassRows = Threads / kPassChunks;
+  static_assert(Rows % kPassRows == 0, "whole passes");
+  const int chunk = int(threadIdx.x) % kPassChunks, first_row = int(threadIdx.x) / kPassChunks;
   const auto* source = static_cast<const std::uint16_t*>(array) + first_element + first_row * row_stride + chunk * 8;
 #pragma unroll
-  for (int i = 0; i < Rows / kRowsPerPass; ++i) {
-    const int row = first_row + i * kRowsPerPass;
-    ptx::cp_async_16(tile + chunk_offset<Columns>(row, chunk), row < valid_rows ? source : array,
-                     row < valid_rows ? 16 : 0);
-    source += kRowsPerPass * row_stride;
+  for (int i = 0; i < Rows / kPassRows; ++i) {
+    const int row = first_row + i * kPassRows;
+    const bool valid = row < valid_rows;
+#pragma unroll
+    for (int c = 0; c < kChunks; c += kPassChunks)
+      ptx::cp_async_16(tile + chunk_offset<Columns>(row, chunk + c), valid ? source + c * 8 : array, valid ? 16 : 0);
+    source += kPassRows * row_stride;
   }
 }
 
@@ -160,15 +173,14 @@ __device__ __forceinline__ void copy_rows(std::uint32_t tile, const void* array,
 template <int Columns, int Rows, int Threads>
 __device__ __forceinline__ void store_rows(void* array, std::int64_t first_element, std::int64_t row_stride,
                                            const std::uint16_t* tile, int valid_rows, int thread) {
-  constexpr int kChunks = Columns / 8, kRowsPerPass = Threads / kChunks;
-  static_assert(Rows % kRowsPerPass == 0, "whole passes");
-  const int chunk = thread % kChunks, first_row = thread / kChunks;
-  auto* target = static_cast<std::uint16_t*>(array) + first_element + chunk * 8;
+  constexpr int kChunks = Columns / 8;
+  static_assert(Rows * kChunks % Threads == 0, "whole passes");
+  auto* target = static_cast<std::uint16_t*>(array) + first_element;
 #pragma unroll
-  for (int i = 0; i < Rows / kRowsPerPass; ++i) {
-    const int row = first_row + i * kRowsPerPass;
+  for (int i = 0; i < Rows * kChunks / Threads; ++i) {
+    const int row = (i * Threads + thread) / kChunks, chunk = (i * Threads + thread) % kChunks;
     if (row < valid_rows)
-      *reinterpret_cast<uint4*>(target + row * row_stride) = *reinterpret_cast<const uint4*>(
+      *reinterpret_cast<uint4*>(target + row * row_stride + chunk * 8) = *reinterpret_cast<const uint4*>(
           reinterpret_cast<const unsigned char*>(tile) + chunk_offset<Columns>(row, chunk));
   }
 }

@@ -23,7 +23,8 @@ Gradients run_backward(const AttentionProblem& p, const GradientInputs& inputs, 
     return count == 0 ? nullptr : device.heap().poisoned<float>(static_cast<std::size_t>(count));
   };
   const AttentionBackwardSm80Workspace workspace{floats(sizes.lse_log2), floats(sizes.delta), floats(sizes.dq_sum)};
-  const simt::Options options = gradient_options(device.heap(), async, seed);
+  simt::Options options = gradient_options(device.heap(), async, seed);
+  if (async == simt::Async::Random) options.cta_order = simt::CtaOrder::Random, options.global_races = true;
   for (const AttentionBackwardSm80Plan& plan : attention_mma_sm80_backward_plans(p, device.buffers(), workspace)) {
     const simt::Stats stats = simt::launch(module.kernel(plan.kernel), plan, options);
     EXPECT_EQ(stats.bank_conflicts, 0u) << "bank conflicts in " << plan.kernel;
@@ -94,6 +95,21 @@ std::vector<AttentionProblem> packed_problems() {
   return problems;
 }
 
+/// Values narrower than queries and keys.
+std::vector<AttentionProblem> value_problems() {
+  std::vector<AttentionProblem> problems;
+  for (const bool deterministic : {false, true}) {
+    AttentionProblem p =
+        problem(deterministic ? DType::f16 : DType::bf16, 192, 2, 1, 90, 150, deterministic, deterministic);
+    p.head_dim_v = 128;
+    problems.push_back(p);
+    p.causal = true, p.dtype = DType::bf16, p.batch = 3, p.window = 100;
+    p.q_offsets = {0, 90, 90, 120}, p.kv_offsets = {0, 150, 160, 180};
+    problems.push_back(p);
+  }
+  return problems;
+}
+
 class Shapes : public testing::TestWithParam<AttentionProblem> {};
 
 TEST_P(Shapes, EqualsReference) {
@@ -108,6 +124,8 @@ INSTANTIATE_TEST_SUITE_P(Windows, Shapes, testing::ValuesIn(window_problems()), 
 INSTANTIATE_TEST_SUITE_P(Packed, Shapes, testing::ValuesIn(packed_problems()), [](const auto& info) {
   return gradient_case_name(info.param) + "_" + std::to_string(info.index);
 });
+
+INSTANTIATE_TEST_SUITE_P(Values, Shapes, testing::ValuesIn(value_problems()), shape_name);
 
 // --- both widths, both forms
 struct Form {
@@ -246,9 +264,12 @@ TEST(MmaSm80Backward, RefusalsSayWhy) {
   target = h100(), target.compute_capability = 75;
   EXPECT_NE(reason().find("sm_80"), std::string::npos) << reason();
   target = h100(), p.head_dim = 96;
-  EXPECT_EQ(reason(), "head_dim 96: backward has only 64 and 128");
+  EXPECT_EQ(reason(), "backward has head_dim 64, 128, and 192 with values of 128, not 96 with values of 96");
   p.head_dim = 128, p.head_dim_v = 64;
-  EXPECT_EQ(reason(), "takes values only as wide as queries and keys");
+  EXPECT_NE(reason().find("not 128 with values of 64"), std::string::npos) << reason();
+  p.head_dim = 192, p.head_dim_v = 128;
+  EXPECT_EQ(reason(), "");
+  p.head_dim = 128;
   p.head_dim_v = 0, p.seq_kv = std::int64_t(1) << 29;
   EXPECT_NE(reason().find("2^29"), std::string::npos) << reason();
   p.seq_kv = 131072, p.batch = 65536;
