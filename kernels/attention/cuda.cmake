@@ -1,3 +1,4 @@
 # The CUDA rows of the attention table; included where CUDA was found.
-target_sources(assay_attention PRIVATE cuda_kernels.cpp mma_sm80_row.cpp simt_f32_row.cpp)
-assay_cuda_sources(assay_attention mma_sm80.cu simt_f32.cu)
+target_sources(assay_attention PRIVATE cuda_kernels.cpp mma_sm80_row.cpp mma_sm80_backward.cpp
+               mma_sm80_backward_row.cpp simt_f32_row.cpp)
+assay_cuda_sources(assay_attention mma_sm80.cu mma_sm80_backward.cu simt_f32.cu)

@@ -86,11 +86,11 @@ class WeightedSum {
     double absolute = 0, squares = 0, shifted = 0, underflow = 0;
   };
 
-  /// What rounding to the input type may take from a factor below its normal range.
+  /// What rounding to the input type may take from a factor below its normal range (fp32 too: instructions may flush).
   double underflow(double factor) const {
     const DTypeInfo& type = info(dtype_);
     const double smallest = std::ldexp(1.0, type.min_exponent);
-    if (dtype_ == DType::f32 || !(std::abs(factor) < smallest)) return 0;
+    if (!(std::abs(factor) < smallest)) return 0;
     return std::min(std::abs(factor), dtype_ == DType::f16 ? std::ldexp(smallest, -type.significand_bits) : smallest);
   }
 

@@ -18,6 +18,13 @@ __device__ __forceinline__ std::uint32_t pack_f16x2(float low, float high) {
   return packed;
 }
 
+/// The fp16 in the lower half of `bits`.
+__device__ __forceinline__ float unpack_f16(std::uint32_t bits) {
+  float value;
+  asm("cvt.f32.f16 %0, %1;\n" : "=f"(value) : "h"(static_cast<unsigned short>(bits)));
+  return value;
+}
+
 /// 2^x, to about 2 ulp; subnormal results become zero.
 __device__ __forceinline__ float exp2_approximate(float x) {
   float power;

@@ -24,6 +24,11 @@ __device__ __forceinline__ void store_global_l2(float4* address, const float4& v
                : "memory");
 }
 
+/// Adds to `*sum`, whoever else does at the same time; in which order is anyone's guess.
+__device__ __forceinline__ void add_global(float* sum, float amount) {
+  asm volatile("red.global.add.f32 [%0], %1;\n" ::"l"(sum), "f"(amount) : "memory");
+}
+
 /// Adds to `*count` and returns what it was.  At gpu scope it releases what this thread (and, by a barrier before, its
 /// CTA) did, and acquires what the earlier ones released.
 __device__ __forceinline__ std::uint32_t atomic_add_acq_rel(std::uint32_t* count, std::uint32_t amount) {

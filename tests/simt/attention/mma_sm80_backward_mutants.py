@@ -1,0 +1,83 @@
+"""Bugs planted in mma_sm80's backward kernels; their tests on the functional GPU must notice each."""
+import mutants
+from mutants import Mutant, Suite
+
+MAIN, DQ, ROWS, SEQUENCE = (f"kernels/attention/mma_sm80_backward{f}.cuh" for f in ("", "_dq", "_rows", "_sequence"))
+OPERAND = "kernels/attention/swizzled_operand.cuh"
+WRONG, RACE, BANKS = "wrong result", "data race", "bank conflicts"
+UNREADY = "data race|uninitialised shared memory"
+SYNC = "    __syncthreads();  // "
+
+
+def mutant(name, file, old, new, expect="any", quick=False):
+    return Mutant(name, file, old, new, expect=expect, quick=quick)
+
+
+MUTANTS = [
+    # who sees whom
+    mutant("mask off by one", SEQUENCE, "j * 8 + e >= row_end", "j * 8 + e > row_end", WRONG, quick=True),
+    mutant("window one key longer", SEQUENCE, "j * 8 + e < row_end - window", "j * 8 + e < row_end - window - 1", WRONG),
+    mutant("mask ignores the lower half of the rows", SEQUENCE, "end + (i * 16 + half * 8) * causal", "end + i * 16 * causal", WRONG),
+    mutant("causal mask aligned top-left", SEQUENCE, "p.causal ? keys - queries + 1 + i", "p.causal ? 1 + i", WRONG),
+    mutant("keys beyond the sequence not masked", MAIN, "first_key + Tile::kKeys > first_end ||", "p.causal && first_key + Tile::kKeys > first_end ||", WRONG,
+           quick=True),
+    mutant("keys beyond the sequence not masked in dq", DQ, "first_key + Tile::kKeys > first_end ||",
+           "p.causal && first_key + Tile::kKeys > first_end ||", WRONG),
+    mutant("window's edge not masked", MAIN, " || first_key < last_end - p.window", "", WRONG),
+    mutant("window's edge looked for in the first row", MAIN, "first_key < last_end - p.window", "first_key < first_end - p.window", WRONG),
+    mutant("first tile of queries skipped", MAIN, "{begin / Queries, end > begin", "{(begin + Queries - 1) / Queries, end > begin", WRONG),
+    mutant("last tile of queries skipped", MAIN, "end > begin ? (end + Queries - 1) / Queries", "end > begin ? end / Queries", WRONG),
+    mutant("window's last queries forgotten", MAIN, "first_key + keys - 1 - ahead + p.window", "first_key - ahead + p.window", WRONG),
+    mutant("one query head of the group forgotten", MAIN, "(tiles.end - tiles.first) * p.group", "(tiles.end - tiles.first) * max(1, p.group - 1)", WRONG, quick=True),
+    mutant("dq walks over the last keys only", DQ, "int tile = max(0, first_end - p.window) / Tile::kKeys", "int tile = max(0, last_end - p.window) / Tile::kKeys", WRONG),
+    mutant("dq walks only as far as the first query sees", DQ, "(max(0, last_end) + Tile::kKeys - 1)", "(max(0, first_end) + Tile::kKeys - 1)", WRONG),
+    # sums
+    mutant("query that sees nothing not guarded", ROWS, "lse == -INFINITY ? INFINITY : ", "", WRONG, quick=True),
+    mutant("lse not in base 2", ROWS, "lse * 1.44269504088896f", "lse", WRONG),
+    mutant("delta not reduced over the row", ROWS, "distance > 0; distance /= 2", "distance > 1; distance /= 2", WRONG),
+    mutant("delta of o alone", ROWS, "dot<Element>(o.x, d_o.x)", "dot<Element>(o.x, o.x)", WRONG),
+    mutant("delta forgotten", MAIN, "(dp[i][j][e] - delta)", "dp[i][j][e]", WRONG),
+    mutant("delta of the wrong row", MAIN, "shared.delta[stage][row + i * 16 + half * 8", "shared.delta[stage][row + i * 16 + 8 - half * 8", WRONG),
+    mutant("dq_sum not cleared", ROWS, "zero[0] = zero[Rows::kThreads] = float4{0, 0, 0, 0};", "zero[0] = float4{0, 0, 0, 0};", WRONG, quick=True),
+    mutant("dq not scaled", ROWS, "dq, p.scale);", "dq, 1.f);", WRONG),
+    mutant("dk not scaled", MAIN, "sums.dk, p.scale", "sums.dk, 1.f", WRONG),
+    mutant("dv scaled", MAIN, "sums.dv, 1.f", "sums.dv, p.scale", WRONG),
+    mutant("dq's own kernel forgets the scale", DQ, "warp_row, 0, dq, p.scale", "warp_row, 0, dq, 1.f", WRONG),
+    mutant("wrong kv head in dq", DQ, "head / p.group * HeadDim", "head % p.kv_heads * HeadDim", WRONG),
+    mutant("dq_sum of the wrong head", SEQUENCE, "* p.heads + head) * (kDqBlock", "* p.heads + head / p.group) * (kDqBlock", WRONG),
+    mutant("dq_sum of packed sequences overlaps", SEQUENCE, "query / kDqBlock + batch", "query / kDqBlock", WRONG),
+    mutant("lse of the wrong sequence", SEQUENCE, "std::int64_t(batch) * p.heads * p.seq_q}", "std::int64_t(batch) * p.seq_q}"),
+    # operands
+    mutant("ds read without transposing", OPERAND, "ptx::ldmatrix_x4_trans(a, address(k16, m16))", "ptx::ldmatrix_x4(a, address(k16, m16))", WRONG),
+    mutant("transposed fragment's middle not swapped", OPERAND, "(a, address(k16, m16));\n    swap_middle(a);", "(a, address(k16, m16));", WRONG),
+    mutant("k's fragments in v's order", OPERAND, "    swap_middle(b);\n", "", WRONG),
+    mutant("no swizzle anywhere", OPERAND, "((chunk ^ (row & 7)) << 4)", "(chunk << 4)", BANKS),
+    mutant("column of a view not swizzled", OPERAND, "^\n              std::uint32_t(column * 2 % 128)", "+\n              std::uint32_t(column * 2 % 128)"),
+    mutant("ds in the wrong order in dq", DQ, "s[0][2 * kk + e / 2][e % 2 * 2], s", "s[0][2 * kk + e % 2][e / 2 * 2], s", WRONG),
+    # asynchrony
+    mutant("copies not waited for", MAIN, "ptx::cp_async_wait<0>();", "ptx::cp_async_wait<1>();", quick=True),
+    mutant("copies not waited for in dq", DQ, "ptx::cp_async_wait<0>();", "ptx::cp_async_wait<1>();"),
+    mutant("no barrier before buffers are used again", MAIN, SYNC + "this step's", "    // this step's", RACE, quick=True),
+    mutant("no barrier between ds and its readers", MAIN, SYNC + "p and ds", "    // p and ds", UNREADY),
+    mutant("no barrier before dk takes k's place", MAIN, "  __syncthreads();  // everyone has finished reading k", "  //", RACE),
+    mutant("no barrier before dk leaves", MAIN, "  __syncthreads();  // dk and dv are complete", "  //", RACE),
+    mutant("next queries into the buffer in use", MAIN, "next, shared, stage ^ 1)", "next, shared, stage)", RACE),
+    mutant("v overwritten while others read it", DQ, SYNC + "everyone has finished reading v", "    //", RACE),
+    mutant("k overwritten while in use", DQ, "copy_keys(shared.k[stage ^ 1]", "copy_keys(shared.k[stage]"),
+    mutant("no barrier in convert", ROWS, "  __syncthreads();", "  ", UNREADY),
+    mutant("no __syncwarp between staging and storing dq", DQ, "  __syncwarp();", "  ", RACE),
+    # bounds
+    mutant("rows not guarded on copying", OPERAND, "row < valid_rows ? 16 : 0", "16"),
+    mutant("rows not guarded on storing", OPERAND, "    if (row < valid_rows)\n", ""),
+    mutant("lse's rows not guarded", MAIN, "row < valid ? 4 : 0", "4"),
+    mutant("dq_sum's blocks not guarded", MAIN, "    if (query >= sequence.queries) break;", "    //"),
+]
+
+# Grouped heads, more keys, more queries, batches, a window, packed sequences, rows that see nothing, lse below -88.
+TEST = ["tests/simt/attention/simt_attention_mma_sm80_backward_test", "--gtest_fail_fast",
+        "--gtest_filter=Edges*bf16_d128*113x203*:Edges*bf16_d128*128x217*:Edges*bf16_d128*65x257*:Windows*d128*:"
+        "Packed*d128*:*RowsThatSeeNothing*/d128*:*ExtremeLogits/d128*"]
+
+if __name__ == "__main__":
+    mutants.main([Suite(source="tests/simt/attention/mma_sm80_backward_mutant.cu", arch="80",
+                        ptx="attention_mma_sm80_backward", test=TEST, mutants=MUTANTS)])
