@@ -5,7 +5,9 @@
 //             and warp-specialised: one thread of the producer warpgroup keeps rings of q, k and v tiles in shared
 //             memory filled by bulk copies; two consumer warpgroups own 64 queries each, and all heads' query tiles are
 //             dealt out longest first (wgmma_sm90_forward_schedule.h).
-// Turns       While one warpgroup computes exponentials the other has the tensor cores: named barriers pass the turn.
+// Overlap     A warpgroup starts the scores of a key tile and, behind them, the output of the tile before; its softmax
+//             runs beside the latter.  Named barriers let the two warpgroups start their products by turns, so that the
+//             softmax of one runs beside the products of the other, and the tensor cores never wait for either.
 // Right to left  The key tiles that need a mask (the diagonal, ragged ends; a window's left edge last of all) have a
 // loop
 //             of their own; the loop of the others has no mask code.
@@ -79,8 +81,12 @@ struct Ring {
   }
   /// Consumers.
   __device__ __forceinline__ void wait() const { ptx::mbarrier_wait(full + state.stage * 8, state.parity); }
-  __device__ __forceinline__ void release(int stage) const {
+  __device__ __forceinline__ void hand_back(int stage) const {
     if (threadIdx.x % 32 == 0) ptx::mbarrier_arrive(empty + stage * 8);
+  }
+  __device__ __forceinline__ void release() {
+    hand_back(state.stage);
+    state.advance();
   }
 };
 
@@ -134,11 +140,12 @@ __device__ __forceinline__ void produce(const WgmmaSm90ForwardParams& p, typenam
 /// Starts s = q k^T of the 64 rows at `q`, as one group of wgmma.
 template <class I>
 __device__ __forceinline__ void start_scores(float (&s)[I::kKeys / 2], std::uint32_t q, std::uint32_t k) {
+  const std::uint64_t q_rows = ptx::wgmma_descriptor(q, 16, 1024), k_rows = ptx::wgmma_descriptor(k, 16, 1024);
   ptx::wgmma_fence();
 #pragma unroll
-  for (int step = 0; step < I::kHeadDim / 16; ++step) {  // a panel holds four: 32 bytes on, 2 in a descriptor
-    const std::uint64_t a = ptx::wgmma_descriptor(q + step / 4 * I::kQPanelBytes, 16, 1024) + step % 4 * 2;
-    const std::uint64_t b = ptx::wgmma_descriptor(k + step / 4 * I::kKeyPanelBytes, 16, 1024) + step % 4 * 2;
+  for (int step = 0; step < I::kHeadDim / 16; ++step) {  // of 32 bytes, four to a panel
+    const std::uint64_t a = ptx::advance(q_rows, step / 4 * I::kQPanelBytes + step % 4 * 32);
+    const std::uint64_t b = ptx::advance(k_rows, step / 4 * I::kKeyPanelBytes + step % 4 * 32);
     ptx::wgmma<I::Element::kTypes, I::kKeys>(s, a, b, step > 0);
   }
   ptx::wgmma_commit();
@@ -148,11 +155,12 @@ __device__ __forceinline__ void start_scores(float (&s)[I::kKeys / 2], std::uint
 template <class I>
 __device__ __forceinline__ void start_output(float (&o)[I::kValueDim / 2], const std::uint32_t (&p)[I::kKeys / 16][4],
                                              std::uint32_t v, bool accumulate) {
+  const std::uint64_t v_rows = ptx::wgmma_descriptor(v, I::kKeyPanelBytes, 1024);
   ptx::wgmma_fence();
 #pragma unroll
   for (int step = 0; step < I::kKeys / 16; ++step)  // 16 keys: 16 rows of 128 bytes
     ptx::wgmma_registers<I::Element::kTypes, I::kValueDim, ptx::Major::mn>(
-        o, p[step], ptx::wgmma_descriptor(v + step * 2048, I::kKeyPanelBytes, 1024), accumulate || step > 0);
+        o, p[step], ptx::advance(v_rows, step * 2048), accumulate || step > 0);
   ptx::wgmma_commit();
 }
 
@@ -176,6 +184,7 @@ struct Consumer {
   const WgmmaSm90ForwardParams& p;
   typename I::Shared& shared;
   Rings<I> rings;
+  std::uint32_t probabilities[I::kKeys / 16][4];
   const int index, row;            // the warpgroup's; the thread's first row in the query tile
   float o[I::kValueDim / 2] = {};  // the first wgmma ignores them; where undefined, nvcc 12 serialises all (C7515)
   int q_to_release = -1;           // a buffer of q that o may still be leaving
@@ -189,31 +198,52 @@ struct Consumer {
 
   __device__ __forceinline__ int warp_row() const { return row - static_cast<int>(threadIdx.x) % 32 / 4; }
 
-  /// Exponentials of one warpgroup run while the other's products do.
+  /// The warpgroups start their products by turns, so that the softmax of one runs beside the products of the other.
   __device__ __forceinline__ void begin_turn() const { ptx::barrier_sync(1 + index, 128 * I::kConsumers); }
   __device__ __forceinline__ void end_turn() const { ptx::barrier_arrive(2 - index, 128 * I::kConsumers); }
 
-  /// s and v of one key tile, from right to left.
+  // Addresses of the current stages, the same in all lanes: see warp_uniform.
+  __device__ __forceinline__ std::uint32_t keys_address() const {
+    return ptx::warp_uniform(ptx::shared_address(shared.k[rings.k.state.stage]));
+  }
+  __device__ __forceinline__ std::uint32_t values_address() const {
+    return ptx::warp_uniform(ptx::shared_address(shared.v[rings.v.state.stage]));
+  }
+
+  /// Waits for the scores, while `kPending` later groups may still run, and hands their keys back.
+  template <int kPending>
+  __device__ __forceinline__ void finish_scores(float (&s)[I::kKeys / 2]) {
+    ptx::wgmma_wait<kPending>();
+    ptx::wgmma_registers_fence(s);
+    rings.k.release();
+  }
+  __device__ __forceinline__ void finish_output() {
+    ptx::wgmma_wait<0>();
+    ptx::wgmma_registers_fence(o);
+    rings.v.release();
+  }
+
+  /// The scores of `tile` and the output of the one to its right; softmax runs beside the latter.
   template <bool kMasked>
-  __device__ __forceinline__ void step(Softmax& softmax, const Mask& mask, std::uint32_t q, int tile, bool first) {
+  __device__ __forceinline__ void step(Softmax& softmax, const Mask& mask, std::uint32_t q, int tile, bool first,
+                                       bool last) {
     float s[I::kKeys / 2], rescale[2];
-    std::uint32_t probabilities[I::kKeys / 16][4];
-    rings.k.wait();
-    start_scores<I>(s, q, ptx::shared_address(shared.k[rings.k.state.stage]));
-    ptx::wgmma_wait<0>();
-    rings.k.release(rings.k.state.stage);
-    rings.k.state.advance();
-    if constexpr (kMasked) mask.apply(s, tile * I::kKeys);
+    const std::uint32_t k = keys_address(), v = values_address();
     begin_turn();
-    softmax.update<kMasked>(s, rescale, p.scale_log2);
-    end_turn();
-    round_probabilities<I>(probabilities, s);
-    rescale_output(o, rescale);
+    start_scores<I>(s, q, k);
     rings.v.wait();
-    start_output<I>(o, probabilities, ptx::shared_address(shared.v[rings.v.state.stage]), !first);
-    ptx::wgmma_wait<0>();
-    rings.v.release(rings.v.state.stage);
-    rings.v.state.advance();
+    start_output<I>(o, probabilities, v, !first);  // the first replaces what the last query tile left
+    end_turn();
+    finish_scores<1>(s);
+    if constexpr (kMasked) mask.apply(s, tile * I::kKeys);
+    softmax.update<kMasked>(s, rescale, p.scale_log2);
+    // ptxas would put the wait for the output before the softmax, were they in one block of instructions: the wait for
+    // the next keys, which is a loop, stands between them.
+    if (!last) rings.k.wait();
+    finish_output();
+    // Of few key tiles is the maximum a new one; the warp's 16 rows then skip half a hundred instructions.
+    if (__any_sync(0xffffffff, rescale[0] != 1 || rescale[1] != 1)) rescale_output(o, rescale);
+    round_probabilities<I>(probabilities, s);
   }
 
   __device__ __forceinline__ void attend(const AttentionWork& work, const AttentionKeyTiles& keys) {
@@ -221,13 +251,29 @@ struct Consumer {
     const Mask mask(p, work.tile, row);
     rings.q.wait();
     release_q();
-    const std::uint32_t q = ptx::shared_address(shared.q[rings.q.state.stage]) + index * (64 * 128);
+    const std::uint32_t q = ptx::warp_uniform(ptx::shared_address(shared.q[rings.q.state.stage]) + index * (64 * 128));
     int tile = keys.end - 1;
+    {
+      float s[I::kKeys / 2], rescale[2];
+      rings.k.wait();
+      start_scores<I>(s, q, keys_address());
+      finish_scores<0>(s);
+      mask.apply(s, tile * I::kKeys);
+      softmax.update<true>(s, rescale, p.scale_log2);  // nothing to rescale yet
+      if (tile > keys.begin) rings.k.wait();
+      round_probabilities<I>(probabilities, s);
+    }
+    const int first = --tile;
     const auto masked = [&keys](int t) { return t >= keys.unmasked_end || t < keys.unmasked_begin; };
-    do {  // masked tiles on the right, those that need no mask, and once more masked ones: a window's left edge
-      for (; tile >= keys.begin && masked(tile); --tile) step<true>(softmax, mask, q, tile, tile == keys.end - 1);
-      for (; tile >= keys.begin && !masked(tile); --tile) step<false>(softmax, mask, q, tile, tile == keys.end - 1);
-    } while (tile >= keys.begin);
+    while (tile >= keys.begin) {  // masked tiles on the right, those that need no mask, a window's left edge
+      for (; tile >= keys.begin && masked(tile); --tile)
+        step<true>(softmax, mask, q, tile, tile == first, tile == keys.begin);
+      for (; tile >= keys.begin && !masked(tile); --tile)
+        step<false>(softmax, mask, q, tile, tile == first, tile == keys.begin);
+    }
+    rings.v.wait();
+    start_output<I>(o, probabilities, values_address(), tile != first);
+    finish_output();
     store(work, softmax);
     rings.q.state.advance();
   }
@@ -262,7 +308,7 @@ struct Consumer {
   __device__ __forceinline__ void release_q() {
     if (q_to_release < 0) return;
     if (threadIdx.x % 32 == 0) ptx::tma_store_wait_read<0>();
-    rings.q.release(q_to_release);
+    rings.q.hand_back(q_to_release);
     q_to_release = -1;
   }
 

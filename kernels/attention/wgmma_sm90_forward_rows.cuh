@@ -56,25 +56,22 @@ struct Softmax {
   /// subtracted from itself.
   template <bool kMasked, int kCount>
   __device__ __forceinline__ void update(float (&s)[kCount], float (&rescale)[2], float scale_log2) {
+    float m[2] = {max[0], max[1]}, shift[2];
+#pragma unroll
+    for (int i = 0; i < kCount; i += 2) m[i / 2 % 2] = fmaxf(m[i / 2 % 2], fmaxf(s[i], s[i + 1]));
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      float m = max[half];
+      m[half] = fmaxf(m[half], __shfl_xor_sync(0xffffffff, m[half], 1));
+      m[half] = fmaxf(m[half], __shfl_xor_sync(0xffffffff, m[half], 2));
+      shift[half] = kMasked && m[half] == -INFINITY ? 0.f : m[half] * scale_log2;
+      rescale[half] = ptx::exp2_approximate(max[half] * scale_log2 - shift[half]);
+      max[half] = m[half];
+      sum[half] *= rescale[half];
+    }
 #pragma unroll
-      for (int j = 0; j < kCount / 4; ++j) m = fmaxf(m, fmaxf(s[4 * j + 2 * half], s[4 * j + 2 * half + 1]));
-      m = fmaxf(m, __shfl_xor_sync(0xffffffff, m, 1));
-      m = fmaxf(m, __shfl_xor_sync(0xffffffff, m, 2));
-      const float shift = kMasked && m == -INFINITY ? 0.f : m * scale_log2;
-      rescale[half] = ptx::exp2_approximate(max[half] * scale_log2 - shift);
-      max[half] = m;
-      float total = sum[half] * rescale[half];
-#pragma unroll
-      for (int j = 0; j < kCount / 4; ++j)
-#pragma unroll
-        for (int e = 2 * half; e < 2 * half + 2; ++e) {
-          s[4 * j + e] = ptx::exp2_approximate(s[4 * j + e] * scale_log2 - shift);
-          total += s[4 * j + e];
-        }
-      sum[half] = total;
+    for (int i = 0; i < kCount; ++i) {
+      s[i] = ptx::exp2_approximate(s[i] * scale_log2 - shift[i / 2 % 2]);
+      sum[i / 2 % 2] += s[i];
     }
   }
 

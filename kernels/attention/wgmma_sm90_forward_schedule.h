@@ -3,9 +3,11 @@
 //
 // A unit of work is one query tile of one head.  Units are numbered so that those with most keys come first (of a
 // causal mask the last queries), query heads that share keys and values run side by side, and what runs at the same
-// time fits the L2 cache: kv heads are taken `section_heads` query heads at a time.  CTAs take them in turn, from left
-// to right and from right to left by turns: each round's lengths fall from the first CTA to the last, so that after two
-// rounds all have done about the same.  Nothing is dealt out at run time: the same launch always does the same.
+// time fits the L2 cache: `section_heads` query heads are worked on at a time.  Every other section runs the other way
+// round, from few keys to many, so that from unit to unit the lengths never jump; the last one ends with the shortest.
+// CTAs take units in turn, from left to right and from right to left by turns: in a round the lengths fall (or rise)
+// from the first CTA to the last, so that after two rounds all have done about the same.  Nothing is dealt out at run
+// time: the same launch always does the same.
 #pragma once
 #include <cstdint>
 
@@ -82,7 +84,9 @@ struct AttentionSchedule {
   ASSAY_HOST_DEVICE constexpr AttentionWork work(int unit) const {
     const int section = unit / (query_tiles * section_heads), first_head = section * section_heads;
     const int in_section = heads - first_head < section_heads ? heads - first_head : section_heads;
-    const int rest = unit - query_tiles * first_head, n = rest / in_section;
+    const int rest = unit - query_tiles * first_head, sections = (heads + section_heads - 1) / section_heads;
+    const bool forward = (sections - 1 - section) % 2 == 0;
+    const int n = forward ? rest / in_section : query_tiles - 1 - rest / in_section;
     return {tiles ? tiles[n] : equal_tile(n), first_head + rest % in_section};
   }
 
