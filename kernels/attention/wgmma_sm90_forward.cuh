@@ -8,25 +8,24 @@
 // Overlap     A warpgroup starts the scores of a key tile and, behind them, the output of the tile before; its softmax
 //             runs beside the latter.  Named barriers let the two warpgroups start their products by turns, so that the
 //             softmax of one runs beside the products of the other, and the tensor cores never wait for either.
-// Right to left  The key tiles that need a mask (the diagonal, ragged ends; a window's left edge last of all) have a
-// loop
-//             of their own; the loop of the others has no mask code.
+// Masks       Key tiles are walked from right to left.  Those that need a mask (the diagonal and ragged ends first, a
+//             window's left edge last) have a loop of their own; the loop of the others has no mask code.
 // Registers   Probabilities are never stored: rounded, accumulators are wgmma's register operand.  Row sums stay
 //             partial per thread until the end.  384 threads are launched with 168 registers; the producer keeps 24,
 //             consumers take 240.
-// Output      Through the warp's own rows of q's buffer: stmatrix, then a bulk store per 16 rows; where rows are
-// missing
-//             at a sequence's end, 16-byte stores of those that exist.
+// Output      Through the warp's own rows of q's buffer: stmatrix, then a bulk store per 16 rows; where some of these
+// lie
+//             past the sequence's end, 16-byte stores of those that do not.
 // Rows        Tensor maps span the rows of all sequences, packed or equally long: a tile may read into the next
 //             sequence, whose keys are masked and whose output rows are not stored.  (As everywhere, a hidden value
 //             must be finite: its weight is zero, not absent.)
 //
-// Tile        128 queries x 128 keys (64 keys where value_dim is above 128); 2 stages of k and v, 4 at 64 dimensions
-// Shared      64: 160 KiB; 128: 192 KiB; 192/128: 208 KiB; 256: 192 KiB: one CTA per multiprocessor
+// Tile        128 queries x 128 keys, 64 keys where value_dim is above 128; 2 stages of k and of v, 4 of each at 64
+//             dimensions, 3 of v at 128
+// Shared      64: 160 KiB; 128: 224 KiB; 192/128: 208 KiB; 256: 192 KiB: one CTA per multiprocessor
 // Shapes      head_dim and value_dim up to 256, multiples of 8 (64/64, 128/128, 192/128, 256/256 run at full width,
-// others
-//             as the next wider); any lengths, zero included, below 2^30; causal (bottom-right), sliding window, packed
-//             sequences, grouped heads; arrays aligned to 16 bytes
+//             others as the next wider); any lengths, zero included, below 2^30; causal (bottom-right), sliding window,
+//             packed sequences, grouped heads; arrays aligned to 16 bytes
 // Expected    At 128 dimensions a key tile takes the tensor cores 2048 clocks, MUFU 1024, shared memory 1792, so the
 //             tensor cores bound: see wgmma_sm90_forward_model.h.  Not yet run on a GPU.
 // Source      Written for this project.  The scheme is published: FlashAttention-3 (arXiv 2407.08608); cuDNN's open
@@ -94,7 +93,8 @@ struct Ring {
 template <class I>
 struct Rings {
   Ring<I::kQBuffers> q;
-  Ring<I::kStages> k, v;
+  Ring<I::kKStages> k;
+  Ring<I::kVStages> v;
   __device__ explicit Rings(typename I::Shared& s)
       : q(s.q_full, s.q_empty), k(s.k_full, s.k_empty), v(s.v_full, s.v_empty) {}
 };

@@ -9,7 +9,7 @@ namespace {
 constexpr double kFlopPerClock = 4096, kMufuPerClock = 16, kLanes = 128;
 constexpr double kSharedBytesPerClock = 128, kL2BytesPerClock = 6154, kL2BytesPerClockOfSm = 64;
 constexpr double kClock = 1.83e9, kDramBytesPerClock = 3350 / 1.83;
-constexpr double kTurn = 150, kLatencies = 400;
+constexpr double kTurn = 150, kLatencies = 400, kChainLatencies = 200;
 constexpr double kLaunch = 4000;  // about 2 us: launch, barriers, descriptors, the first loads
 // What of k and v should be in use at once: half of the L2 cache (50 MB) and some for q and o.
 constexpr double kL2Working = 32e6;
@@ -50,7 +50,8 @@ const std::vector<WgmmaSm90ForwardInstance>& wgmma_sm90_forward_instances() {
   {head_dim,                                                  \
    value_dim,                                                 \
    WgmmaSm90ForwardTile<head_dim, value_dim>::kKeys,          \
-   WgmmaSm90ForwardTile<head_dim, value_dim>::kStages,        \
+   WgmmaSm90ForwardTile<head_dim, value_dim>::kKStages,       \
+   WgmmaSm90ForwardTile<head_dim, value_dim>::kVStages,       \
    WgmmaSm90ForwardTile<head_dim, value_dim>::kQBuffers,      \
    sizeof(WgmmaSm90ForwardTile<head_dim, value_dim>::Shared), \
    ASSAY_WGMMA_SM90_FORWARD_NAME(bf16, head_dim, value_dim),  \
@@ -105,11 +106,10 @@ WgmmaSm90ForwardKeyTile key_tile_clocks(const WgmmaSm90ForwardInstance& i, int c
   t.issue = scores * (4.5 + double(i.value_dim) / i.keys) / kLanes;
   t.shared_memory = (kv_bytes + read) / kSharedBytesPerClock;
   t.l2 = kv_bytes / std::min(kL2BytesPerClockOfSm, kL2BytesPerClock / ctas);
-  const std::pair<double, const char*> units[] = {{t.tensor_cores, "tensor cores"},
-                                                  {t.mufu, "MUFU"},
-                                                  {t.issue, "issue"},
-                                                  {t.shared_memory, "shared memory"},
-                                                  {t.l2, "L2"}};
+  t.chain = 64.0 * i.keys * i.head_dim * 2 / kFlopPerClock + 64.0 * i.keys / kMufuPerClock + i.keys + kChainLatencies;
+  const std::pair<double, const char*> units[] = {
+      {t.tensor_cores, "tensor cores"},   {t.mufu, "MUFU"}, {t.issue, "issue"},
+      {t.shared_memory, "shared memory"}, {t.l2, "L2"},     {t.chain, "the softmax of one warpgroup"}};
   t.limit = "";
   for (const auto& [clocks, name] : units)
     if (clocks > t.clocks) t.clocks = clocks, t.limit = name;
@@ -172,14 +172,15 @@ std::string explain_wgmma_sm90_forward(const AttentionProblem& p, const Target& 
   const WgmmaSm90ForwardInstance& i = *c.instance;
   const WgmmaSm90ForwardPrediction predicted = predict_wgmma_sm90_forward(p, target);
   char text[512];
-  std::snprintf(text, sizeof text,
-                "%d queries x %d keys of %d + %d dimensions, %d stages, %zu bytes shared: %d query tiles on %d CTAs, "
-                "%.2f waves, %d heads at a time; a key tile takes the tensor cores %.0f clk, MUFU %.0f, shared memory "
-                "%.0f, limited by %s; predicted %.0f kclk, %.0f TFLOP/s at 1.83 GHz",
-                kQueries, i.keys, i.head_dim, i.value_dim, i.stages, i.shared_bytes, c.schedule.units(), c.ctas,
-                predicted.waves, c.schedule.section_heads, predicted.key_tile.tensor_cores, predicted.key_tile.mufu,
-                predicted.key_tile.shared_memory, predicted.key_tile.limit, predicted.clocks / 1000,
-                predicted.flops_per_second / 1e12);
+  std::snprintf(
+      text, sizeof text,
+      "%d queries x %d keys of %d + %d dimensions, %d + %d stages, %zu bytes shared: %d query tiles on %d CTAs, "
+      "%.2f waves, %d heads at a time; a key tile takes the tensor cores %.0f clk, MUFU %.0f, shared memory "
+      "%.0f, limited by %s; predicted %.0f kclk, %.0f TFLOP/s at 1.83 GHz",
+      kQueries, i.keys, i.head_dim, i.value_dim, i.k_stages, i.v_stages, i.shared_bytes, c.schedule.units(), c.ctas,
+      predicted.waves, c.schedule.section_heads, predicted.key_tile.tensor_cores, predicted.key_tile.mufu,
+      predicted.key_tile.shared_memory, predicted.key_tile.limit, predicted.clocks / 1000,
+      predicted.flops_per_second / 1e12);
   return text;
 }
 

@@ -11,11 +11,15 @@
 //                                                and k for the scores, v for the output (its probabilities are in
 //                                                registers)
 //   L2             the tiles of k and v at min(64, 6154 / SMs) B/clk (the rates of the GEMM model)
+//   softmax chain  64 B D * 2 / 4096 + 64 B / 16 + B + 200: what one warpgroup cannot start before it has done the
+//   last:
+//                  its scores, their maximum (64 lanes a clock), its exponentials; latencies
 //
 // and 150 for what the turns of the two warpgroups do not hide (barriers, wgmma's latency).  At 128 dimensions: 2048
-// clocks of the tensor cores, 1024 of MUFU, 1792 of shared memory; at 64 dimensions 1024 each of the first two, which
-// is why narrow heads are slower.  Per query tile besides: the first scores and the last product have only the other
-// warpgroup's work to hide behind: half a key tile; 400 of latencies; o through shared memory.
+// clocks of the tensor cores, 1024 of MUFU, 1792 of shared memory, a chain of 1352; at 64 dimensions 1024 each of the
+// first two and a chain of 1096, which is why narrow heads are slower.  Per query tile besides: the first scores and
+// the last product have only the other warpgroup's work to hide behind: half a key tile; 400 of latencies; o through
+// shared memory.
 //
 // All at a fixed 1.83 GHz.  Under this load an H200 lowers its clock (published runs of such kernels: 1.4 to 1.6 GHz):
 // a measured rate is to be compared at the measured clock.
@@ -31,7 +35,7 @@ namespace assay {
 
 /// One tile shape; compiled for both element types.
 struct WgmmaSm90ForwardInstance {
-  int head_dim, value_dim, keys, stages, q_buffers;
+  int head_dim, value_dim, keys, k_stages, v_stages, q_buffers;
   std::size_t shared_bytes;
   const char *bf16, *f16;  // names of the kernels
 };
@@ -53,7 +57,7 @@ std::vector<AttentionQueryTile> packed_query_tiles(const AttentionProblem&, int 
 
 /// Clocks of one key tile, by unit.
 struct WgmmaSm90ForwardKeyTile {
-  double tensor_cores, mufu, issue, shared_memory, l2;
+  double tensor_cores, mufu, issue, shared_memory, l2, chain;
   double clocks;      // the most of these
   const char* limit;  // whose
 };

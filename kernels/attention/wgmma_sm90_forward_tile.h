@@ -25,8 +25,10 @@ struct WgmmaSm90ForwardTile {
   // Accumulators of a thread: kKeys / 2 scores, kKeys / 4 packed probabilities, kValueDim / 2 of o; with 256 of o, 64
   // keys are what 240 registers hold and what 227 KiB hold twice.
   static constexpr int kKeys = kValueDim <= 128 ? 128 : 64;
-  // Key and value tiles in flight.  Those of 64 dimensions are used up twice as fast, and there is room.
-  static constexpr int kStages = kHeadDim <= 64 ? 4 : 2;
+  // Key and value tiles in flight.  Two do; those of 64 dimensions are used up twice as fast, and where 227 KiB hold
+  // another tile of values, which are asked for later than keys, it covers more of L2's latency.
+  static constexpr int kKStages = kHeadDim <= 64 ? 4 : 2;
+  static constexpr int kVStages = kHeadDim <= 64 ? 4 : kHeadDim <= 128 ? 3 : 2;
   // A second buffer lets the next queries come while o leaves through the first; above 128 there is no room.
   static constexpr int kQBuffers = kHeadDim <= 128 ? 2 : 1;
 
@@ -39,10 +41,10 @@ struct WgmmaSm90ForwardTile {
 
   struct Shared {
     alignas(1024) unsigned char q[kQBuffers][kQBytes];  // at the end of a tile: o, on its way out
-    alignas(1024) unsigned char k[kStages][kKBytes];
-    alignas(1024) unsigned char v[kStages][kVBytes];
+    alignas(1024) unsigned char k[kKStages][kKBytes];
+    alignas(1024) unsigned char v[kVStages][kVBytes];
     std::uint64_t q_full[kQBuffers], q_empty[kQBuffers];
-    std::uint64_t k_full[kStages], k_empty[kStages], v_full[kStages], v_empty[kStages];
+    std::uint64_t k_full[kKStages], k_empty[kKStages], v_full[kVStages], v_empty[kVStages];
   };
 };
 

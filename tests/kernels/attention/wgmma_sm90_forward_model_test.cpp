@@ -150,7 +150,18 @@ TEST(WgmmaSm90ForwardModel, TakesTheStatedClocksPerKeyTile) {
   EXPECT_STREQ(d128.limit, "tensor cores");
   EXPECT_EQ(d64.tensor_cores, 1024);
   EXPECT_EQ(d64.mufu, 1024);
+  EXPECT_EQ(d128.chain, 1352);
+  EXPECT_EQ(d64.chain, 1096);
+  EXPECT_STREQ(d64.limit, "the softmax of one warpgroup");
   for (const WgmmaSm90ForwardInstance& i : instances) EXPECT_LE(i.shared_bytes, 232448u);
+}
+
+TEST(WgmmaSm90ForwardModel, ExplainsItself) {
+  const std::string line = explain_wgmma_sm90_forward(problem(1, 64, 8, 16384, true), hopper());
+  for (const char* part :
+       {"128 queries x 128 keys", "2 + 3 stages", "bytes shared", "8192 query tiles on 132 CTAs", "62.06 waves",
+        "tensor cores 2048 clk", "MUFU 1024", "limited by tensor cores", "TFLOP/s at 1.83 GHz"})
+    EXPECT_NE(line.find(part), std::string::npos) << part << " is not in: " << line;
 }
 
 TEST(WgmmaSm90ForwardModel, PromisesMoreThanWasPublishedAndLessThanThePeak) {
