@@ -15,6 +15,10 @@ __device__ __forceinline__ bool elect_one() {
   return elected;
 }
 
+/// `value`, which is the same in all 32 lanes anyway, in a way that tells the compiler so: what is computed from it
+/// then costs uniform instructions.  For the descriptors of wgmma, which are read from uniform registers.
+__device__ __forceinline__ std::uint32_t warp_uniform(std::uint32_t value) { return __shfl_sync(0xffffffff, value, 0); }
+
 /// Named barrier `id` (1..15; 0 is __syncthreads) for `threads` threads, a multiple of 32.
 __device__ __forceinline__ void barrier_sync(std::uint32_t id, std::uint32_t threads) {
   asm volatile("barrier.cta.sync.aligned %0, %1;\n" ::"r"(id), "r"(threads) : "memory");

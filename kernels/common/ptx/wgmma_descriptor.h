@@ -28,6 +28,12 @@ ASSAY_HOST_DEVICE constexpr std::uint64_t wgmma_descriptor(std::uint32_t shared,
          std::uint64_t((stride & 0x3ffff) >> 4) << 32 | kSwizzle128B << 62;
 }
 
+/// The descriptor of what begins `bytes` further on (a multiple of 16), where that is still in the shared memory of the
+/// CTA: 32-bit arithmetic, so that the upper half may stay a constant.
+ASSAY_HOST_DEVICE constexpr std::uint64_t advance(std::uint64_t descriptor, std::uint32_t bytes) {
+  return (descriptor & 0xffffffff00000000) | (static_cast<std::uint32_t>(descriptor) + bytes / 16);
+}
+
 /// One operand's tile: kExtent of m or n by 128 bytes (k-major) or kTileK (mn-major) of k.
 template <Major kMajor, int kExtent, int kElementBytes>
 struct SwizzledTile {
