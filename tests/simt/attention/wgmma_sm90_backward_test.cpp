@@ -54,7 +54,7 @@ constexpr Kind kKinds[] = {{DType::bf16, 128}, {DType::bf16, 64}, {DType::f16, 1
 struct Heads {
   std::int64_t batch, heads, kv_heads;
 };
-constexpr Heads kMha = {2, 2, 2}, kGqa = {1, 4, 2}, kMqa = {1, 3, 1}, kOne = {1, 1, 1};
+constexpr Heads kMha = {2, 2, 2}, kGqa = {1, 4, 2}, kMqa = {1, 3, 1};
 
 AttentionProblem make_problem(Kind kind, Heads heads, std::int64_t seq_q, std::int64_t seq_kv, bool causal) {
   AttentionProblem p;
@@ -103,6 +103,138 @@ INSTANTIATE_TEST_SUITE_P(BackwardToo, Shapes,
                          testing::Combine(testing::ValuesIn(kSomeLengths), testing::Values<std::size_t>(3, 8),
                                           testing::Bool()),
                          shape_name);
+
+// --- many query tiles, so that every ring and every phase wraps; windows; sequences of various lengths
+class Kinds : public testing::TestWithParam<Kind> {};
+
+TEST_P(Kinds, ManyQueryTiles) {
+  for (const bool causal : {false, true}) {
+    AttentionProblem p = make_problem(GetParam(), {1, 2, 1}, 640, 140, causal);
+    expect_right(p, test::normal_gradient_inputs(p, 4), simt::Async::Random);
+  }
+}
+
+TEST_P(Kinds, Windows) {
+  constexpr std::int64_t kWindows[] = {1, 70, 128, 200, 5000};
+  for (const std::int64_t window : kWindows) {
+    AttentionProblem p = make_problem(GetParam(), {1, 2, 1}, 260, window == 70 ? 130 : 300, true);
+    p.window = window, p.deterministic = window % 2 == 0;
+    expect_right(p, test::normal_gradient_inputs(p, unsigned(window)), simt::Async::Lazy);
+  }
+}
+
+AttentionProblem packed_problem(Kind kind, bool causal, std::vector<std::int64_t> queries,
+                                std::vector<std::int64_t> keys) {
+  AttentionProblem p = make_problem(kind, {std::int64_t(queries.size()), 4, 2}, 0, 0, causal);
+  p.q_offsets = p.kv_offsets = {0};
+  for (std::size_t b = 0; b < queries.size(); ++b) {
+    p.q_offsets.push_back(p.q_offsets.back() + queries[b]), p.kv_offsets.push_back(p.kv_offsets.back() + keys[b]);
+    p.seq_q = std::max(p.seq_q, queries[b]), p.seq_kv = std::max(p.seq_kv, keys[b]);
+  }
+  return p;
+}
+
+TEST_P(Kinds, PackedSequences) {
+  for (const bool causal : {false, true}) {
+    AttentionProblem p = packed_problem(GetParam(), causal, {30, 0, 70, 129, 1, 0}, {150, 40, 0, 60, 129, 0});
+    for (const bool deterministic : {false, true}) {
+      p.deterministic = deterministic;
+      expect_right(p, test::normal_gradient_inputs(p, 21), causal ? simt::Async::Lazy : simt::Async::Random);
+    }
+  }
+}
+
+TEST_P(Kinds, NothingToSee) {
+  for (const bool causal : {false, true}) {
+    AttentionProblem p = packed_problem(GetParam(), causal, {5, 0}, {0, 7});
+    expect_right(p, test::normal_gradient_inputs(p, 22), simt::Async::Lazy);
+    p = packed_problem(GetParam(), causal, {0, 0}, {3, 200});
+    expect_right(p, test::normal_gradient_inputs(p, 23), simt::Async::Lazy);
+    p = packed_problem(GetParam(), causal, {130, 2}, {0, 0});
+    expect_right(p, test::normal_gradient_inputs(p, 24), simt::Async::Lazy);
+  }
+}
+
+TEST_P(Kinds, ASequenceAloneAndInABatchAreTheSame) {
+  const AttentionProblem two = [&] {
+    AttentionProblem p = make_problem(GetParam(), {2, 2, 1}, 150, 200, true);
+    p.deterministic = true;
+    return p;
+  }();
+  AttentionProblem one = two;
+  one.batch = 1;
+  const GradientInputs inputs = test::normal_gradient_inputs(two, 31);
+  GradientInputs first = inputs;
+  for (auto* array : {&first.q, &first.k, &first.v, &first.d_o, &first.o}) array->resize(array->size() / 2);
+  first.lse.resize(first.lse.size() / 2);
+  const Gradients of_two = run(two, inputs, simt::Async::Lazy).gradients,
+                  of_one = run(one, first, simt::Async::Lazy).gradients;
+  EXPECT_EQ(std::memcmp(of_two.dq.data(), of_one.dq.data(), of_one.dq.size()), 0);
+  EXPECT_EQ(std::memcmp(of_two.dk.data(), of_one.dk.data(), of_one.dk.size()), 0);
+  EXPECT_EQ(std::memcmp(of_two.dv.data(), of_one.dv.data(), of_one.dv.size()), 0);
+}
+
+// --- values
+TEST_P(Kinds, ExtremeLogits) {
+  for (const bool causal : {false, true}) {
+    const AttentionProblem p = make_problem(GetParam(), {1, 2, 1}, 70, 192, causal);
+    for (const double logit : {-120.0, 120.0, -3000.0})  // lse below -88: exp of the raw score under- or overflows
+      expect_right(p, test::constant_logit_gradient_inputs(p, 7, logit), simt::Async::Lazy);
+    expect_right(p, test::normal_gradient_inputs(p, 8, 30, 30), simt::Async::Lazy);  // one key takes all
+    expect_right(p, test::normal_gradient_inputs(p, 9, 0, 1), simt::Async::Lazy);    // all scores equal
+  }
+}
+
+TEST_P(Kinds, AHiddenKeyHasNoInfluence) {
+  AttentionProblem p = make_problem(GetParam(), {1, 2, 1}, 140, 200, true);
+  p.deterministic = true;
+  GradientInputs inputs = test::normal_gradient_inputs(p, 6);
+  const Gradients before = run(p, inputs, simt::Async::Lazy).gradients;
+  constexpr std::int64_t kLastSeen = 77;  // queries 0 .. 17 see keys 0 .. i + 60
+  for (std::int64_t j = kLastSeen + 1; j < p.seq_kv; ++j)
+    for (std::int64_t d = 0; d < p.head_dim; ++d) {
+      store_element(p.dtype, inputs.k.data(), p.k_index(0, j, 0) + d, 9.0 - double(d % 5));
+      store_element(p.dtype, inputs.v.data(), p.v_index(0, j, 0) + d, -100.0 + double(j));
+    }
+  const Gradients after = run(p, inputs, simt::Async::Lazy).gradients;  // o and lse as they were
+  const std::size_t row_bytes = static_cast<std::size_t>(p.head_dim) * size_bytes(p.dtype);
+  for (std::int64_t h = 0; h < p.heads; ++h)
+    for (std::int64_t i = 0; i < p.seq_q; ++i) {
+      const bool blind = p.visible_keys(0, i).end <= kLastSeen + 1;
+      const std::size_t row = static_cast<std::size_t>(p.q_index(0, i, h)) * size_bytes(p.dtype);
+      EXPECT_EQ(std::memcmp(&before.dq[row], &after.dq[row], row_bytes) == 0, blind) << "head " << h << " query " << i;
+    }
+}
+
+// --- the same bits however it runs
+bool same(const Gradients& a, const Gradients& b) { return a.dq == b.dq && a.dk == b.dk && a.dv == b.dv; }
+
+TEST_P(Kinds, DeterministicFormDoesNotChangeABit) {
+  for (const bool causal : {false, true}) {
+    AttentionProblem p = make_problem(GetParam(), {1, 4, 2}, 200, 600, causal);
+    p.deterministic = true;
+    const GradientInputs inputs = test::normal_gradient_inputs(p, 12);
+    const Gradients first = run(p, inputs, simt::Async::Lazy).gradients;
+    EXPECT_EQ(test::gradient_mismatch(p, inputs, first), "");
+    const auto expect_same = [&](simt::Async async, std::uint64_t seed, simt::CtaOrder order, unsigned resident) {
+      EXPECT_TRUE(same(first, run(p, inputs, async, seed, order, resident).gradients))
+          << "wrong result: other bits under policy " << int(async) << " order " << int(order) << " seed " << seed;
+    };
+    expect_same(simt::Async::Eager, 1, simt::CtaOrder::Sequential, 1);
+    expect_same(simt::Async::Lazy, 1, simt::CtaOrder::RoundRobin, 16);
+    expect_same(simt::Async::Eager, 2, simt::CtaOrder::Random, 2);
+    for (std::uint64_t seed = 3; seed <= 5; ++seed) expect_same(simt::Async::Random, seed, simt::CtaOrder::Random, 7);
+  }
+}
+
+TEST_P(Kinds, FreeFormIsRightInEveryOrder) {
+  const AttentionProblem p = make_problem(GetParam(), kMqa, 150, 400, true);
+  const GradientInputs inputs = test::normal_gradient_inputs(p, 13);
+  for (const simt::CtaOrder order : {simt::CtaOrder::RoundRobin, simt::CtaOrder::Random})
+    EXPECT_EQ(test::gradient_mismatch(p, inputs, run(p, inputs, simt::Async::Random, 5, order).gradients), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Backward, Kinds, testing::Values(kKinds[0], kKinds[1]), kind_name);
 
 }  // namespace
 }  // namespace assay
