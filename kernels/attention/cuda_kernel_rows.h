@@ -32,5 +32,6 @@ AttentionPassKernel attention_simt_f32_forward();
 AttentionPassKernel attention_mma_sm80_forward();
 AttentionPassKernel attention_mma_sm80_backward();
 AttentionPassKernel attention_wgmma_sm90_forward();  // where the build has sm_90a
+AttentionPassKernel attention_wgmma_sm90_backward();
 
 }  // namespace assay

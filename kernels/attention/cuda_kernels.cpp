@@ -38,7 +38,8 @@ AttentionKernel cuda_row(const char* name, std::vector<DType> dtypes, const Atte
 
 void append_cuda_attention_kernels(std::vector<AttentionKernel>& kernels) {
 #if ASSAY_HAS_SM90
-  kernels.push_back(cuda_row("wgmma_sm90", {DType::bf16, DType::f16}, attention_wgmma_sm90_forward()));
+  kernels.push_back(cuda_row("wgmma_sm90", {DType::bf16, DType::f16}, attention_wgmma_sm90_forward(),
+                             attention_wgmma_sm90_backward()));
 #endif
   kernels.push_back(
       cuda_row("mma_sm80", {DType::bf16, DType::f16}, attention_mma_sm80_forward(), attention_mma_sm80_backward()));

@@ -12,4 +12,8 @@ __device__ __forceinline__ void fence_mbarrier_init() {
 /// that wrote needs it, before the barrier after which one thread starts the copy.
 __device__ __forceinline__ void fence_proxy_async() { asm volatile("fence.proxy.async.shared::cta;\n" ::: "memory"); }
 
+/// The same for global memory: orders what this thread has read or written there, and what it thereby knows others to
+/// have done, before its later bulk copies.
+__device__ __forceinline__ void fence_proxy_async_global() { asm volatile("fence.proxy.async.global;\n" ::: "memory"); }
+
 }  // namespace assay::ptx

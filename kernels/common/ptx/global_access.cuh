@@ -37,4 +37,16 @@ __device__ __forceinline__ std::uint32_t atomic_add_acq_rel(std::uint32_t* count
   return before;
 }
 
+/// Acquires, at gpu scope, what those did who released the value that is read.
+__device__ __forceinline__ std::uint32_t load_acquire(const std::uint32_t* address) {
+  std::uint32_t value;
+  asm volatile("ld.acquire.gpu.global.u32 %0, [%1];\n" : "=r"(value) : "l"(address) : "memory");
+  return value;
+}
+
+/// Adds to `*count` and releases, at gpu scope, what this thread did.
+__device__ __forceinline__ void add_release(std::uint32_t* count, std::uint32_t amount) {
+  asm volatile("red.release.gpu.global.add.u32 [%0], %1;\n" ::"l"(count), "r"(amount) : "memory");
+}
+
 }  // namespace assay::ptx

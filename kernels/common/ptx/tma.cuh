@@ -73,6 +73,25 @@ __device__ __forceinline__ void tma_reduce_add(const CUtensorMap& map, std::uint
                : "memory");
 }
 
+// ---- one contiguous piece, without a tensor map ---------------------------------------------------------------------
+// Addresses and `bytes` are multiples of 16.
+
+__device__ __forceinline__ void bulk_load(std::uint32_t shared, const void* global, std::uint32_t bytes,
+                                          std::uint32_t barrier) {
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];\n" ::"r"(shared),
+      "l"(global), "r"(bytes), "r"(barrier)
+      : "memory");
+}
+
+/// Adds floats to what is in global memory, each atomically, in the L2 cache.  Belongs to a group as stores do.
+__device__ __forceinline__ void bulk_reduce_add_f32(float* global, std::uint32_t shared, std::uint32_t bytes) {
+  asm volatile("cp.reduce.async.bulk.global.shared::cta.bulk_group.add.f32 [%0], [%1], %2;\n" ::"l"(global),
+               "r"(shared), "r"(bytes)
+               : "memory");
+}
+
+// ---- groups of stores ---------------------------------------------------------------------------------------------
 /// Closes the thread's current group of stores.
 __device__ __forceinline__ void tma_store_commit() { asm volatile("cp.async.bulk.commit_group;\n" ::: "memory"); }
 

@@ -146,6 +146,7 @@ void Cta::check_nothing_outstanding(unsigned t) const {
 
 void Cta::thread_exits(unsigned t, Site) {
   check_nothing_outstanding(t);
+  finish_bulk_stores(t);
   --alive_, ++cluster.version;
   if (!alive_) cluster.tensor->check_deallocated(*this);
   NamedBarrier& b = named_[0];

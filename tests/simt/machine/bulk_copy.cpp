@@ -132,23 +132,31 @@ void Cta::bulk_store(unsigned t, const TensorMap& m, std::uint32_t src, const st
   BulkOp op{m, src, {}, adds, cluster.snapshot(cluster.agent(*this, t)), s, false};
   std::copy(coord, coord + m.rank, op.coord);
   const Async a = cluster.opt.async;
-  if (a == Async::Eager || (a == Async::Random && cluster.coin())) perform(t, op);
+  if (a == Async::Eager || (a == Async::Random && cluster.coin())) read_shared(t, op);
+  if (op.done && (a == Async::Eager || cluster.coin())) write_global(op);
   bulk_[t].open.push_back(std::move(op));
 }
 
-void Cta::perform(unsigned t, BulkOp& op) {
+void Cta::read_shared(unsigned t, BulkOp& op) {
   if (op.done) return;
   op.done = true;
   const unsigned engine = cluster.bulk_agent(cluster.agent(*this, t));
   cluster.access(*this, op.src, op.map.box_bytes(), false, true, {engine, bulk_[t].committed + 1, op.site}, op.clk);
+  op.data.assign(arena + op.src, arena + op.src + op.map.box_bytes());
+}
+
+void Cta::write_global(BulkOp& op) {
+  if (op.written) return;
+  op.written = true;
   for_each_element(op.map, op.coord, [&](std::uint32_t offset, unsigned char* global) {
     if (!global) return;
-    const unsigned char* shared = arena + swizzle_address(op.src + offset, op.map.swizzle);
+    const unsigned char* from = &op.data[swizzle_address(op.src + offset, op.map.swizzle) - op.src];
     if (op.adds)
-      add_elements(op.map.format, global, shared, op.map.elem_bytes);
+      add_elements(op.map.format, global, from, op.map.elem_bytes);
     else
-      std::memcpy(global, shared, op.map.elem_bytes);
+      std::memcpy(global, from, op.map.elem_bytes);
   });
+  op.data = {};
   ++cluster.global.version;
 }
 
@@ -159,17 +167,32 @@ void Cta::bulk_commit(unsigned t) {
   ++g.committed;
 }
 
-void Cta::bulk_wait(unsigned t, unsigned pending) {
-  auto& g = bulk_[t];
+void Cta::bulk_wait(unsigned t, unsigned pending, bool read) {
+  BulkGroups& g = bulk_[t];
   const unsigned a = cluster.agent(*this, t);
   while (g.closed.size() > pending) {
     const Clock now = g.committed;
-    g.committed = Clock(now - g.closed.size());  // perform() stamps the group the store belongs to
-    for (auto& op : g.closed.front()) perform(t, op);
+    g.committed = Clock(now - g.closed.size());  // read_shared() stamps the group the store belongs to
+    for (auto& op : g.closed.front()) read_shared(t, op);
     if (cluster.opt.racecheck) cluster.clocks(a).seen[cluster.bulk_agent(a)] = g.committed + 1;
     g.committed = now;
+    g.unwritten.push_back(std::move(g.closed.front()));
     g.closed.pop_front();
   }
+  while (!g.unwritten.empty() && !read && g.unwritten.size() + g.closed.size() > pending) {
+    for (auto& op : g.unwritten.front()) write_global(op);
+    g.unwritten.pop_front();
+  }
+  if (read && cluster.opt.async == Async::Random)
+    for (auto& group : g.unwritten)
+      for (auto& op : group)
+        if (cluster.coin()) write_global(op);
+}
+
+void Cta::finish_bulk_stores(unsigned t) {
+  for (auto& group : bulk_[t].unwritten)
+    for (auto& op : group) write_global(op);
+  bulk_[t].unwritten.clear();
 }
 
 void Cta::fence_proxy_async(unsigned t) {

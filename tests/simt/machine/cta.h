@@ -103,7 +103,10 @@ class Cta {
   /// `adds`: to what is there, as numbers of the map's format.
   void bulk_store(unsigned thread, const TensorMap&, std::uint32_t src, const std::int32_t* coord, bool adds, Site);
   void bulk_commit(unsigned thread);
-  void bulk_wait(unsigned thread, unsigned pending_groups);
+  /// `read`: only until shared memory has been read; what is written may then come as late as the thread's end.
+  void bulk_wait(unsigned thread, unsigned pending_groups, bool read);
+  /// What a thread that exits has left unwritten is written now.
+  void finish_bulk_stores(unsigned thread);
   void fence_proxy_async(unsigned thread);
 
   // --- wgmma.cpp
@@ -134,13 +137,17 @@ class Cta {
     bool adds;
     Clocks clk;
     Site site;
-    bool done;
+    bool done, written = false;
+    std::vector<unsigned char> data{};  // what was read
   };
   template <class Op>
   struct Groups {
     std::vector<Op> open;
     std::deque<std::vector<Op>> closed;
     Clock committed = 0;
+  };
+  struct BulkGroups : Groups<BulkOp> {
+    std::deque<std::vector<BulkOp>> unwritten;  // older than all that are closed
   };
   struct WgState {
     Groups<WgmmaOp> groups;
@@ -155,7 +162,8 @@ class Cta {
   void check_nothing_outstanding(unsigned thread) const;
   void check_signalled_barriers(std::uint32_t mbar, std::uint16_t mask, bool pair, const Clocks&, Site) const;
   void perform(unsigned thread, CpOp&);
-  void perform(unsigned thread, BulkOp&);
+  void read_shared(unsigned thread, BulkOp&);
+  void write_global(BulkOp&);
   void order_wgmma(unsigned wg, WgmmaOp&);
   void perform(unsigned wg, const WgmmaOp&);
   /// One operand from shared memory, as [extent][k].
@@ -165,8 +173,8 @@ class Cta {
   unsigned alive_;
   std::unordered_map<std::uint32_t, MBarrier> mbars_;
   NamedBarrier named_[16];
-  std::vector<Groups<CpOp>> cp_;      // by thread
-  std::vector<Groups<BulkOp>> bulk_;  // by thread
+  std::vector<Groups<CpOp>> cp_;  // by thread
+  std::vector<BulkGroups> bulk_;  // by thread
   std::vector<WgState> wg_;
   unsigned free_regs_ = 0;
   std::vector<Cell> shadow_;

@@ -163,7 +163,11 @@ void bulk_commit(Warp& w, const Inst&, std::uint32_t lanes) {
   for_lanes(lanes, [&](int l) { w.cta->bulk_commit(w.thread(l)); });
 }
 void bulk_wait(Warp& w, const Inst& i, std::uint32_t lanes) {
-  for_lanes(lanes, [&](int l) { w.cta->bulk_wait(w.thread(l), i.imm[0]); });
+  for_lanes(lanes, [&](int l) { w.cta->bulk_wait(w.thread(l), i.imm[0], i.imm[1] != 0); });
+}
+void set_bulk_wait(Decoding& d) {
+  set_with_count<bulk_wait>(d);
+  d.inst.imm[1] = d.has("read");
 }
 void proxy_fence(Warp& w, const Inst&, std::uint32_t lanes) {
   for_lanes(lanes, [&](int l) { w.cta->fence_proxy_async(w.thread(l)); });
@@ -231,7 +235,7 @@ constexpr Opcode kOpcodes[] = {
      set_tensor_reduction},
     {"cp.reduce.async.bulk", "global shared::cta bulk_group add noftz", "-", nullptr, set_linear_reduction},
     {"cp.async.bulk.commit_group", "", "", nullptr, set<bulk_commit>},
-    {"cp.async.bulk.wait_group", "read", "-", nullptr, set_with_count<bulk_wait>},
+    {"cp.async.bulk.wait_group", "read", "-", nullptr, set_bulk_wait},
     {"cp.async.bulk.prefetch", "tensor 1d 2d 3d 4d 5d tile L2 global", "-", nullptr, set<nothing>},
     {"mbarrier.init", "shared shared::cta", "44", nullptr, set<mbarrier_init>},
     {"mbarrier.inval", "shared shared::cta", "4", nullptr, set<mbarrier_inval>},

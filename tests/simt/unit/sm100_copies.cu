@@ -15,6 +15,30 @@ extern "C" __global__ void add_bulk(float* sum) {
   }
 }
 
+// Two threads store the same 16 bytes, one behind a barrier after the other.  The first waits until its store has been
+// written, or (kRead) only until it has been read.
+template <bool kRead>
+__device__ void store_in_turn(float* word) {
+  __shared__ alignas(128) float mine[2][4];
+  if (threadIdx.x % 32 < 4) mine[threadIdx.x / 32][threadIdx.x % 32] = float(threadIdx.x / 32);
+  fence_proxy_async();
+  __syncthreads();
+  for (unsigned turn = 0; turn < 2; ++turn) {
+    if (threadIdx.x == turn * 32) {
+      asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], 16;\ncp.async.bulk.commit_group;\n" ::"l"(word),
+                   "r"(shared_address(mine[turn]))
+                   : "memory");
+      if (kRead && turn == 0)
+        asm volatile("cp.async.bulk.wait_group.read 0;\n" ::: "memory");
+      else
+        asm volatile("cp.async.bulk.wait_group 0;\n" ::: "memory");
+    }
+    __syncthreads();
+  }
+}
+extern "C" __global__ void store_after_written(float* word) { store_in_turn<false>(word); }
+extern "C" __global__ void store_after_read(float* word) { store_in_turn<true>(word); }
+
 struct alignas(64) Map {
   unsigned char bytes[128];
 };

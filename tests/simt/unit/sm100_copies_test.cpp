@@ -45,6 +45,17 @@ TEST_P(Sm100CopyTest, TensorReductionAddsInsideTheTensor) {
   EXPECT_THAT(run("add_tensor", {1, 1, 1}, {16, 16, 1}, {}, map(MapFormat::Bits)), testing::StartsWith("unsupported"));
 }
 
+TEST_P(Sm100CopyTest, WaitingForReadsIsNotWaitingForWrites) {
+  float* word = heap_.poisoned<float>(4);
+  ASSERT_EQ(run("store_after_written", {}, {64, 1, 1}, {}, word), "none");
+  EXPECT_EQ(word[0], 1);
+  word = heap_.poisoned<float>(4);
+  ASSERT_EQ(run("store_after_read", {}, {64, 1, 1}, {}, word), "none");
+  if (GetParam() != Async::Random) {
+    EXPECT_EQ(word[0], GetParam() == Async::Eager);  // Lazy: the first was written last, when its thread ended
+  }
+}
+
 TEST(BulkReduction, RoundsEachSumOnce) {
   const std::uint16_t one = f32_to_bf16(1), tiny = f32_to_bf16(0x1p-8f), half = f32_to_f16(0.5f);
   std::uint16_t bf16[2] = {one, f32_to_bf16(1.0078125f)}, f16[1] = {f32_to_f16(2048)};
