@@ -105,6 +105,7 @@ class CpuFlash final : public AttentionOperation {
   void launch(const AttentionBuffers& buffers, Stream) override {
 #pragma omp parallel num_threads(threads_)
     {
+      const cpu::TilesInUse in_use(tiles_);
 #pragma omp for schedule(static)
       for (std::size_t i = 0; i < key_blocks_.size(); ++i) pack_keys(buffers, key_blocks_[i]);
 #pragma omp for schedule(dynamic, 1)

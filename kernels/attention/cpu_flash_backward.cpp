@@ -81,7 +81,7 @@ class CpuFlashBackward final : public AttentionOperation {
         d_v_(problem.value_dim()),
         d_units_(cpu::packed_units(format_, d_)),
         d_v_units_(cpu::packed_units(format_, d_v_)),
-        // Tiles of equal height: 128 rows are ten of 13 rather than nine of 14 and one of two.
+        // Tiles of equal height: 128 rows are ten of 13 rather than nine of 14 and one of two; on AMX, four of all 32.
         turned_rows_(static_cast<int>(ceil_div(d_, ceil_div(d_, tiles_.rows)))),
         workspaces_(static_cast<std::size_t>(threads_)) {
     make_blocks();
@@ -101,6 +101,7 @@ class CpuFlashBackward final : public AttentionOperation {
     std::atomic<std::size_t> next{0};
 #pragma omp parallel num_threads(threads_)
     {
+      const cpu::TilesInUse in_use(tiles_);
       Workspace& w = workspaces_[static_cast<std::size_t>(omp_get_thread_num())];
 #pragma omp for schedule(static)
       for (std::size_t i = 0; i < query_blocks_.size(); ++i) pack_queries(buffers, i, w);
@@ -313,7 +314,7 @@ class CpuFlashBackward final : public AttentionOperation {
     if (const std::int64_t last = std::min(column + tiles_.columns, queries.rows) - 1; column <= last)
       seen = {p_.visible_keys(queries.batch, queries.first + column).begin - keys.first,
               p_.visible_keys(queries.batch, queries.first + last).end - keys.first};
-    seen = {round_down(std::max<std::int64_t>(seen.begin, 0), cpu::kUnitsPerPiece * per_unit()),
+    seen = {round_down(std::max<std::int64_t>(seen.begin, 0), cpu::units_per_piece(format_) * per_unit()),
             std::min(seen.end, keys.keys)};
     const std::int64_t first_unit = seen.begin / per_unit(), panel = cpu::packed_units(format_, keys.keys);
     cpu::TileTask task;

@@ -103,7 +103,7 @@ HWY_EXPORT(weigh);
 HWY_EXPORT(gradients);
 
 Softmax softmax_for(PackFormat format) {
-  if (format != PackFormat::bf16_pairs)
+  if (elements_per_unit(format) == 1)
     return {[](const SoftmaxBlock& block) {
               HWY_DYNAMIC_DISPATCH(weigh)
               (block);

@@ -5,7 +5,8 @@
 //   slice: for each block of columns of d                   packed b: last-level cache
 //            for each block of k
 //              for each block of rows of d                  packed a: second-level cache
-//                for each panel of columns, panel of rows: one tile (kernels/common/cpu/tile.h), 14 x 32 on AVX-512
+//                for each panel of columns, panel of rows: one tile (kernels/common/cpu/tile.h), 14 x 32 on AVX-512,
+//                                                                32 x 32 on AMX
 //
 // Both operands are packed a little at a time between tiles, one panel of b and one block of a ahead
 // (kernels/common/cpu/pack_ahead.h).  Of few rows, all of a is packed once and kept.  Sums are fp32.  An fp32 d holds
@@ -57,14 +58,18 @@ class CpuBlockedGemm final : public GemmOperation {
   cpu::HugeArray<std::uint32_t> prepack(const void* b) const {
     const GemmProblem& p = plan_.problem;
     const std::int64_t width = plan_.tiles.columns, panels = (p.n + width - 1) / width;
-    auto packed = cpu::huge_array<std::uint32_t>(static_cast<std::size_t>(plan_.prepacked_offset(panels * width, 0)));
+    auto packed =
+        cpu::huge_array<std::uint32_t>(static_cast<std::size_t>(panels * width * cpu::packed_units(plan_.format, p.k)));
 #pragma omp parallel for num_threads(threads_) schedule(static)
     for (std::int64_t panel = 0; panel < panels; ++panel) {
       const std::int64_t column = panel * width;
-      const cpu::PackSource source{
-          static_cast<const char*>(b) + p.b_index(0, column) * std::int64_t(size_bytes(p.dtype)),
-          p.b_is_k_major() ? p.k : p.n, p.b_is_k_major(), std::min(width, p.n - column), p.k};
-      cpu::pack_b(plan_.format, source, plan_.tiles.columns, packed.get() + plan_.prepacked_offset(column, 0));
+      for (Range k{0, 0}; k.begin < p.k; k.begin = k.end) {
+        k.end = std::min(p.k, k.begin + plan_.blocking.k);
+        const cpu::PackSource source{
+            static_cast<const char*>(b) + p.b_index(k.begin, column) * std::int64_t(size_bytes(p.dtype)),
+            p.b_is_k_major() ? p.k : p.n, p.b_is_k_major(), std::min(width, p.n - column), k.size()};
+        cpu::pack_b(plan_.format, source, plan_.tiles.columns, packed.get() + plan_.prepacked_offset(column, k));
+      }
     }
     return packed;
   }

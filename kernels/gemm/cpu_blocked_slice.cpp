@@ -6,6 +6,7 @@ namespace assay {
 namespace {
 
 constexpr std::int64_t kCacheLine = 64;
+
 // What is written is asked for this many pieces before the tile's end: 600 cycles, more than memory takes.
 constexpr std::int64_t kPiecesAfterOutput = 12;
 
@@ -30,8 +31,9 @@ cpu::HugeArray<std::uint32_t> units(std::int64_t count) {
 GemmPlan::GemmPlan(const GemmProblem& p, const cpu::PackedTiles& packed, int threads, const cpu::Caches& caches)
     : problem(p), format(packed.format), tiles(*packed.tiles), blocking(block_gemm(p, packed, threads, caches)) {}
 
-std::int64_t GemmPlan::prepacked_offset(std::int64_t column, std::int64_t k) const {
-  return column * cpu::packed_units(format, problem.k) + cpu::packed_units(format, k) * tiles.columns;
+std::int64_t GemmPlan::prepacked_offset(std::int64_t column, Range k) const {
+  const std::int64_t columns = ceil_div(problem.n, tiles.columns) * tiles.columns;
+  return columns * cpu::packed_units(format, k.begin) + column * cpu::packed_units(format, k.size());
 }
 
 GemmSlice::GemmSlice(const GemmPlan& plan, Range rows, Range columns)
@@ -49,10 +51,11 @@ GemmSlice::GemmSlice(const GemmPlan& plan, Range rows, Range columns)
       sums_(cpu::huge_array<float>(static_cast<std::size_t>(
           plan.blocking.keeps_sums ? std::min(plan.blocking.sum_rows, p_.m) * plan.blocking.columns : 0))),
       a_(cpu::Operand::a, plan.format, tiles_.rows),
-      b_(cpu::Operand::b, p_.prepacked ? cpu::PackFormat::f32 : plan.format, tiles_.columns) {}
+      b_(cpu::Operand::b, plan.format, tiles_.columns) {}
 
 void GemmSlice::multiply(const GemmBuffers& buffers, const std::uint32_t* prepacked) {
   if (rows_.size() <= 0 || columns_.size() <= 0) return;
+  const cpu::TilesInUse in_use(tiles_);
   buffers_ = buffers;
   prepacked_ = prepacked;
   first_slot_ = 0;
@@ -65,24 +68,26 @@ void GemmSlice::multiply(const GemmBuffers& buffers, const std::uint32_t* prepac
     GemmBlock next = block;
     more = blocks_.advance(next);
     if (more && packs_a(next)) a_.start(a_source(next), a_slot(next), row_panels(block) * column_panels(block));
-    multiply_block(block, more && next.packs_b() ? &next : nullptr);
+    multiply_block(block, more ? &next : nullptr);
     block = next;
   }
 }
 
-void GemmSlice::multiply_block(const GemmBlock& block, const GemmBlock* next_of_b) {
+void GemmSlice::multiply_block(const GemmBlock& block, const GemmBlock* next) {
   const std::int64_t panels = column_panels(block), row_panels = this->row_panels(block);
+  const bool next_packs_b = next != nullptr && next->packs_b();
   const std::uint32_t* a = a_slot(block);
   cpu::TileTask task;
   task.units = cpu::packed_units(plan_.format, block.k.size());
   for (std::int64_t j = 0; j < panels; ++j) {
     b_.finish();
     task.b = b_panel(block, j);
-    if (j + 1 < panels && block.packs_b())
-      start_b(block, j + 1, b_slot(j + 1), row_panels);
-    else if (j + 1 == panels && next_of_b != nullptr)
-      start_b(*next_of_b, 0, b_slot(panels), row_panels);
-    if (j == 0) plan_prefetching(block);
+    bool other_lines = j == 0;
+    if (j + 1 < panels)
+      other_lines |= start_b(block, j + 1, b_slot(j + 1), row_panels);
+    else if (next != nullptr)
+      other_lines |= start_b(*next, 0, b_slot(next_packs_b ? panels : 0), row_panels);
+    if (other_lines) plan_prefetching(block);
     for (std::int64_t i = 0; i < row_panels; ++i) {
       task.a = a + i * tiles_.rows * task.units;
       multiply_tile(block, block.rows.begin + i * tiles_.rows, block.columns.begin + j * tiles_.columns, task);
@@ -90,7 +95,7 @@ void GemmSlice::multiply_block(const GemmBlock& block, const GemmBlock* next_of_
       a_.after_tile();
     }
   }
-  if (next_of_b != nullptr && b_slots_ > 0) first_slot_ = (first_slot_ + panels) % b_slots_;
+  if (next_packs_b && b_slots_ > 0) first_slot_ = (first_slot_ + panels) % b_slots_;
 }
 
 void GemmSlice::multiply_tile(const GemmBlock& block, std::int64_t row, std::int64_t column, cpu::TileTask& task) {
@@ -99,8 +104,10 @@ void GemmSlice::multiply_tile(const GemmBlock& block, std::int64_t row, std::int
   task.accumulate = p_.accumulates() || block.k.begin > 0;
   task.prefetch = prefetch_.data();
   task.prefetch_from[0] = task.prefetch_from[1] = b_.lines_from();
-  task.prefetch_from[2] = a_.lines_from();
-  task.prefetch_from[3] = output(block, row, column);
+  task.prefetch_from[2] = b_.packed_from();
+  task.prefetch_from[3] = a_.lines_from();
+  task.prefetch_from[4] = a_.packed_from();
+  task.prefetch_from[5] = output(block, row, column);
   const std::int64_t index = row * p_.n + column;
   const bool whole = columns == tiles_.columns;
   if (p_.output() == DType::f32) {
@@ -128,7 +135,8 @@ void GemmSlice::multiply_tile(const GemmBlock& block, std::int64_t row, std::int
 
 /// A tile of which d has only some columns.
 void GemmSlice::multiply_part_of_tile(std::int64_t rows, std::int64_t columns, float* d, cpu::TileTask& task) const {
-  alignas(64) float part[cpu::kMaxTileRows * cpu::kMaxTileColumns] = {};
+  alignas(64) float part[cpu::kMaxTileRows * cpu::kMaxTileColumns];
+  std::fill_n(part, rows * tiles_.columns, 0.0f);
   if (task.accumulate) copy_rows(d, p_.n, rows, columns, part, tiles_.columns);
   task.c = part;
   task.c_stride = tiles_.columns;
@@ -155,12 +163,13 @@ cpu::PackSource GemmSlice::b_source(const GemmBlock& block, std::int64_t panel) 
           block.k.size()};
 }
 
-void GemmSlice::start_b(const GemmBlock& block, std::int64_t panel, std::uint32_t* slot, std::int64_t tiles) {
-  if (prepacked_ == nullptr) return b_.start(b_source(block, panel), slot, tiles);
-  // Packed units are of 32 bits, like fp32: rows of k, each as long as the panel is wide.
-  const cpu::PackSource packed{b_panel(block, panel), tiles_.columns, false, tiles_.columns,
-                               cpu::packed_units(plan_.format, block.k.size())};
-  b_.start(packed, nullptr, tiles);
+bool GemmSlice::start_b(const GemmBlock& block, std::int64_t panel, std::uint32_t* slot, std::int64_t tiles) {
+  if (prepacked_ == nullptr && block.packs_b()) return b_.start(b_source(block, panel), slot, tiles);
+  // Rows of units, each as long as the panel is wide, counted in elements of the source's size.
+  const std::int64_t row = tiles_.columns * 4 / static_cast<std::int64_t>(size_bytes(p_.dtype));
+  const std::int64_t units = cpu::packed_units(plan_.format, block.k.size());
+  const std::uint32_t* packed = prepacked_ == nullptr ? slot : b_panel(block, panel);
+  return b_.start({packed, row, false, row, units}, nullptr, tiles);
 }
 
 std::uint32_t* GemmSlice::a_slot(const GemmBlock& block) const {
@@ -179,7 +188,7 @@ std::uint32_t* GemmSlice::b_slot(std::int64_t panel) const {
 
 const std::uint32_t* GemmSlice::b_panel(const GemmBlock& block, std::int64_t panel) const {
   if (prepacked_ == nullptr) return b_slot(panel);
-  return prepacked_ + plan_.prepacked_offset(block.columns.begin + panel * tiles_.columns, block.k.begin);
+  return prepacked_ + plan_.prepacked_offset(block.columns.begin + panel * tiles_.columns, block.k);
 }
 
 float* GemmSlice::sums(const GemmBlock& block, std::int64_t row, std::int64_t column) const {
@@ -191,7 +200,8 @@ const char* GemmSlice::output(const GemmBlock& block, std::int64_t row, std::int
   return static_cast<const char*>(element(buffers_.d, row * p_.n + column, p_.output()));
 }
 
-/// Every tile of the block asks memory for a chunk of b, in two lists, a chunk of a, and what it will itself write.
+/// Every tile of the block asks for a chunk of b, in two lists, a chunk of a, where both will be packed, which are
+/// lines that only the last-level cache still has, and what it will itself write.
 void GemmSlice::plan_prefetching(const GemmBlock& block) {
   const std::int64_t element_bytes = plan_.blocking.keeps_sums ? 4 : static_cast<std::int64_t>(size_bytes(p_.output()));
   const std::int64_t stride = plan_.blocking.keeps_sums ? plan_.blocking.columns : p_.n;
@@ -201,15 +211,19 @@ void GemmSlice::plan_prefetching(const GemmBlock& block) {
       d.push_back(r * stride * element_bytes + byte);
   const auto& a = a_.line_offsets();
   const auto& b = b_.line_offsets();
+  const auto& packed_a = a_.packed_line_offsets();
+  const auto& packed_b = b_.packed_line_offsets();
   // Past a list's end its last line again: the step is the same for all pieces, and a line that is here costs nothing.
   const auto line = [](const std::vector<std::int64_t>& list, std::int64_t index) {
+    if (list.empty()) return std::int64_t(0);
     return list[static_cast<std::size_t>(std::clamp<std::int64_t>(index, 0, std::int64_t(list.size()) - 1))];
   };
   const std::int64_t pieces = cpu::packed_units(plan_.format, block.k.size()) / cpu::kUnitsPerPiece;
   const std::int64_t before_d = std::max<std::int64_t>(0, pieces - kPiecesAfterOutput - std::int64_t(d.size()));
   prefetch_.resize(static_cast<std::size_t>(pieces));
   for (std::int64_t i = 0; i < pieces; ++i)
-    prefetch_[static_cast<std::size_t>(i)] = {{line(b, 2 * i), line(b, 2 * i + 1), line(a, i), line(d, i - before_d)}};
+    prefetch_[static_cast<std::size_t>(i)] = {
+        {line(b, 2 * i), line(b, 2 * i + 1), line(packed_b, i), line(a, i), line(packed_a, i), line(d, i - before_d)}};
 }
 
 std::int64_t GemmSlice::row_panels(const GemmBlock& block) const { return ceil_div(block.rows.size(), tiles_.rows); }

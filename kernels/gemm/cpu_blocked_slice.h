@@ -13,8 +13,9 @@ namespace assay {
 struct GemmPlan {
   GemmPlan(const GemmProblem&, const cpu::PackedTiles&, int threads, const cpu::Caches&);
 
-  /// Where a stretch of k begins in a panel of prepacked b.
-  std::int64_t prepacked_offset(std::int64_t column, std::int64_t k) const;
+  /// Where the panel that begins at `column` lies in prepacked b, for one block of k: [k block][panel][units][columns],
+  /// in the order it is read.  Panels through all of k would lie powers of two apart, in the same sets of the caches.
+  std::int64_t prepacked_offset(std::int64_t column, Range k) const;
 
   GemmProblem problem;
   cpu::PackFormat format;
@@ -31,8 +32,8 @@ class GemmSlice {
   void multiply(const GemmBuffers&, const std::uint32_t* prepacked);
 
  private:
-  /// `next_of_b`: the next block, if it is one that packs b; else null.
-  void multiply_block(const GemmBlock& block, const GemmBlock* next_of_b);
+  /// `next`: null after the last.
+  void multiply_block(const GemmBlock& block, const GemmBlock* next);
   void multiply_tile(const GemmBlock&, std::int64_t row, std::int64_t column, cpu::TileTask&);
   void multiply_part_of_tile(std::int64_t rows, std::int64_t columns, float* d, cpu::TileTask&) const;
 
@@ -41,8 +42,9 @@ class GemmSlice {
   std::uint32_t* a_slot(const GemmBlock&) const;
   std::uint32_t* b_slot(std::int64_t panel) const;
   const std::uint32_t* b_panel(const GemmBlock&, std::int64_t panel) const;
-  /// From here on the next `tiles` tiles pack this panel; or, prepacked, only ask memory for it.
-  void start_b(const GemmBlock&, std::int64_t panel, std::uint32_t* slot, std::int64_t tiles);
+  /// From here on the next `tiles` tiles pack this panel; or, where it is packed, only ask for it.  True if that takes
+  /// other cache lines than before, seen from where they begin.
+  bool start_b(const GemmBlock&, std::int64_t panel, std::uint32_t* slot, std::int64_t tiles);
   bool packs_a(const GemmBlock&) const;
   float* sums(const GemmBlock&, std::int64_t row, std::int64_t column) const;
   /// Where the tile at (row, column) will be written.

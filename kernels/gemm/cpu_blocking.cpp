@@ -9,8 +9,11 @@ namespace {
 // MiB of it, 1024 units beat 256 by 5 to 8 % of peak, though a panel of b then no longer fits the first level.
 constexpr std::int64_t kMostUnits = 1024;
 constexpr std::int64_t kLeastUnits = 256;
-// Packed b of a block: 4 MiB of the last-level cache.
+// Packed b of a block: 4 MiB of the last-level cache.  Twice as many, which packs a half as often, cost 4 % of peak
+// where that cache is shared.
 constexpr std::int64_t kColumns = 1024;
+// The first block of a is packed while nothing is computed: of a slice of few rows, it is a small part.
+constexpr std::int64_t kLeastBlocks = 8;
 // With all of a kept packed, b is read once and need not be kept: a block is a few panels wide, and a in it less deep.
 constexpr std::int64_t kColumnsBesideKeptA = 128;
 constexpr std::int64_t kUnitsBesideKeptA = 512;
@@ -57,19 +60,22 @@ GemmBlocking block_gemm(const GemmProblem& p, const cpu::PackedTiles& tiles, int
   const std::int64_t columns = part_of(p.n, tile.columns, out.column_parts, out.column_parts - 1).size();
 
   const std::int64_t most_units = std::clamp<std::int64_t>(caches.level2 / 1024, kLeastUnits, kMostUnits);
-  // Two blocks of a, one in use and one being packed, leave an eighth of the second-level cache to b.
-  const std::int64_t bytes_of_a = caches.level2 * 7 / 16;
+  // Two blocks of a, one in use and one being packed, leave half of the second-level cache to two panels of b and to
+  // what passes through.  Leaving an eighth was 1 to 3 % of peak slower, whatever the depth.
+  const std::int64_t bytes_of_a = caches.level2 / 4;
   const auto most_rows = [&](std::int64_t units) {
     return std::max<std::int64_t>(tile.rows, bytes_of_a / (4 * units));
   };
-  out.keeps_a = rows <= 2 * most_rows(most_units);
+  // Kept, a is packed once: a block may take nearly half of the cache, since none is packed beside it.
+  out.keeps_a = rows <= caches.level2 * 7 / 16 / (4 * std::min(most_units, kUnitsBesideKeptA));
 
   const int per_unit = cpu::elements_per_unit(tiles.format);
   out.k = even_block(p.k, per_unit * (out.keeps_a ? std::min(most_units, kUnitsBesideKeptA) : most_units),
-                     per_unit * cpu::kUnitsPerPiece);
+                     per_unit * cpu::units_per_piece(tiles.format));
   // a that is kept is one block of rows: its place goes by k alone.
-  const std::int64_t block_rows =
-      out.keeps_a ? std::max<std::int64_t>(rows, 1) : most_rows(cpu::packed_units(tiles.format, out.k));
+  const std::int64_t block_rows = out.keeps_a ? std::max<std::int64_t>(rows, 1)
+                                              : std::min(most_rows(cpu::packed_units(tiles.format, out.k)),
+                                                         std::max<std::int64_t>(4 * tile.rows, rows / kLeastBlocks));
   out.rows = even_block(rows, block_rows, tile.rows);
   out.columns = even_block(columns, out.keeps_a ? kColumnsBesideKeptA : kColumns, tile.columns);
   out.keeps_sums = p.output() != DType::f32 && out.k < p.k;

@@ -6,6 +6,8 @@ namespace assay::cpu {
 namespace {
 
 constexpr std::int64_t kCacheLine = 64;
+// A panel of a has few rows: packed after every tile, its chunks are so short that calls cost more than copies.
+constexpr std::int64_t kTilesPerChunkOfA = 4;
 
 std::int64_t ceil_div(std::int64_t x, std::int64_t y) { return (x + y - 1) / y; }
 std::int64_t round_up(std::int64_t x, std::int64_t y) { return ceil_div(x, y) * y; }
@@ -14,17 +16,19 @@ int element_bytes(PackFormat format) { return format == PackFormat::f32 ? 4 : 2;
 
 }  // namespace
 
-void PackAhead::start(const PackSource& source, std::uint32_t* packed, std::int64_t tiles) {
+bool PackAhead::start(const PackSource& source, std::uint32_t* packed, std::int64_t tiles) {
   const std::int64_t panels = source.k_major ? ceil_div(source.count, width_) : 1;
-  // As many chunks as tiles, or fewer: a cache line of each row where k is contiguous, else a piece, is the least.
-  const std::int64_t least = source.k_major ? kCacheLine / 4 : kUnitsPerPiece;
-  units_ = packed_units(format_, source.k);
-  const std::int64_t units = round_up(ceil_div(units_, std::max<std::int64_t>(1, tiles / panels)), least);
+  // At most as many chunks as tiles: a cache line of each row where k is contiguous, else a piece, is the least.
+  const std::int64_t least = source.k_major ? kCacheLine / 4 : units_per_piece(format_);
+  const std::int64_t most_chunks = operand_ == Operand::a ? tiles / kTilesPerChunkOfA : tiles;
+  const std::int64_t all_units = packed_units(format_, source.k);
+  const std::int64_t units = round_up(ceil_div(all_units, std::max<std::int64_t>(1, most_chunks / panels)), least);
   const bool same_lines = source.k_major == source_.k_major && source.stride == source_.stride &&
                           source.count == source_.count && chunk_k_ == units * elements_per_unit(format_) &&
-                          !lines_.empty();
+                          units_ == all_units && (packed_ == nullptr) == (packed == nullptr) && !lines_.empty();
   source_ = source;
   packed_ = packed;
+  units_ = all_units;
   chunk_k_ = units * elements_per_unit(format_);
   chunks_per_panel_ = ceil_div(source.k, chunk_k_);
   chunks_ = chunks_per_panel_ * panels;
@@ -32,12 +36,26 @@ void PackAhead::start(const PackSource& source, std::uint32_t* packed, std::int6
   done_ = 0;
   ask_for(0);
   if (!same_lines) list_lines();
+  return !same_lines;
 }
 
 void PackAhead::ask_for(std::int64_t index) {
   asked_ = index;
   lines_from_ = static_cast<const char*>(source_of(index).data);
+  packed_from_ = packed_ == nullptr ? lines_from_ : reinterpret_cast<const char*>(packed_ + packed_offset(index));
   tiles_left_ = tiles_per_chunk_;
+}
+
+/// Rows of a panel of a, columns of one of b, as stored: the last of a has only those that are left, but for AMX.
+std::int64_t PackAhead::stored_width(std::int64_t first) const {
+  const bool whole = operand_ == Operand::b || format_ == PackFormat::bf16_amx;
+  return whole ? width_ : std::min<std::int64_t>(width_, source_.count - first);
+}
+
+std::int64_t PackAhead::packed_offset(std::int64_t index) const {
+  const std::int64_t first = index / chunks_per_panel_ * width_;
+  const std::int64_t unit = index % chunks_per_panel_ * chunk_k_ / elements_per_unit(format_);
+  return first * units_ + unit * stored_width(first);
 }
 
 void PackAhead::next_chunk() {
@@ -86,6 +104,12 @@ void PackAhead::list_lines() {
   lines_.clear();
   for (std::int64_t byte = 0; byte < bytes; byte += kCacheLine)
     for (std::int64_t row = 0; row < rows; ++row) lines_.push_back(row * stride + byte);
+  packed_lines_.clear();
+  if (packed_ == nullptr) return;
+  // Seen from the first panel's part.  A shorter last panel's part lies elsewhere in later chunks, by a few lines.
+  for (std::int64_t first = 0; first < part.count; first += width_)
+    for (std::int64_t unit = 0; unit < packed_units(format_, part.k) * stored_width(first); unit += kCacheLine / 4)
+      packed_lines_.push_back((first * units_ + unit) * 4);
 }
 
 }  // namespace assay::cpu
