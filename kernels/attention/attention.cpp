@@ -75,6 +75,9 @@ Support supports_features(const AttentionProblem& p, const AttentionFeatures& ha
 const std::vector<AttentionKernel>& attention_kernels() {
   static const std::vector<AttentionKernel> kernels = [] {
     std::vector<AttentionKernel> rows{cpu_flash_attention()};
+#if ASSAY_HAS_OPENBLAS
+    rows.push_back(openblas_unfused_attention());
+#endif
 #if ASSAY_HAS_CUDA
     append_cuda_attention_kernels(rows);
 #endif

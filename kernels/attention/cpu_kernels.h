@@ -8,6 +8,7 @@
 namespace assay {
 
 AttentionKernel cpu_flash_attention();
+AttentionKernel openblas_unfused_attention();  // defined where the build has OpenBLAS
 
 /// The same with its micro-kernels given, for tests of those this CPU would not choose.
 std::unique_ptr<AttentionOperation> make_cpu_flash(const AttentionProblem&, int threads, cpu::PackedTiles);

@@ -1,7 +1,9 @@
+// Softmax and its gradient with fp32 weights, compiled by Highway for every instruction set and chosen at run time.
 #include "kernels/attention/cpu_softmax.h"
 
-#include <cmath>
+#include <algorithm>
 #include <limits>
+#include <stdexcept>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/attention/cpu_softmax.cpp"
@@ -16,112 +18,80 @@ namespace assay::cpu {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-using F = hn::CappedTag<float, 16>;
-using U = hn::RebindToUnsigned<F>;
-using Vec = hn::Vec<F>;
+#include "kernels/attention/cpu_softmax-inl.h"
 
-/// 2^x for x <= 0 with a relative error of 1.2 * 2^-24; 0 below the normal numbers.  Highway's own Exp serves positive
-/// arguments too, at 1.6 times the cost.
-HWY_INLINE Vec exp2(Vec x) {
-  const F f;
-  const U u;
-  // Adding 1.5 * 2^23 leaves round(x) in the lowest mantissa bits; subtracting it again gives round(x) as a float.
-  const Vec rounder = hn::Set(f, 0x1.8p23f);
-  const Vec shifted = hn::Add(x, rounder);
-  const Vec fraction = hn::Sub(x, hn::Sub(shifted, rounder));  // in [-1/2, 1/2]
-  // 1 + f q(f), with q of degree 5 through (2^f - 1) / f at its Chebyshev nodes: 5e-9 from 2^f
-  Vec p = hn::Set(f, 0.00015453163f);
-  p = hn::MulAdd(p, fraction, hn::Set(f, 0.0013390863f));
-  p = hn::MulAdd(p, fraction, hn::Set(f, 0.009618083f));
-  p = hn::MulAdd(p, fraction, hn::Set(f, 0.05550357f));
-  p = hn::MulAdd(p, fraction, hn::Set(f, 0.2402265f));
-  p = hn::MulAdd(p, fraction, hn::Set(f, 0.6931472f));
-  p = hn::MulAdd(p, fraction, hn::Set(f, 1.0f));
-  // The low bits move into the exponent: 2^round(x), times p, so that a NaN stays one.
-  const auto exponent = hn::ShiftLeft<23>(hn::BitCast(u, shifted));
-  const Vec power = hn::BitCast(f, hn::Add(exponent, hn::BitCast(u, hn::Set(f, 1.0f))));
-  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(f, -126.0f)), hn::Mul(p, power));
-}
+struct F32 {
+  using D = hn::CappedTag<float, 16>;
+  using Vec = hn::Vec<D>;
+  static constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
+  static constexpr bool kBf16 = false;
 
-/// bf16 nearest to the non-negative `x`, ties to even.
-HWY_INLINE void store_bf16(Vec x, std::uint16_t* to) {
-  const U u;
-  const auto bits = hn::BitCast(u, x);
-  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(u, 1));
-  const auto rounded = hn::ShiftRight<16>(hn::Add(hn::Add(bits, hn::Set(u, 0x7fff)), odd));
-  const hn::Rebind<std::uint16_t, F> halves;
-  hn::StoreU(hn::DemoteTo(halves, hn::BitCast(hn::RebindToSigned<F>(), rounded)), halves, to);
-}
+  static HWY_INLINE Vec set(float x) { return hn::Set(D(), x); }
+  static HWY_INLINE Vec load(const float* from) { return hn::LoadU(D(), from); }
+  static HWY_INLINE void store(Vec x, float* to) { hn::StoreU(x, D(), to); }
+  static HWY_INLINE Vec add(Vec x, Vec y) { return hn::Add(x, y); }
+  static HWY_INLINE Vec sub(Vec x, Vec y) { return hn::Sub(x, y); }
+  static HWY_INLINE Vec mul(Vec x, Vec y) { return hn::Mul(x, y); }
+  static HWY_INLINE Vec mul_sub(Vec x, Vec y, Vec z) { return hn::MulSub(x, y, z); }
+  static HWY_INLINE Vec max(Vec x, Vec y) { return hn::Max(x, y); }
+  static HWY_INLINE float max_of_lanes(Vec x) { return hn::GetLane(hn::MaxOfLanes(D(), x)); }
+  static HWY_INLINE float sum_of_lanes(Vec x) { return hn::GetLane(hn::SumOfLanes(D(), x)); }
 
-/// Weights never run ahead of the scores still to be read: in bf16 they take half the room.
-template <bool kBf16>
-HWY_INLINE void store(Vec weight, float* row, std::int64_t j) {
-  if constexpr (kBf16)
-    store_bf16(weight, reinterpret_cast<std::uint16_t*>(row) + j);
-  else
-    hn::StoreU(weight, F(), row + j);
-}
-
-/// Vectors per step: independent chains for the maximum and the exponentials to overlap in.
-constexpr std::int64_t kUnroll = 4;
-
-float max_score(const float* row, std::int64_t keys) {
-  const F f;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(f));
-  const Vec lowest = hn::Set(f, -std::numeric_limits<float>::infinity());
-  Vec max[kUnroll] = {lowest, lowest, lowest, lowest};
-  std::int64_t j = 0;
-  for (; j + kUnroll * lanes <= keys; j += kUnroll * lanes)
-    for (std::int64_t i = 0; i < kUnroll; ++i) max[i] = hn::Max(max[i], hn::LoadU(f, row + j + i * lanes));
-  for (; j < keys; j += lanes) {
-    const auto seen = hn::FirstN(f, static_cast<std::size_t>(keys - j));
-    max[0] = hn::Max(max[0], hn::IfThenElse(seen, hn::LoadU(f, row + j), lowest));
+  static HWY_INLINE hn::Mask<D> first_lanes(std::int64_t n) {
+    return hn::FirstN(D(), static_cast<std::size_t>(std::clamp<std::int64_t>(n, 0, kLanes)));
   }
-  return hn::GetLane(hn::MaxOfLanes(f, hn::Max(hn::Max(max[0], max[1]), hn::Max(max[2], max[3]))));
-}
-
-/// Scores to weights; returns their sum.
-template <bool kBf16>
-float weigh(float* row, std::int64_t keys, std::int64_t padded_keys, float scale, float max) {
-  const F f;
-  const auto lanes = static_cast<std::int64_t>(hn::Lanes(f));
-  const Vec v_scale = hn::Set(f, scale), v_max = hn::Set(f, max);
-  Vec sum[kUnroll] = {hn::Zero(f), hn::Zero(f), hn::Zero(f), hn::Zero(f)};
-  std::int64_t j = 0;
-  for (; j + kUnroll * lanes <= keys; j += kUnroll * lanes)
-    for (std::int64_t i = 0; i < kUnroll; ++i) {
-      const Vec weight = exp2(hn::MulSub(hn::LoadU(f, row + j + i * lanes), v_scale, v_max));
-      store<kBf16>(weight, row, j + i * lanes);
-      sum[i] = hn::Add(sum[i], weight);
-    }
-  for (; j < padded_keys; j += lanes) {
-    const auto seen = hn::FirstN(f, static_cast<std::size_t>(keys > j ? keys - j : 0));
-    const Vec weight = hn::IfThenElseZero(seen, exp2(hn::MulSub(hn::LoadU(f, row + j), v_scale, v_max)));
-    store<kBf16>(weight, row, j);
-    sum[0] = hn::Add(sum[0], weight);
+  static HWY_INLINE Vec choose(Vec v, std::int64_t from, std::int64_t to, Vec other) {
+    return hn::IfThenElse(first_lanes(from), other, hn::IfThenElse(first_lanes(to), v, other));
   }
-  return hn::GetLane(hn::SumOfLanes(f, hn::Add(hn::Add(sum[0], sum[1]), hn::Add(sum[2], sum[3]))));
-}
 
-template <bool kBf16>
-void softmax_rows(const SoftmaxBlock& block) {
-  for (std::int64_t r = 0; r < block.rows; ++r) {
-    float* row = block.scores + r * block.stride;
-    const std::int64_t keys = block.keys[r];
-    if (keys <= 0) {  // nothing seen: no maximum to subtract
-      weigh<kBf16>(row, 0, block.padded_keys, 0, 0);
-      block.rescale[r] = 1;
-      continue;
-    }
-    const float score = max_score(row, keys) * block.scale;
-    const float max = score < block.max[r] ? block.max[r] : score;
-    block.rescale[r] = std::exp2(block.max[r] - max);  // 0 at the first key: 2^-infinity
-    block.sum[r] = block.sum[r] * block.rescale[r] + weigh<kBf16>(row, keys, block.padded_keys, block.scale, max);
-    block.max[r] = max;
+  // 2^x with a relative error of 1.2 * 2^-24; 0 below the normal numbers, at the latest where even subnormal ones end.
+  // Highway's own Exp serves large arguments too, at 1.6 times the cost.
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+  static HWY_INLINE Vec exp2(Vec x) {
+    const Vec fraction{_mm512_reduce_ps(x.raw, 0x09)};  // x - floor(x), silently
+    // 1 + f q(f) nearest to 2^f on [0, 1] in relative error: 2e-9
+    Vec p = set(0.00021612915f);
+    p = hn::MulAdd(p, fraction, set(0.00124678464f));
+    p = hn::MulAdd(p, fraction, set(0.00967545157f));
+    p = hn::MulAdd(p, fraction, set(0.0554852806f));
+    p = hn::MulAdd(p, fraction, set(0.240229306f));
+    p = hn::MulAdd(p, fraction, set(0.693147044f));
+    p = hn::MulAdd(p, fraction, set(1.0f));
+    return Vec{_mm512_scalef_ps(p.raw, x.raw)};  // p 2^floor(x)
   }
-}
+#else
+  static HWY_INLINE Vec exp2(Vec x) {
+    const hn::RebindToUnsigned<D> u;
+    // Adding 1.5 * 2^23 leaves round(x) in the lowest mantissa bits; subtracting it again gives round(x) as a float.
+    const Vec rounder = set(0x1.8p23f);
+    const Vec shifted = hn::Add(x, rounder);
+    const Vec fraction = hn::Sub(x, hn::Sub(shifted, rounder));  // in [-1/2, 1/2]
+    // 1 + f q(f), with q of degree 5 through (2^f - 1) / f at its Chebyshev nodes: 5e-9 from 2^f
+    Vec p = set(0.00015453163f);
+    p = hn::MulAdd(p, fraction, set(0.0013390863f));
+    p = hn::MulAdd(p, fraction, set(0.009618083f));
+    p = hn::MulAdd(p, fraction, set(0.05550357f));
+    p = hn::MulAdd(p, fraction, set(0.2402265f));
+    p = hn::MulAdd(p, fraction, set(0.6931472f));
+    p = hn::MulAdd(p, fraction, set(1.0f));
+    // The low bits move into the exponent: 2^round(x), times p, so that a NaN stays one.
+    const auto exponent = hn::ShiftLeft<23>(hn::BitCast(u, shifted));
+    const Vec power = hn::BitCast(D(), hn::Add(exponent, hn::BitCast(u, set(1.0f))));
+    return hn::IfThenZeroElse(hn::Lt(x, set(-126.0f)), hn::Mul(p, power));
+  }
+#endif
 
-void softmax(const SoftmaxBlock& block) { block.bf16 ? softmax_rows<true>(block) : softmax_rows<false>(block); }
+  static HWY_INLINE void store_weights(Vec x, Vec y, float* row, std::int64_t j) {
+    store(x, row + j);
+    store(y, row + j + kLanes);
+  }
+  static HWY_INLINE void store_unit(Vec x, Vec, std::uint32_t* to) {
+    hn::StoreU(hn::BitCast(hn::RebindToUnsigned<D>(), x), hn::RebindToUnsigned<D>(), to);
+  }
+};
+
+void weigh(const SoftmaxBlock& block) { weigh_all<F32>(block); }
+void gradients(const GradientBlock& block) { gradients_all<F32>(block); }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace assay::cpu
@@ -129,8 +99,21 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace assay::cpu {
-HWY_EXPORT(softmax);
+HWY_EXPORT(weigh);
+HWY_EXPORT(gradients);
 
-void softmax_block(const SoftmaxBlock& block) { HWY_DYNAMIC_DISPATCH(softmax)(block); }
+Softmax softmax_for(PackFormat format) {
+  if (elements_per_unit(format) == 1)
+    return {[](const SoftmaxBlock& block) {
+              HWY_DYNAMIC_DISPATCH(weigh)
+              (block);
+            },
+            [](const GradientBlock& block) {
+              HWY_DYNAMIC_DISPATCH(gradients)
+              (block);
+            }};
+  if (bf16_tiles() == nullptr) throw std::logic_error("no softmax in bf16 for this CPU");
+  return bf16_softmax();
+}
 }  // namespace assay::cpu
 #endif
