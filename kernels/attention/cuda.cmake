@@ -1,3 +1,9 @@
 # The CUDA rows of the attention table; included where CUDA was found.
 target_sources(assay_attention PRIVATE cuda_kernels.cpp mma_sm80_row.cpp simt_f32_row.cpp)
 assay_cuda_sources(assay_attention mma_sm80.cu simt_f32.cu)
+if(ASSAY_HAS_CUDNN)  # its header; the library itself is loaded at run time
+  target_sources(assay_attention PRIVATE cudnn.cpp cudnn_attention_graph.cpp cudnn_graph.cpp cudnn_library.cpp)
+  target_include_directories(assay_attention SYSTEM PRIVATE ${ASSAY_CUDNN_INCLUDE})
+  set_source_files_properties(cudnn_library.cpp PROPERTIES
+    COMPILE_DEFINITIONS ASSAY_CUDA_LIBRARY_DIR="${CUDAToolkit_LIBRARY_DIR}")
+endif()

@@ -31,4 +31,6 @@ inline AttentionPassKernel stateless_pass(Support (*supports)(const AttentionPro
 AttentionPassKernel attention_simt_f32_forward();
 AttentionPassKernel attention_mma_sm80_forward();
 
+AttentionKernel cudnn_attention();  // both passes; where the build has cuDNN
+
 }  // namespace assay
