@@ -59,6 +59,10 @@ const std::string& Case::word(std::string_view axis) const {
   return *value;
 }
 
+std::int64_t Case::number_or(std::string_view axis, std::int64_t otherwise) const {
+  return axis_of(*this, axis) ? number(axis) : otherwise;
+}
+
 std::string Case::word_or(std::string_view axis, std::string_view otherwise) const {
   return axis_of(*this, axis) ? word(axis) : std::string(otherwise);
 }

@@ -37,12 +37,12 @@ bool parse(std::string_view, Cache&);
 bool parse(std::string_view, Fill&);
 
 struct Case {
-  std::string workload;         // "gemm"
-  std::string kernel;           // "mma_sm80"
+  std::string workload;  // "gemm"
+  std::string kernel;    // "mma_sm80"
   Device device = Device::cpu;
-  int device_index = 0;         // GPU ordinal; 0 on a CPU
+  int device_index = 0;  // GPU ordinal; 0 on a CPU
   DType dtype = DType::f32;
-  std::vector<CaseAxis> axes;   // the workload's own, in its order; an optional one at its default is left out
+  std::vector<CaseAxis> axes;  // the workload's own, in its order; an optional one at its default is left out
   Mode mode = Mode::burst;
   Cache cache = Cache::cold;
   Fill data = Fill::normal;
@@ -58,6 +58,7 @@ struct Case {
   std::int64_t number(std::string_view axis) const;
   const std::string& word(std::string_view axis) const;
   /// The value of an optional axis: what it has where it is left out is the workload's to say.
+  std::int64_t number_or(std::string_view axis, std::int64_t otherwise) const;
   std::string word_or(std::string_view axis, std::string_view otherwise) const;
 };
 

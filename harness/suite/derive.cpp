@@ -97,7 +97,10 @@ Shape to_shape(const ModelGroupedGemm& gemm) {
 }
 
 Shape to_shape(const ModelAttention& attention) {
-  return {{{"heads", attention.heads}, {"kv_heads", attention.kv_heads}, {"head_dim", attention.head_dim}},
+  return {{{"heads", attention.heads},
+           {"kv_heads", attention.kv_heads},
+           {"head_dim", attention.head_dim},
+           {"head_dim_v", attention.head_dim_v}},
           {attention.label}};
 }
 

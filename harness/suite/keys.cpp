@@ -43,7 +43,7 @@ std::vector<ModelKeys> model_keys() {
             {"expert_parallel", Form::number, {}, 1, kMostRanks},
             {"tokens", Form::number, {}, 1, std::int64_t(1) << 30},
             {"layer", Form::text, {}}}},
-          {"attention", {"heads", "kv_heads", "head_dim"}, {model, tensor_parallel}}};
+          {"attention", {"heads", "kv_heads", "head_dim", "head_dim_v"}, {model, tensor_parallel}}};
 }
 
 std::string expectation(const KeySpec& key) {

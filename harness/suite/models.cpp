@@ -156,16 +156,17 @@ std::vector<ModelGroupedGemm> Model::grouped_gemms(std::int64_t tokens, std::int
 }
 
 ModelAttention Model::attention(std::int64_t tensor_parallel) const {
-  if (parse_json(text, name, kSchema).contains("latent_attention"))
-    throw InputError(
-        fmt::format("{}: its latent attention has queries wider than its values, which the workload "
-                    "attention does not do",
-                    name));
   if (tensor_parallel < 1 || heads % tensor_parallel != 0 || kv_heads % tensor_parallel != 0)
     throw InputError(fmt::format("{}: tensor_parallel {} does not divide its {} heads and {} kv heads", name,
                                  tensor_parallel, heads, kv_heads));
-  return {fmt::format("{}/attention/tp{}", name, tensor_parallel), heads / tensor_parallel, kv_heads / tensor_parallel,
-          head_dim};
+  ModelAttention attention{fmt::format("{}/attention/tp{}", name, tensor_parallel), heads / tensor_parallel,
+                           kv_heads / tensor_parallel, head_dim};
+  if (const ordered_json file = parse_json(text, name, kSchema); file.contains("latent_attention")) {
+    const ordered_json& latent = file["latent_attention"];
+    attention.head_dim += latent["rope_head_dim"].get<std::int64_t>();
+    attention.head_dim_v = latent["v_head_dim"];
+  }
+  return attention;
 }
 
 const std::vector<Model>& models() {

@@ -28,6 +28,7 @@ struct ModelGroupedGemm {
 struct ModelAttention {
   std::string label;  // "llama3-70b/attention/tp8"
   std::int64_t heads = 0, kv_heads = 0, head_dim = 0;
+  std::int64_t head_dim_v = 0;  // of values; 0: head_dim
 };
 
 struct Model {
@@ -44,7 +45,8 @@ struct Model {
   /// One rank's routed experts when every rank has `tokens` tokens and experts are, over all ranks, equally wanted;
   /// InputError for a model that has none.
   std::vector<ModelGroupedGemm> grouped_gemms(std::int64_t tokens, std::int64_t expert_parallel = 0) const;
-  /// InputError for latent attention, whose queries and values differ in width.
+  /// Of latent attention as training does it: every head has keys and values of its own, queries and keys wider by the
+  /// part that carries the position.  InputError where the degree does not divide the heads.
   ModelAttention attention(std::int64_t tensor_parallel) const;
 };
 

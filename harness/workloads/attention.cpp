@@ -4,176 +4,208 @@
 
 #include <fmt/format.h>
 
-#include "harness/verify/fill.h"
 #include "harness/verify/sampling.h"
+#include "harness/workloads/attention_problem.h"
+#include "harness/workloads/attention_tensors.h"
 #include "harness/workloads/kernel_rows.h"
-#include "harness/workloads/rotated_buffer.h"
 
 namespace assay {
 namespace {
 
-enum Tensor : std::uint64_t { kQ = 1, kK = 2, kV = 3 };
+std::size_t set_bytes(const Case& point) { return AttentionTensors::set_bytes(attention_problem(point)); }
 
-AttentionProblem problem_of(const Case& point) {
-  AttentionProblem problem;
-  problem.batch = point.number("batch");
-  problem.heads = point.number("heads");
-  problem.kv_heads = point.number("kv_heads");
-  problem.seq_q = point.number("seq_q");
-  problem.seq_kv = point.number("seq_kv");
-  problem.head_dim = point.number("head_dim");
-  problem.causal = point.word("mask") == "causal";
-  problem.dtype = point.dtype;
-  return problem;
-}
-
-struct Elements {
-  std::int64_t q, kv, lse;  // o has as many as q
+/// A row of q (of a query head) or of k (of a key-value head) that is compared with the reference.
+struct Row {
+  std::int64_t batch = 0, head = 0, at = 0;
 };
 
-Elements elements_of(const AttentionProblem& p) {
-  return {p.batch * p.seq_q * p.heads * p.head_dim, p.batch * p.seq_kv * p.kv_heads * p.head_dim,
-          p.batch * p.heads * p.seq_q};
-}
-
-std::string validate(const Case& point) {
-  const std::int64_t heads = point.number("heads"), kv_heads = point.number("kv_heads");
-  if (heads % kv_heads != 0)
-    return fmt::format(
-        "heads={} is not a multiple of kv_heads={}; each key-value head serves heads / kv_heads query heads", heads,
-        kv_heads);
-  const double batch = double(point.number("batch")), d = double(point.number("head_dim"));
-  const double q = double(point.number("seq_q")), kv = double(point.number("seq_kv"));
-  constexpr double kLimit = 0x1p62;
-  if (4 * batch * double(heads) * d * q * kv >= kLimit || 4 * batch * double(heads) * d * std::max(q, kv) >= kLimit)
-    return "more work than 64 bits count; make batch, heads, seq_q, seq_kv or head_dim smaller";
-  return {};
-}
-
-std::size_t set_bytes(const Case& point) {
-  const AttentionProblem problem = problem_of(point);
-  const Elements elements = elements_of(problem);
-  const std::size_t size = size_bytes(problem.dtype);
-  return 2 * RotatedBuffer::stride_for(std::size_t(elements.q) * size) +
-         2 * RotatedBuffer::stride_for(std::size_t(elements.kv) * size) +
-         RotatedBuffer::stride_for(std::size_t(elements.lse) * sizeof(float));
-}
-
-Work work_of(const Case& point, int /*ranks*/) {
-  const AttentionProblem problem = problem_of(point);
-  const Elements elements = elements_of(problem);
-  Work work;
-  work.flops =
-      4.0 * double(problem.batch) * double(problem.heads) * double(problem.head_dim) * double(problem.visible_pairs());
-  work.bytes =
-      double(2 * elements.q + 2 * elements.kv) * double(size_bytes(problem.dtype)) + 4.0 * double(elements.lse);
-  work.convention =
-      "flops = 4 batch heads head_dim (visible query-key pairs), masked pairs and softmax not counted; "
-      "bytes = q + k + v + o + lse";
-  return work;
+template <class Reference>
+auto all_references(const std::vector<Row>& rows, const Reference& reference) {
+  std::vector<decltype(reference(rows[0]))> references(rows.size());
+#pragma omp parallel for schedule(dynamic, 1) num_threads(available_threads())
+  for (std::size_t r = 0; r < rows.size(); ++r) references[r] = reference(rows[r]);
+  return references;
 }
 
 class AttentionWorkload final : public SingleDeviceWorkload<AttentionProblem, AttentionBuffers> {
  public:
   AttentionWorkload(const Case& point, const WorkloadContext& context, const AttentionKernel& kernel)
-      : SingleDeviceWorkload(point, context.backend, problem_of(point), set_bytes(point)),
-        elements_(elements_of(problem_)),
-        size_(size_bytes(problem_.dtype)),
-        q_(backend_, std::size_t(elements_.q) * size_, sets_),
-        k_(backend_, std::size_t(elements_.kv) * size_, sets_),
-        v_(backend_, std::size_t(elements_.kv) * size_, sets_),
-        o_(backend_, std::size_t(elements_.q) * size_, sets_),
-        lse_(backend_, std::size_t(elements_.lse) * sizeof(float), sets_),
-        host_q_(q_.bytes()),
-        host_k_(k_.bytes()),
-        host_v_(v_.bytes()) {
-    const int threads = available_threads();
-    fill_array(problem_.dtype, host_q_.data(), elements_.q, point.data, point.seed, kQ, threads);
-    fill_array(problem_.dtype, host_k_.data(), elements_.kv, point.data, point.seed, kK, threads);
-    fill_array(problem_.dtype, host_v_.data(), elements_.kv, point.data, point.seed, kV, threads);
-    q_.copy_in(host_q_.data());
-    k_.copy_in(host_k_.data());
-    v_.copy_in(host_v_.data());
-    for (int set = 0; set < sets_; ++set)
-      buffers_.push_back({q_.data(set), k_.data(set), v_.data(set), o_.data(set), static_cast<float*>(lse_.data(set))});
+      : SingleDeviceWorkload(point, context.backend, attention_problem(point), set_bytes(point)),
+        tensors_(backend_, point, problem_, sets_) {
+    for (int set = 0; set < sets_; ++set) buffers_.push_back(tensors_.device(set));
+    if (backward()) run_forward(kernel);
     prepare(kernel);
-    o_.fill(0xff);
-    lse_.fill(0xff);
+    tensors_.poison_outputs();  // after preparation, which may have tuned on these buffers
   }
 
-  Work work() const override { return work_of(point_, 1); }
+  Work work() const override { return attention_work(point_); }
 
   Check check(const std::vector<std::int64_t>& launches) override {
-    // One sampled row: query `column` of batch and head `row`; two dot products of head_dim per key.
-    const double cost = 2.0 * double(problem_.seq_kv) * double(problem_.head_dim);
-    const auto rows = sampled_elements(problem_.batch * problem_.heads, problem_.seq_q, cost, point_.seed);
-    std::vector<AttentionRow> references(rows.size());
-#pragma omp parallel for schedule(dynamic, 1) num_threads(available_threads())
-    for (std::size_t r = 0; r < rows.size(); ++r)
-      references[r] = attention_reference(problem_, host_q_.data(), host_k_.data(), host_v_.data(),
-                                          rows[r].row / problem_.heads, rows[r].row % problem_.heads, rows[r].column);
+    // Of a forward row: two dot products a key.  Of a backward row: three a pair.
+    const double q_cost = (backward() ? 3.0 : 2.0) * double(problem_.seq_kv) * double(problem_.head_dim);
+    const double kv_cost = 4.0 * double(problem_.group()) * double(problem_.seq_q) * double(problem_.head_dim);
+    const std::vector<Row> queries = sampled_rows_of(problem_.heads, problem_.seq_q, q_cost, true);
     Check check;
-    for (int set = 0; set < sets_; ++set)
-      if (launches[std::size_t(set)] > 0) compare_set(check, set, rows, references);
+    if (!backward()) {
+      const auto references = all_references(queries, [&](const Row& row) { return forward_reference(row); });
+      for_each_launched_set(launches, [&](int set) { compare_forward(check, set, queries, references); });
+      return check;
+    }
+    compare_forward(check, 0, queries,  // what the gradients were taken of
+                    all_references(queries, [&](const Row& row) { return forward_reference(row); }));
+    const std::vector<Row> keys = sampled_rows_of(problem_.kv_heads, problem_.seq_kv, kv_cost, false);
+    const AttentionBuffers host = tensors_.host();
+    const auto dq = all_references(
+        queries, [&](const Row& row) { return attention_reference_dq(problem_, host, row.batch, row.head, row.at); });
+    const auto dkv = all_references(
+        keys, [&](const Row& row) { return attention_reference_dkv(problem_, host, row.batch, row.head, row.at); });
+    for_each_launched_set(launches, [&](int set) { compare_backward(check, set, queries, dq, keys, dkv); });
     return check;
   }
 
  private:
-  void compare_set(Check& check, int set, const std::vector<Element>& rows,
-                   const std::vector<AttentionRow>& references) const {
-    std::vector<std::byte> o(o_.bytes());
-    std::vector<float> lse(std::size_t(elements_.lse));
-    o_.copy_out(set, o.data());
-    lse_.copy_out(set, lse.data());
-    for (std::size_t r = 0; r < rows.size(); ++r) {
-      const std::int64_t b = rows[r].row / problem_.heads, h = rows[r].row % problem_.heads, i = rows[r].column;
-      const AttentionRow& reference = references[r];
-      for (std::int64_t c = 0; c < problem_.head_dim; ++c)
-        check.compare(load_element(problem_.dtype, o.data(), problem_.q_index(b, i, h) + c),
-                      reference.o[std::size_t(c)], reference.allowed[std::size_t(c)],
-                      [&] { return fmt::format("o[batch {}, query {}, head {}, {}] of set {}", b, i, h, c, set); });
-      check.compare(lse[std::size_t((b * problem_.heads + h) * problem_.seq_q + i)], reference.lse,
-                    reference.lse_allowed,
-                    [&] { return fmt::format("lse[batch {}, head {}, query {}] of set {}", b, h, i, set); });
-    }
-    check.include_digest(o.data(), o.size());
-    if (!o_.guards_intact(set)) check.fail_outside(fmt::format("memory after o of set {} was overwritten", set));
-    if (!lse_.guards_intact(set)) check.fail_outside(fmt::format("memory after lse of set {} was overwritten", set));
+  bool backward() const { return problem_.pass == AttentionPass::backward; }
+
+  AttentionRow forward_reference(const Row& row) const {
+    const AttentionBuffers host = tensors_.host();
+    return attention_reference(problem_, host.q, host.k, host.v, row.batch, row.head, row.at);
   }
 
-  Elements elements_;
-  std::size_t size_;
-  RotatedBuffer q_, k_, v_, o_, lse_;
-  std::vector<std::byte> host_q_, host_k_, host_v_;
+  /// o and lse are what this kernel's own forward pass makes of the inputs, as in training; the check covers them too.
+  void run_forward(const AttentionKernel& kernel) {
+    AttentionProblem problem = problem_;
+    problem.pass = AttentionPass::forward;
+    problem.deterministic = false;
+    if (const Support forward = kernel.supports(problem, backend_.target()); !forward.ok())
+      throw Unsupported("the forward pass that makes o and lse: " + forward.reason);
+    const auto operation = kernel.prepare(problem, backend_.target(), buffers_, backend_.stream());
+    operation->launch(buffers_[0], backend_.stream());
+    backend_.synchronize();
+    tensors_.keep_forward();
+  }
+
+  /// Rows of `heads` heads and sequences of up to `longest`, without those that a shorter sequence does not have.
+  std::vector<Row> sampled_rows_of(std::int64_t heads, std::int64_t longest, double cost, bool of_queries) const {
+    std::vector<Row> rows;
+    for (const Element& e : sampled_elements(problem_.batch * heads, longest, cost, point_.seed)) {
+      const Row row{e.row / heads, e.row % heads, e.column};
+      if (row.at < (of_queries ? problem_.queries(row.batch) : problem_.keys(row.batch))) rows.push_back(row);
+    }
+    return rows;
+  }
+
+  template <class Compare>
+  void for_each_launched_set(const std::vector<std::int64_t>& launches, const Compare& compare) const {
+    for (int set = 0; set < sets_; ++set)
+      if (launches[std::size_t(set)] > 0) compare(set);
+  }
+
+  void compare_forward(Check& check, int set, const std::vector<Row>& rows,
+                       const std::vector<AttentionRow>& references) const {
+    const auto o = tensors_.copy_out(tensors_.o(), set), lse = tensors_.copy_out(tensors_.lse(), set);
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      const auto [b, h, i] = rows[r];
+      compare_row(check, "o", "query", set, rows[r], o, problem_.o_index(b, i, h), references[r].o,
+                  references[r].allowed);
+      check.compare(load_element(DType::f32, lse.data(), problem_.lse_index(b, h, i)), references[r].lse,
+                    references[r].lse_allowed, [&, b = b, h = h, i = i] {
+                      return fmt::format("lse[batch {}, head {}, query {}] of set {}", b, h, i, set);
+                    });
+    }
+    finish_set(check, set, {{"o", &tensors_.o()}, {"lse", &tensors_.lse()}}, o);
+  }
+
+  void compare_backward(Check& check, int set, const std::vector<Row>& queries, const std::vector<AllowedRow>& dq,
+                        const std::vector<Row>& keys, const std::vector<AttentionKeyGradients>& dkv) const {
+    const auto got_dq = tensors_.copy_out(tensors_.dq(), set), got_dk = tensors_.copy_out(tensors_.dk(), set),
+               got_dv = tensors_.copy_out(tensors_.dv(), set);
+    for (std::size_t r = 0; r < queries.size(); ++r) {
+      const auto& [b, h, i] = queries[r];
+      compare_row(check, "dq", "query", set, queries[r], got_dq, problem_.q_index(b, i, h), dq[r].value, dq[r].allowed);
+    }
+    for (std::size_t r = 0; r < keys.size(); ++r) {
+      const auto& [b, h, j] = keys[r];
+      compare_row(check, "dk", "key", set, keys[r], got_dk, problem_.k_index(b, j, h), dkv[r].dk.value,
+                  dkv[r].dk.allowed);
+      compare_row(check, "dv", "key", set, keys[r], got_dv, problem_.v_index(b, j, h), dkv[r].dv.value,
+                  dkv[r].dv.allowed);
+    }
+    check.include_digest(got_dk.data(), got_dk.size());
+    check.include_digest(got_dv.data(), got_dv.size());
+    finish_set(check, set, tensors_.outputs(), got_dq);
+  }
+
+  void compare_row(Check& check, const char* tensor, const char* what, int set, const Row& row,
+                   const std::vector<std::byte>& got, std::int64_t index, const std::vector<double>& expected,
+                   const std::vector<double>& allowed) const {
+    for (std::size_t c = 0; c < expected.size(); ++c)
+      check.compare(load_element(problem_.dtype, got.data(), index + std::int64_t(c)), expected[c], allowed[c], [&] {
+        return fmt::format("{}[batch {}, {} {}, head {}, {}] of set {}", tensor, row.batch, what, row.at, row.head, c,
+                           set);
+      });
+  }
+
+  void finish_set(Check& check, int set, const std::vector<AttentionTensors::Output>& outputs,
+                  const std::vector<std::byte>& digested) const {
+    check.include_digest(digested.data(), digested.size());
+    for (const auto& output : outputs)
+      if (!output.buffer->guards_intact(set))
+        check.fail_outside(fmt::format("memory after {} of set {} was overwritten", output.name, set));
+  }
+
+  AttentionTensors tensors_;
 };
+
+AxisSpec count_axis(std::string name, std::string meaning) {
+  return AxisSpec{std::move(name), std::move(meaning), {}, 1, std::int64_t(1) << 40, std::nullopt};
+}
+
+AxisSpec optional_words(std::string name, std::string meaning, std::vector<std::string> words) {
+  AxisSpec axis{std::move(name), std::move(meaning), words, 0, 0, AxisValue(words.front())};
+  axis.optional = true;
+  return axis;
+}
+
+AxisSpec optional_count(std::string name, std::string meaning) {
+  AxisSpec axis{std::move(name), std::move(meaning), {}, 0, std::int64_t(1) << 40, AxisValue(std::int64_t(0))};
+  axis.optional = true;
+  return axis;
+}
 
 }  // namespace
 
 WorkloadKind attention_workload(const std::vector<AttentionKernel>& kernels) {
-  const auto count = [](std::string name, std::string meaning) {
-    return AxisSpec{std::move(name), std::move(meaning), {}, 1, std::int64_t(1) << 40, std::nullopt};
-  };
   WorkloadKind kind;
   kind.name = "attention";
-  kind.meaning = "scaled-dot-product attention, forward; the causal mask is bottom-right aligned";
+  kind.meaning = "scaled-dot-product attention, forward and backward; the causal mask is bottom-right aligned";
   kind.axes = {
+      optional_words("pass", "forward; backward: dq, dk and dv from what the kernel's own forward pass left",
+                     {"forward", "backward"}),
       {"mask",
        "causal: query i sees key j iff j <= i + seq_kv - seq_q; full: every key",
        {"causal", "full"},
        0,
        0,
        AxisValue("causal")},
-      count("batch", "sequences"),
-      count("heads", "query heads"),
-      count("kv_heads", "key-value heads; divides heads"),
-      count("seq_q", "queries a sequence"),
-      count("seq_kv", "keys a sequence"),
-      count("head_dim", "elements of a head"),
+      count_axis("batch", "sequences"),
+      count_axis("heads", "query heads"),
+      count_axis("kv_heads", "key-value heads; divides heads"),
+      count_axis("seq_q", "queries a sequence"),
+      count_axis("seq_kv", "keys a sequence"),
+      count_axis("head_dim", "elements of a query's and a key's head"),
+      optional_count("head_dim_v", "elements of a value's head; 0: head_dim"),
+      optional_count("window", "keys a query sees at most, the last of them its own position's (causal); 0: all"),
+      optional_words("lengths",
+                     "equal: seq_q and seq_kv; packed without padding: uneven (a quarter to all of them), gappy (and "
+                     "every fifth and the last empty)",
+                     {"equal", "uneven", "gappy"}),
+      optional_words("gradients", "backward: fast, or deterministic (the same bits every time)",
+                     {"fast", "deterministic"}),
   };
-  kind.validate = validate;
+  kind.validate = validate_attention;
   kind.set_bytes = set_bytes;
-  kind.work = work_of;
-  use_kernels<AttentionWorkload>(kind, kernels, problem_of);
+  kind.work = [](const Case& point, int) { return attention_work(point); };
+  use_kernels<AttentionWorkload>(kind, kernels, attention_problem);
   return kind;
 }
 

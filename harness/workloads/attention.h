@@ -1,4 +1,4 @@
-// The attention workload (forward): cases of kernels/attention/attention.h.
+// The attention workload: cases of kernels/attention/attention.h, forward and backward.
 #pragma once
 #include <vector>
 
@@ -7,7 +7,8 @@
 
 namespace assay {
 
-/// Axes mask, batch, heads, kv_heads, seq_q, seq_kv, head_dim.  `kernels` outlives the result.
+/// Axes mask, batch, heads, kv_heads, seq_q, seq_kv, head_dim, and optional ones: pass, head_dim_v, window, lengths,
+/// gradients.  `kernels` outlives the result.
 WorkloadKind attention_workload(const std::vector<AttentionKernel>& kernels);
 
 }  // namespace assay

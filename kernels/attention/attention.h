@@ -43,15 +43,15 @@ struct KeyRange {
 };
 
 struct AttentionProblem {
-  AttentionPass pass = AttentionPass::forward;
   std::int64_t batch = 1, heads = 1, kv_heads = 1;  // heads is a multiple of kv_heads
   std::int64_t seq_q = 1, seq_kv = 1;               // of every sequence; of the longest where offsets say more
   std::int64_t head_dim = 64;                       // of q and k
-  std::int64_t head_dim_v = 0;                      // of v and o; 0: head_dim
   bool causal = false;
-  std::int64_t window = 0;  // keys a query sees at most, with causal only; 0: no limit
   DType dtype = DType::f32;
-  bool deterministic = false;  // backward: the same bits every time
+  AttentionPass pass = AttentionPass::forward;
+  bool deterministic = false;   // backward: the same bits every time
+  std::int64_t head_dim_v = 0;  // of v and o; 0: head_dim
+  std::int64_t window = 0;      // keys a query sees at most, with causal only; 0: no limit
   // Packed sequences: [batch + 1], from 0, never falling.  Both empty: every sequence has seq_q and seq_kv.
   std::vector<std::int64_t> q_offsets{}, kv_offsets{};
 

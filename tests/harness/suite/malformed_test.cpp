@@ -151,10 +151,9 @@ TEST(Malformed, Models) {
               HasSubstr("t.json: /cases/0: llama3-8b: tensor_parallel 3 does not divide"));
   EXPECT_THAT(gemm(R"("tokens": 4, "m": 1, "n": 1, "k": 1)"),
               HasSubstr("/cases/0/tokens: means something only together with \"model\""));
-  EXPECT_THAT(
-      refused(
-          R"({"workload": "attention", "dtype": "f32", "model": "deepseek-v3", "batch": 1, "seq_q": 1, "seq_kv": 1})"),
-      HasSubstr("latent attention"));
+  EXPECT_THAT(refused(R"({"workload": "attention", "dtype": "f32", "model": "deepseek-v3", "batch": 1, "seq_q": 1,
+                         "seq_kv": 1, "tensor_parallel": 3})"),
+              HasSubstr("tensor_parallel 3 does not divide its 128 heads"));
 }
 
 TEST(Malformed, Duplicates) {

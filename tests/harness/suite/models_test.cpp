@@ -175,7 +175,15 @@ TEST(Models, AttentionOfOneRank) {
   EXPECT_EQ(attention.label, "llama3-405b/attention/tp8");
   EXPECT_THROW(find_model("llama3-405b").attention(16), InputError);
   EXPECT_THROW(find_model("llama3-405b").attention(0), InputError);
-  EXPECT_THROW(find_model("deepseek-v3").attention(1), InputError);
+}
+
+/// DeepSeek-V3's report, 4.2: 128 heads, 128 elements a head without position, 64 with; values of 128.
+TEST(Models, LatentAttentionHasWiderQueriesThanValues) {
+  const ModelAttention attention = find_model("deepseek-v3").attention(8);
+  EXPECT_EQ(attention.heads, 16);
+  EXPECT_EQ(attention.kv_heads, 16);
+  EXPECT_EQ(attention.head_dim, 192);
+  EXPECT_EQ(attention.head_dim_v, 128);
 }
 
 /// Experts on a rank and mean tokens each, as published for DeepSeek-V3 at three degrees; Mixtral has 8 experts.

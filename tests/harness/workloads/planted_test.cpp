@@ -7,7 +7,6 @@
 
 #include "harness/backends/backend.h"
 #include "harness/communicators/communicator.h"
-#include "harness/workloads/attention.h"
 #include "harness/workloads/gemm.h"
 
 namespace assay {
@@ -180,101 +179,6 @@ TEST(GemmWorkload, CountsItsWork) {
   EXPECT_DOUBLE_EQ(forward.bytes, 2 * (3 * 7 + 5 * 7 + 3 * 5));
   const Work wgrad = kind.work(gemm_case("nt", 3, 5, 7, DType::bf16), 1);
   EXPECT_DOUBLE_EQ(wgrad.bytes, 2 * (3 * 7 + 5 * 7) + 4 * 2 * 3 * 5);
-}
-
-Case attention_case(const std::string& mask, std::int64_t seq_q, std::int64_t seq_kv, DType dtype) {
-  Case point;
-  point.workload = "attention";
-  point.kernel = "planted";
-  point.dtype = dtype;
-  point.cache = Cache::hot;
-  const std::int64_t batch = 2, heads = 4, kv_heads = 2, head_dim = 64;
-  point.axes = {{"mask", mask},   {"batch", batch},   {"heads", heads},      {"kv_heads", kv_heads},
-                {"seq_q", seq_q}, {"seq_kv", seq_kv}, {"head_dim", head_dim}};
-  return point;
-}
-
-// Rounds the reference itself: right by construction, with one thing planted by `break_row`.
-template <class Break>
-Check check_attention(const Case& point, Break break_row) {
-  AttentionKernel kernel;
-  kernel.name = "planted";
-  kernel.dtypes = {DType::f32, DType::bf16, DType::f16};
-  kernel.supports = [](const AttentionProblem&, const Target&) { return Support::yes(); };
-  kernel.prepare = [break_row](const AttentionProblem& p, const Target&, const std::vector<AttentionBuffers>&, Stream) {
-    struct Planted final : AttentionOperation {
-      Planted(AttentionProblem problem, Break planted) : p(problem), break_row(planted) {}
-      void launch(const AttentionBuffers& buffers, Stream) override {
-        for (std::int64_t b = 0; b < p.batch; ++b)
-          for (std::int64_t h = 0; h < p.heads; ++h)
-            for (std::int64_t i = 0; i < p.seq_q; ++i) {
-              AttentionRow row = attention_reference(p, buffers.q, buffers.k, buffers.v, b, h, i);
-              break_row(row, b, h, i);
-              for (std::int64_t c = 0; c < p.head_dim; ++c)
-                store_element(p.dtype, buffers.o, p.q_index(b, i, h) + c, row.o[std::size_t(c)]);
-              buffers.lse[(b * p.heads + h) * p.seq_q + i] = float(row.lse);
-            }
-      }
-      AttentionProblem p;
-      Break break_row;
-    };
-    return std::unique_ptr<AttentionOperation>(std::make_unique<Planted>(p, break_row));
-  };
-  const std::vector<AttentionKernel> kernels = {kernel};
-  const WorkloadKind kind = attention_workload(kernels);
-  const auto backend = make_cpu_backend(1);
-  const auto alone = make_single_communicator();
-  WorkloadContext context{*backend, *alone};
-  const auto workload = kind.make(point, context);
-  workload->launch(0);
-  return workload->check({1});
-}
-
-TEST(PlantedAttention, RightPassesAlsoWithRowsThatSeeNoKey) {
-  for (const DType dtype : {DType::f32, DType::bf16, DType::f16})
-    for (const char* mask : {"causal", "full"}) {
-      const Check check = check_attention(attention_case(mask, 23, 9, dtype), [](AttentionRow&, auto, auto, auto) {});
-      EXPECT_TRUE(check.ok()) << mask << " " << name(dtype) << ": " << check.describe();
-    }
-}
-
-TEST(PlantedAttention, WrongOutputIsNamed) {
-  const Check check =
-      check_attention(attention_case("causal", 9, 23, DType::bf16), [](AttentionRow& row, auto b, auto h, auto i) {
-        if (b == 1 && h == 2 && i == 4) row.o[5] += 0.5;
-      });
-  EXPECT_FALSE(check.ok());
-  EXPECT_THAT(check.describe(), testing::HasSubstr("o[batch 1, query 4, head 2, 5]"));
-}
-
-TEST(PlantedAttention, LseInTheWrongBaseIsWrong) {
-  const Check check = check_attention(attention_case("full", 9, 23, DType::f32),
-                                      [](AttentionRow& row, auto, auto, auto) { row.lse *= 1.4426950408889634; });
-  EXPECT_FALSE(check.ok());
-  EXPECT_THAT(check.describe(), testing::HasSubstr("lse["));
-}
-
-TEST(PlantedAttention, NanInARowThatSeesNoKeyIsWrong) {
-  const Check check =
-      check_attention(attention_case("causal", 23, 9, DType::f16), [](AttentionRow& row, auto, auto, auto i) {
-        if (i == 0) row.o[0] = std::numeric_limits<double>::quiet_NaN();
-      });
-  EXPECT_FALSE(check.ok());
-}
-
-TEST(AttentionWorkload, CountsVisiblePairsOnly) {
-  const std::vector<AttentionKernel> none;
-  const WorkloadKind kind = attention_workload(none);
-  // 2 batch, 4 heads, head_dim 64; 9 queries at the end of 23 keys see 15, 16, ... 23 of them: 171 pairs.
-  EXPECT_DOUBLE_EQ(kind.work(attention_case("causal", 9, 23, DType::bf16), 1).flops, 4.0 * 2 * 4 * 64 * 171);
-  EXPECT_DOUBLE_EQ(kind.work(attention_case("full", 9, 23, DType::bf16), 1).flops, 4.0 * 2 * 4 * 64 * 9 * 23);
-}
-
-TEST(AttentionWorkload, HeadsMustBeAMultiple) {
-  const std::vector<AttentionKernel> none;
-  Case point = attention_case("full", 1, 1, DType::f32);
-  point.axes[2].value = std::int64_t(3);
-  EXPECT_THAT(attention_workload(none).validate(point), testing::HasSubstr("heads=3 is not a multiple of kv_heads=2"));
 }
 
 }  // namespace

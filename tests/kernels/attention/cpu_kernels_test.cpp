@@ -221,7 +221,7 @@ TEST(AttentionProblem, VisiblePairsCountsWhatVisibleSays) {
       const AttentionProblem problem = problem_of(s, 64, causal, DType::f32);
       std::int64_t pairs = 0;
       for (std::int64_t i = 0; i < problem.seq_q; ++i) pairs += problem.visible_keys(0, i).size();
-      EXPECT_EQ(problem.visible_pairs(), double(pairs)) << text(problem);
+      EXPECT_EQ(problem.visible_pairs(), double(problem.batch * pairs)) << text(problem);
     }
 }
 
