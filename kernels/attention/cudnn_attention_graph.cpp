@@ -2,6 +2,8 @@
 // words, by NVIDIA's cudnn-frontend): another order of the same mathematics finds no engine.
 #include "kernels/attention/cudnn_attention_graph.h"
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <utility>
@@ -217,22 +219,21 @@ namespace {
 struct BackwardWidths {
   int first_capability, last_capability;
   std::int64_t head_dim, value_dim;
+  bool exact;  // a kernel for these widths alone
+  std::size_t since;
 };
 constexpr BackwardWidths kBackwardWidths[] = {
-    {80, 89, 128, 128}, {90, 99, 256, 256}, {100, 109, 128, 128}, {100, 109, 192, 128}, {120, 129, 128, 128},
+    {80, 89, 128, 128, false, 0},  {90, 99, 256, 256, false, 0},      {100, 109, 128, 128, false, 0},
+    {100, 109, 192, 128, true, 0}, {100, 109, 256, 256, true, 92300}, {120, 129, 128, 128, false, 0},
 };
 constexpr std::int64_t kWidthStep = 8;
 
-bool backward_takes_widths(const AttentionProblem& p, int capability) {
-  for (const BackwardWidths& row : kBackwardWidths) {
-    if (capability < row.first_capability || capability > row.last_capability) continue;
-    // 192 with 128 on Blackwell is a kernel of its own, for exactly these.
-    const bool exact = row.head_dim == 192;
-    if (exact ? p.head_dim == row.head_dim && p.value_dim() == row.value_dim
-              : p.head_dim <= row.head_dim && p.value_dim() <= row.value_dim)
-      return true;
-  }
-  return false;
+bool backward_takes_widths(const AttentionProblem& p, int capability, std::size_t version) {
+  return std::any_of(std::begin(kBackwardWidths), std::end(kBackwardWidths), [&](const BackwardWidths& row) {
+    if (capability < row.first_capability || capability > row.last_capability || version < row.since) return false;
+    return row.exact ? p.head_dim == row.head_dim && p.value_dim() == row.value_dim
+                     : p.head_dim <= row.head_dim && p.value_dim() <= row.value_dim;
+  });
 }
 
 /// Faults of single versions, from the notes of NVIDIA's cudnn-frontend.
@@ -259,7 +260,7 @@ Support cudnn_attention_support(const AttentionProblem& p, int capability, std::
     return Support::no("cuDNN takes heads in multiples of 8");
   if (p.causal && p.seq_q > p.seq_kv)
     return Support::no("cuDNN needs its padding mask where a causal mask meets more queries than keys");
-  if (p.pass == AttentionPass::backward && !backward_takes_widths(p, capability))
+  if (p.pass == AttentionPass::backward && !backward_takes_widths(p, capability, version))
     return Support::no("cuDNN has no backward pass for heads of " + std::to_string(p.head_dim) + " and values of " +
                        std::to_string(p.value_dim()) + " on compute capability " + std::to_string(capability / 10) +
                        "." + std::to_string(capability % 10));
