@@ -85,6 +85,7 @@ class CpuFlash final : public AttentionOperation {
     const std::int64_t heads = p_.batch * p_.heads, query_blocks = (p_.seq_q + queries_ - 1) / queries_;
 #pragma omp parallel num_threads(threads_)
     {
+      const cpu::TilesInUse in_use(tiles_);
 #pragma omp for schedule(static)
       for (std::int64_t i = 0; i < heads_kv * key_blocks; ++i)
         pack_keys(buffers, i / key_blocks, i % key_blocks * kKeys);
@@ -174,7 +175,7 @@ class CpuFlash final : public AttentionOperation {
     block.keys = w.keys + row;
     block.padded_keys = weight_units(w, row, rows) * cpu::elements_per_unit(format_);
     block.scale = static_cast<float>(p_.scale() * std::numbers::log2e);
-    block.bf16 = format_ == cpu::PackFormat::bf16_pairs;
+    block.bf16 = cpu::elements_per_unit(format_) == 2;
     block.max = w.max + row;
     block.sum = w.sum + row;
     block.rescale = w.rescale + row;

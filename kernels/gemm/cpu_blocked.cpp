@@ -5,7 +5,8 @@
 //   slice: for each block of columns of d                   packed b: last-level cache
 //            for each block of k
 //              for each block of rows of d                  packed a: second-level cache
-//                for each panel of columns, panel of rows: one tile (kernels/common/cpu/tile.h), 14 x 32 on AVX-512
+//                for each panel of columns, panel of rows: one tile (kernels/common/cpu/tile.h), 14 x 32 on AVX-512,
+//                                                                32 x 32 on AMX
 //
 // Both operands are packed a little at a time between tiles, one panel of b and one block of a ahead
 // (kernels/common/cpu/pack_ahead.h).  Of few rows, all of a is packed once and kept.  Sums are fp32.  An fp32 d holds

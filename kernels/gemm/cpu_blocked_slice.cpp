@@ -53,6 +53,7 @@ GemmSlice::GemmSlice(const GemmPlan& plan, Range rows, Range columns)
 
 void GemmSlice::multiply(const GemmBuffers& buffers, const std::uint32_t* prepacked) {
   if (rows_.size() <= 0 || columns_.size() <= 0) return;
+  const cpu::TilesInUse in_use(tiles_);
   buffers_ = buffers;
   prepacked_ = prepacked;
   first_slot_ = 0;
@@ -128,7 +129,8 @@ void GemmSlice::multiply_tile(const GemmBlock& block, std::int64_t row, std::int
 
 /// A tile of which d has only some columns.
 void GemmSlice::multiply_part_of_tile(std::int64_t rows, std::int64_t columns, float* d, cpu::TileTask& task) const {
-  alignas(64) float part[cpu::kMaxTileRows * cpu::kMaxTileColumns] = {};
+  alignas(64) float part[cpu::kMaxTileRows * cpu::kMaxTileColumns];
+  std::fill_n(part, rows * tiles_.columns, 0.0f);
   if (task.accumulate) copy_rows(d, p_.n, rows, columns, part, tiles_.columns);
   task.c = part;
   task.c_stride = tiles_.columns;

@@ -66,7 +66,7 @@ GemmBlocking block_gemm(const GemmProblem& p, const cpu::PackedTiles& tiles, int
 
   const int per_unit = cpu::elements_per_unit(tiles.format);
   out.k = even_block(p.k, per_unit * (out.keeps_a ? std::min(most_units, kUnitsBesideKeptA) : most_units),
-                     per_unit * cpu::kUnitsPerPiece);
+                     per_unit * cpu::units_per_piece(tiles.format));
   // a that is kept is one block of rows: its place goes by k alone.
   const std::int64_t block_rows =
       out.keeps_a ? std::max<std::int64_t>(rows, 1) : most_rows(cpu::packed_units(tiles.format, out.k));

@@ -74,7 +74,10 @@ class CpuGroupedGemm final : public GroupedGemmOperation {
 }  // namespace
 
 GroupedGemmKernel cpu_blocked_grouped_gemm() {
-  const GemmKernel& gemm = *gemm_kernel_named("cpu_blocked");  // in every build
+  return cpu_blocked_grouped_gemm(*gemm_kernel_named("cpu_blocked"));  // in every build
+}
+
+GroupedGemmKernel cpu_blocked_grouped_gemm(const GemmKernel& gemm) {
   GroupedGemmKernel row;
   row.name = gemm.name;
   row.dtypes = gemm.dtypes;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
 
 #include "kernels/peak/cpu_loops.h"
 
@@ -21,16 +22,20 @@ const ArithmeticLoop* loop_for(DType dtype) {
   return dtype == DType::f32 ? &f32 : nullptr;
 }
 
-PeakArithmetic fma_arithmetic(const PeakProblem& problem, const Target& target) {
-  const ArithmeticLoop* loop = loop_for(problem.dtype);
+const ArithmeticLoop* amx_loop_for(DType dtype) { return dtype == DType::bf16 ? dot_amx_loop() : nullptr; }
+
+/// Which loop computes in a type; null where this CPU has none.
+using LoopFor = const ArithmeticLoop* (*)(DType);
+
+PeakArithmetic fma_arithmetic(const ArithmeticLoop* loop, const Target& target) {
   if (!loop) return {};
   return {std::int64_t(loop->accumulators) * target.threads, loop->multiply_adds, loop->multiply_adds};
 }
 
 class CpuFma final : public PeakOperation {
  public:
-  CpuFma(const PeakProblem& problem, const Target& target)
-      : loop_(*loop_for(problem.dtype)), steps_(problem.size), threads_(std::max(target.threads, 1)) {}
+  CpuFma(const ArithmeticLoop& loop, const PeakProblem& problem, const Target& target)
+      : loop_(loop), steps_(problem.size), threads_(std::max(target.threads, 1)) {}
 
   void launch(const PeakBuffers& buffers, Stream) override {
     auto* output = static_cast<float*>(buffers.output);
@@ -84,25 +89,37 @@ void launch_nothing(const PeakProblem&, const PeakBuffers&, const Target& target
   }
 }
 
+PeakKernel fma_row(const std::string& name, const std::vector<DType>& dtypes, std::int64_t steps, LoopFor loop_for) {
+  PeakKernel row;
+  row.name = name;
+  row.dtypes = dtypes;
+  row.units = {PeakUnit::fma};
+  row.default_size = steps;
+  row.arithmetic = [loop_for](const PeakProblem& problem, const Target& target) {
+    return fma_arithmetic(loop_for(problem.dtype), target);
+  };
+  row.supports = [row, loop_for](const PeakProblem& problem, const Target& target) {
+    if (const Support unit = supports_unit(row, problem); !unit.ok()) return unit;
+    const ArithmeticLoop* loop = loop_for(problem.dtype);
+    if (!loop) return Support::no(std::string("this CPU has no dot product of ") + assay::name(problem.dtype));
+    return Support{reason_steps_unfit(problem, fma_arithmetic(loop, target))};
+  };
+  row.prepare = [loop_for](const PeakProblem& problem, const Target& target, const std::vector<PeakBuffers>&, Stream) {
+    return std::make_unique<CpuFma>(*loop_for(problem.dtype), problem, target);
+  };
+  return row;
+}
+
 }  // namespace
 
 PeakKernel cpu_fma_peak() {
-  PeakKernel row;
-  row.name = "peak_cpu_fma";
-  row.dtypes = {DType::f32, DType::bf16};
-  row.units = {PeakUnit::fma};
-  row.default_size = std::int64_t(1) << 20;  // 20 FMA a step, two a cycle: some 3 ms
-  row.arithmetic = fma_arithmetic;
-  row.supports = [row](const PeakProblem& problem, const Target& target) {
-    if (const Support unit = supports_unit(row, problem); !unit.ok()) return unit;
-    if (!loop_for(problem.dtype))
-      return Support::no(std::string("this CPU has no dot product of ") + name(problem.dtype));
-    return Support{reason_steps_unfit(problem, fma_arithmetic(problem, target))};
-  };
-  row.prepare = [](const PeakProblem& problem, const Target& target, const std::vector<PeakBuffers>&, Stream) {
-    return std::make_unique<CpuFma>(problem, target);
-  };
-  return row;
+  // 20 FMA a step, two a cycle: some 3 ms
+  return fma_row("peak_cpu_fma", {DType::f32, DType::bf16}, std::int64_t(1) << 20, loop_for);
+}
+
+void append_cpu_amx_peak(std::vector<PeakKernel>& rows) {
+  // 6 tile products a step, of 16 cycles each: some 2 ms
+  if (dot_amx_loop()) rows.push_back(fma_row("peak_cpu_amx_fma", {DType::bf16}, std::int64_t(1) << 16, amx_loop_for));
 }
 
 PeakKernel cpu_stream_peak() {

@@ -19,6 +19,8 @@ struct ArithmeticLoop {
 ArithmeticLoop fma_f32_loop();
 /// bf16 pairs by AVX-512's vdpbf16ps; null where this CPU has none.
 const ArithmeticLoop* dot_bf16_loop();
+/// bf16 pairs by AMX's tdpbf16ps; null where this CPU or its system grants none.
+const ArithmeticLoop* dot_amx_loop();
 
 /// `bytes` is a multiple of 4096, addresses of 64.  Stores go past the caches (non-temporal): what is written is not
 /// read back, and an ordinary store would first read the line it overwrites.

@@ -11,7 +11,10 @@ namespace assay {
 
 const std::vector<PeakKernel>& peak_kernels() {
   static const std::vector<PeakKernel> kernels = [] {
-    std::vector<PeakKernel> rows{cpu_fma_peak(), cpu_stream_peak(), cpu_floor_peak()};
+    std::vector<PeakKernel> rows{cpu_fma_peak()};
+    append_cpu_amx_peak(rows);
+    rows.push_back(cpu_stream_peak());
+    rows.push_back(cpu_floor_peak());
 #if ASSAY_HAS_CUDA
     append_cuda_peak_kernels(rows);
 #endif

@@ -241,5 +241,7 @@ void pack(PackFormat format, const PackSource& source, int width, const PackedPa
       return pack_panels<Panel, Bf16Pairs>(source, width, to);
     case PackFormat::bf16_widened:
       return pack_panels<Panel, Bf16Widened>(source, width, to);
+    case PackFormat::bf16_amx:
+      return;  // pack_amx-inl.h
   }
 }

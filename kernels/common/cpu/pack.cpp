@@ -19,12 +19,15 @@ namespace assay::cpu {
 namespace HWY_NAMESPACE {
 
 #include "kernels/common/cpu/pack-inl.h"
+#include "kernels/common/cpu/pack_amx-inl.h"
 
 void pack_a_here(PackFormat format, const PackSource& source, int rows, const PackedPanels& to) {
+  if (format == PackFormat::bf16_amx) return pack_amx_a(source, rows, to);
   pack<PanelA>(format, source, rows, to);
 }
 
 void pack_b_here(PackFormat format, const PackSource& source, int columns, const PackedPanels& to) {
+  if (format == PackFormat::bf16_amx) return pack_amx_b(source, columns, to);
   pack<PanelB>(format, source, columns, to);
 }
 
@@ -47,6 +50,7 @@ void pack_b(PackFormat format, const PackSource& source, int columns, const Pack
 
 PackedTiles best_tiles(DType dtype) {
   if (dtype == DType::f32) return {&f32_tiles(), PackFormat::f32};
+  if (const TileSet* tiles = amx_tiles()) return {tiles, PackFormat::bf16_amx};
   if (const TileSet* tiles = bf16_tiles()) return {tiles, PackFormat::bf16_pairs};
   return {&f32_tiles(), PackFormat::bf16_widened};
 }

@@ -12,14 +12,18 @@ enum class PackFormat : std::uint8_t {
   f32,           // fp32 -> fp32
   bf16_pairs,    // bf16 -> two bf16
   bf16_widened,  // bf16 -> fp32
+  bf16_amx,      // bf16 -> two bf16, in AMX's pieces; panels of a have all their rows
 };
 
-constexpr int elements_per_unit(PackFormat f) { return f == PackFormat::bf16_pairs ? 2 : 1; }
+constexpr int elements_per_unit(PackFormat f) {
+  return f == PackFormat::bf16_pairs || f == PackFormat::bf16_amx ? 2 : 1;
+}
+constexpr int units_per_piece(PackFormat f) { return f == PackFormat::bf16_amx ? kAmxUnitsPerPiece : kUnitsPerPiece; }
 
 /// Units that `k` elements take: whole pieces, the rest zero.
 constexpr std::int64_t packed_units(PackFormat f, std::int64_t k) {
-  const std::int64_t per_piece = kUnitsPerPiece * elements_per_unit(f);
-  return (k + per_piece - 1) / per_piece * kUnitsPerPiece;
+  const std::int64_t per_piece = units_per_piece(f) * elements_per_unit(f);
+  return (k + per_piece - 1) / per_piece * units_per_piece(f);
 }
 
 /// Micro-kernels and the packed form that feeds them.
@@ -52,7 +56,8 @@ struct PackedPanels {
   std::int64_t first_unit;  // that the source makes
 };
 
-/// a in panels of `rows` rows, the last with as many as are left: panel p starts at p * rows * units.
+/// a in panels of `rows` rows, the last with as many as are left (for AMX filled up with rows of no meaning): panel p
+/// starts at p * rows * units.
 void pack_a(PackFormat, const PackSource&, int rows, const PackedPanels&);
 
 /// b in panels of `columns` (as many as this CPU's micro-kernels have), the last filled up with zeros: panel p starts

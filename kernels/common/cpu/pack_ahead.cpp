@@ -17,7 +17,7 @@ int element_bytes(PackFormat format) { return format == PackFormat::f32 ? 4 : 2;
 void PackAhead::start(const PackSource& source, std::uint32_t* packed, std::int64_t tiles) {
   const std::int64_t panels = source.k_major ? ceil_div(source.count, width_) : 1;
   // As many chunks as tiles, or fewer: a cache line of each row where k is contiguous, else a piece, is the least.
-  const std::int64_t least = source.k_major ? kCacheLine / 4 : kUnitsPerPiece;
+  const std::int64_t least = source.k_major ? kCacheLine / 4 : units_per_piece(format_);
   units_ = packed_units(format_, source.k);
   const std::int64_t units = round_up(ceil_div(units_, std::max<std::int64_t>(1, tiles / panels)), least);
   const bool same_lines = source.k_major == source_.k_major && source.stride == source_.stride &&

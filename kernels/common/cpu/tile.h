@@ -7,10 +7,12 @@
 
 namespace assay::cpu {
 
-inline constexpr int kMaxTileRows = 14;
+inline constexpr int kMaxTileRows = 32;
 inline constexpr int kMaxTileColumns = 32;
 /// Units of one row of a that are moved together when packing: 16 bytes.
 inline constexpr int kUnitsPerPiece = 4;
+/// The same for AMX, whose registers take 64 bytes of each row.
+inline constexpr int kAmxUnitsPerPiece = 16;
 /// Units between the rows of a `strided` a.  A constant, so that 14 row addresses need one register.
 /// 16 more than the 512 an attention block uses: rows 2 KiB apart would share a few cache sets.
 inline constexpr int kStridedRowUnits = 528;
@@ -23,8 +25,9 @@ struct PrefetchStep {
 };
 
 struct TileTask {
-  std::int64_t units = 0;  // a multiple of kUnitsPerPiece
+  std::int64_t units = 0;  // whole pieces
   /// packed:  [units / 4][rows][4]; strided: [rows][kStridedRowUnits]
+  /// AMX reads 16 or 32 rows, whatever it is asked to compute; packed: [units / 16][32][16]
   const std::uint32_t* a = nullptr;
   const std::uint32_t* b = nullptr;  // [units][columns]
   float* c = nullptr;                // [rows][c_stride]
@@ -48,11 +51,32 @@ struct TileSet {
   // [r - 1] computes r rows, so that a last panel of few rows costs only those rows
   TileFunction packed[kMaxTileRows] = {};
   TileFunction strided[kMaxTileRows] = {};
+  // Called by each thread before its first tile of a launch and after its last; null where there is nothing to do
+  void (*begin)() = nullptr;
+  void (*end)() = nullptr;
+};
+
+/// A thread's use of a set's micro-kernels, from before the first to after the last of one launch.
+class TilesInUse {
+ public:
+  explicit TilesInUse(const TileSet& tiles) : end_(tiles.end) {
+    if (tiles.begin != nullptr) tiles.begin();
+  }
+  ~TilesInUse() {
+    if (end_ != nullptr) end_();
+  }
+  TilesInUse(const TilesInUse&) = delete;
+  TilesInUse& operator=(const TilesInUse&) = delete;
+
+ private:
+  void (*end_)();
 };
 
 /// fp32 for the best instruction set of this CPU.
 const TileSet& f32_tiles();
 /// bf16 pairs through AVX-512 BF16; null where the compiler or this CPU has none.
 const TileSet* bf16_tiles();
+/// bf16 pairs through AMX; null where the compiler, this CPU or its operating system grants none.
+const TileSet* amx_tiles();
 
 }  // namespace assay::cpu

@@ -46,7 +46,9 @@ struct Bf16Pairs {
   }
 };
 
-constexpr TileSet kTiles = tile_set<Bf16Pairs>("AVX-512 BF16", 2, std::make_integer_sequence<int, kMaxTileRows>());
+// 28 sums beside a row of b and a broadcast: 31 of 32 registers.
+constexpr int kRows = 14;
+constexpr TileSet kTiles = tile_set<Bf16Pairs>("AVX-512 BF16", 2, std::make_integer_sequence<int, kRows>());
 
 }  // namespace avx512_bf16
 }  // namespace assay::cpu

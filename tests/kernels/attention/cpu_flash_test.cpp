@@ -5,6 +5,7 @@
 
 #include "kernels/attention/cpu_kernels.h"
 #include "tests/kernels/attention/attention_check.h"
+#include "tests/kernels/common/functional_amx.h"
 
 namespace assay {
 namespace {
@@ -34,6 +35,29 @@ TEST(CpuFlash, EveryInstructionSetOfThisCpu) {
     hwy::GetChosenTarget().Update(hwy::SupportedTargets());
   }
   EXPECT_GT(tried, 0);
+}
+
+// 167 queries: a block of four whole tiles, then a whole one and seven rows; keys beyond a block of 512.
+TEST(CpuFlash, AmxOnTheFunctionalUnit) {
+  test::AmxFaults::take();
+  check({&test::functional_amx_tiles(), cpu::PackFormat::bf16_amx}, DType::bf16);
+  for (const bool causal : {false, true})
+    for (const std::int64_t head_dim : {64, 128}) {
+      AttentionFixture fixture({1, 2, 1, 167, 577, head_dim, causal, DType::bf16});
+      const auto operation =
+          make_cpu_flash(fixture.problem, 2, {&test::functional_amx_tiles(), cpu::PackFormat::bf16_amx});
+      for (int launch = 0; launch < 2; ++launch) {  // the second in the first one's leftovers
+        fixture.reset();
+        operation->launch(fixture.buffers(), nullptr);
+        EXPECT_EQ(fixture.fault(), "") << text(fixture.problem);
+      }
+    }
+  EXPECT_EQ(test::AmxFaults::take(), "");
+}
+
+TEST(CpuFlash, AmxOfThisCpu) {
+  if (cpu::amx_tiles() == nullptr) GTEST_SKIP() << "this CPU grants no AMX";
+  check({cpu::amx_tiles(), cpu::PackFormat::bf16_amx}, DType::bf16);
 }
 
 TEST(CpuFlash, Bf16Instruction) {

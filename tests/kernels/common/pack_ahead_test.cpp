@@ -33,7 +33,7 @@ void check(const Case& c) {
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(stored) * size_bytes(dtype));
   for (std::int64_t i = 0; i < stored; ++i) store_element(dtype, bytes.data(), i, static_cast<double>(1 + i % 127));
   const PackSource source{bytes.data(), stride, c.k_major, c.count, c.k};
-  const int width = c.operand == Operand::a ? 14 : 32;
+  const int width = c.operand == Operand::a && c.format != PackFormat::bf16_amx ? 14 : 32;
   const auto size = static_cast<std::size_t>((c.count + width) * packed_units(c.format, c.k));
   const auto expected = packed_at_once(c, source, width, size);
   PackAhead ahead(c.operand, c.format, width);
@@ -49,7 +49,8 @@ void check(const Case& c) {
 
 TEST(PackAhead, LeavesWhatPackingAtOnceLeaves) {
   for (const Operand operand : {Operand::a, Operand::b})
-    for (const PackFormat format : {PackFormat::f32, PackFormat::bf16_pairs, PackFormat::bf16_widened})
+    for (const PackFormat format :
+         {PackFormat::f32, PackFormat::bf16_pairs, PackFormat::bf16_widened, PackFormat::bf16_amx})
       for (const bool k_major : {false, true})
         for (const std::int64_t count : {1, 13, 28, 45})
           for (const std::int64_t k : {1, 9, 64, 331}) {

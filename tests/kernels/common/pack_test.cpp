@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <vector>
 
+#include <hwy/targets.h>
+
 #include "kernels/common/dtype.h"
 
 namespace assay::cpu {
@@ -36,14 +38,28 @@ template <class UnitAt>
 double packed_element(PackFormat format, const std::vector<std::uint32_t>& packed, std::int64_t p, UnitAt unit_at) {
   const std::int64_t per_unit = elements_per_unit(format);
   const std::uint32_t unit = packed[static_cast<std::size_t>(unit_at(p / per_unit))];
-  if (format == PackFormat::bf16_pairs)
-    return bf16_to_float(static_cast<std::uint16_t>(p % 2 == 0 ? unit & 0xffff : unit >> 16));
+  if (per_unit == 2) return bf16_to_float(static_cast<std::uint16_t>(p % 2 == 0 ? unit & 0xffff : unit >> 16));
   return load_element(DType::f32, &unit, 0);
 }
 
+/// On every instruction set that Highway compiled and this CPU has: vectors of different lengths.
 template <class Test>
-void for_each_source(Test test) {
-  for (const PackFormat format : {PackFormat::f32, PackFormat::bf16_pairs, PackFormat::bf16_widened})
+void for_each_target(Test test) {
+  hwy::SetSupportedTargetsForTest(0);
+  for (std::int64_t rest = hwy::SupportedTargets() & HWY_TARGETS; rest != 0; rest &= rest - 1) {
+    hwy::SetSupportedTargetsForTest(rest & -rest);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+    SCOPED_TRACE(hwy::TargetName(rest & -rest));
+    test();
+    hwy::SetSupportedTargetsForTest(0);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+}
+
+template <class Test>
+void for_each_form(Test test) {
+  for (const PackFormat format :
+       {PackFormat::f32, PackFormat::bf16_pairs, PackFormat::bf16_widened, PackFormat::bf16_amx})
     for (const bool k_major : {false, true})
       for (const std::int64_t count : {1, 3, 14, 33, 70})
         for (const std::int64_t k : {1, 2, 7, 8, 33, 65}) {
@@ -53,8 +69,14 @@ void for_each_source(Test test) {
         }
 }
 
+template <class Test>
+void for_each_source(Test test) {
+  for_each_target([&] { for_each_form(test); });
+}
+
 TEST(Pack, AInPanelsOfRowPieces) {
   for_each_source([](PackFormat format, const Source& source) {
+    if (format == PackFormat::bf16_amx) return;  // below
     const std::int64_t rows = 14, units = packed_units(format, source.k);
     std::vector<std::uint32_t> packed(static_cast<std::size_t>(source.count * units + 1), 0xdeadbeef);
     pack_a(format, source.block(), rows, packed.data());
@@ -67,6 +89,30 @@ TEST(Pack, AInPanelsOfRowPieces) {
         };
         ASSERT_EQ(packed_element(format, packed, p, unit_at), source.at(i, p)) << i << ", " << p;
       }
+  });
+}
+
+// Pieces of 16 units, and all 32 rows of every panel: those that exist as they are, the others zero.
+TEST(Pack, AForAmxInWholePanels) {
+  for_each_source([](PackFormat format, Source source) {
+    if (format != PackFormat::bf16_amx) return;
+    for (const std::int64_t readable : {source.count, source.count - source.count / 2}) {
+      PackSource block = source.block();
+      block.count = readable;  // of which the rest are the next block's
+      block.readable = source.count;
+      const std::int64_t rows = 32, units = packed_units(format, source.k);
+      const std::int64_t padded = (block.count + rows - 1) / rows * rows;
+      std::vector<std::uint32_t> packed(static_cast<std::size_t>(padded * units + 1), 0xdeadbeef);
+      pack_a(format, block, rows, packed.data());
+      EXPECT_EQ(packed.back(), 0xdeadbeef);
+      for (std::int64_t i = 0; i < padded; ++i)
+        for (std::int64_t p = 0; p < units * 2; ++p) {
+          const auto unit_at = [&](std::int64_t u) {
+            return i / rows * rows * units + (u / 16 * rows + i % rows) * 16 + u % 16;
+          };
+          ASSERT_EQ(packed_element(format, packed, p, unit_at), source.at(i, p)) << i << ", " << p;
+        }
+    }
   });
 }
 

@@ -2,6 +2,10 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
+#include "kernels/gemm/cpu_blocked.h"
+#include "kernels/grouped_gemm/cpu_kernels.h"
+#include "kernels/grouped_gemm/gemm_loop.h"
+#include "tests/kernels/common/functional_amx.h"
 #include "tests/kernels/grouped_gemm/grouped_gemm_check.h"
 
 namespace assay {
@@ -80,6 +84,28 @@ TEST(CpuGroupedGemm, MatchesTheContract) {
       EXPECT_EQ(fixture.fault(), "") << threads << " threads";
     }
   });
+}
+
+// Groups cut across threads and groups of one thread each: every thread configures its own tile unit.
+TEST(CpuGroupedGemm, AmxOnTheFunctionalUnit) {
+  GemmKernel gemm = *gemm_kernel_named("cpu_blocked");
+  gemm.prepare = [](const GemmProblem& problem, const Target& target, const std::vector<GemmBuffers>& sets, Stream) {
+    return make_cpu_blocked_gemm(problem, target.threads, {&test::functional_amx_tiles(), cpu::PackFormat::bf16_amx},
+                                 sets);
+  };
+  const GroupedGemmKernel kernel = cpu_blocked_grouped_gemm(gemm);
+  test::AmxFaults::take();
+  for (const GroupedPass pass : kPasses)
+    for (const Shape& s : kShapes) {
+      GroupedGemmFixture fixture({pass, s.n, s.k, s.rows, DType::bf16, {}});
+      SCOPED_TRACE(text(fixture.problem));
+      for (const int threads : {1, 2, 3}) {
+        fixture.reset();
+        prepare(kernel, fixture, threads)->launch(fixture.buffers(), nullptr);
+        EXPECT_EQ(fixture.fault(), "") << threads << " threads";
+      }
+    }
+  EXPECT_EQ(test::AmxFaults::take(), "");
 }
 
 // What a launch leaves in a workspace must not reach the next.

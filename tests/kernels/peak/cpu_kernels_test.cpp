@@ -4,11 +4,15 @@
 #include <cstring>
 #include <vector>
 
+#include "kernels/peak/cpu_kernels.h"
 #include "kernels/peak/cpu_loops.h"
 #include "kernels/peak/peak.h"
+#include "tests/kernels/common/functional_amx.h"
 
 namespace assay {
 namespace {
+using namespace cpu;  // where the text below is at home
+#include "kernels/peak/cpu_dot_amx-inl.h"
 
 Target cpu(int threads) {
   Target target;
@@ -53,6 +57,28 @@ TEST(PeakCpuFma, EveryMultiplyAddIsDone) {
       EXPECT_EQ(output.back(), -1.0F);
       EXPECT_EQ(arithmetic.multiply_adds, dtype == DType::bf16 ? 2 : 1);
     }
+}
+
+// The loop for AMX counts its steps on the functional unit; its row exists where this CPU grants AMX.
+TEST(PeakCpuAmx, EveryMultiplyAddIsDone) {
+  std::vector<ArithmeticLoop> loops = {dot_amx_loop_on<test::functional_amx::Instructions>("functional AMX")};
+  if (dot_amx_loop() != nullptr) loops.push_back(*dot_amx_loop());
+  test::AmxFaults::take();
+  for (const ArithmeticLoop& loop : loops) {
+    std::vector<float> output(std::size_t(loop.accumulators) + 1, -1.0F);
+    for (int i = 0; i < loop.accumulators; ++i) output[std::size_t(i)] = float(peak_start(i));
+    loop.run(25, 1, output.data());
+    for (int i = 0; i < loop.accumulators; ++i)
+      ASSERT_EQ(output[std::size_t(i)], float(peak_start(i) + 25 * loop.multiply_adds)) << loop.name << " " << i;
+    EXPECT_EQ(output.back(), -1.0F);
+    EXPECT_EQ(loop.multiply_adds, 32);
+  }
+  EXPECT_EQ(test::AmxFaults::take(), "");
+  std::vector<PeakKernel> rows;
+  append_cpu_amx_peak(rows);
+  ASSERT_EQ(rows.size(), dot_amx_loop() != nullptr ? 1U : 0U);
+  for (const PeakKernel& row : rows)
+    EXPECT_TRUE(row.supports({PeakUnit::fma, DType::bf16, row.default_size}, cpu(2)).ok());
 }
 
 TEST(PeakCpuFma, RefusesStepsWhoseSumsRound) {

@@ -16,6 +16,7 @@ LOOPS = {
     r"N_AVX3\w*run_fma_f32": (r"vfn?madd\d+ps", 20),
     r"N_AVX2\w*run_fma_f32": (r"vfn?madd\d+ps", 12),
     r"run_dot_bf16": (r"vdpbf16ps", 20),
+    r"run_dot_amx": (r"tdpbf16ps", 6),
 }
 COUNTER = re.compile(r"(add|sub|inc|dec|lea|cmp|test|j[a-z]+|nop\w*)$")
 
