@@ -28,14 +28,14 @@ class DeviceMemory {
  public:
   /// Filled with NaN: what the library accumulates into, it must have zeroed itself.
   DeviceMemory(std::size_t bytes, Stream stream) {
-    if (bytes == 0) return;
+    bytes = std::max(bytes, kAlignment);  // an address even where none is needed
     ASSAY_CHECK_CUDA(cudaMalloc(&memory_, bytes));
     ASSAY_CHECK_CUDA(cudaMemsetAsync(memory_, 0xff, bytes, stream));
   }
   ~DeviceMemory() { cudaFree(memory_); }
   DeviceMemory(const DeviceMemory&) = delete;
   DeviceMemory& operator=(const DeviceMemory&) = delete;
-  void* at(std::size_t offset) const { return memory_ ? static_cast<char*>(memory_) + offset : nullptr; }
+  void* at(std::size_t offset) const { return static_cast<char*>(memory_) + offset; }
 
  private:
   void* memory_ = nullptr;
