@@ -1,6 +1,6 @@
 # Capabilities of this build.  Each is AUTO (use it if it is here), ON (an error if it is not) or OFF.
 # Results land in ASSAY_HAS_<NAME> (0 or 1), in generated/assay/build_config.h, and in the list printed at the end.
-set(ASSAY_CAPABILITIES CUDA CUBLASLT NCCL MPI OPENBLAS ONEDNN)
+set(ASSAY_CAPABILITIES CUDA CUBLASLT CUDNN NCCL MPI OPENBLAS ONEDNN)
 foreach(capability ${ASSAY_CAPABILITIES})
   set(ASSAY_${capability} AUTO CACHE STRING "AUTO, ON or OFF")
   set_property(CACHE ASSAY_${capability} PROPERTY STRINGS AUTO ON OFF)
@@ -70,11 +70,24 @@ if(ASSAY_HAS_CUDA)
     endif()
     set(${result} "${flags}" PARENT_SCOPE)
   endfunction()
-  # cuBLASLt and NCCL are loaded at run time (as the driver is): headers suffice, and the binary starts without them.
+  # cuBLASLt, cuDNN and NCCL are loaded at run time (as the driver is): headers suffice, and the binary starts without them.
   if(NOT ASSAY_CUBLASLT STREQUAL "OFF")
     find_path(ASSAY_CUBLASLT_INCLUDE cublasLt.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
     if(ASSAY_CUBLASLT_INCLUDE)
       set(ASSAY_HAS_CUBLASLT 1)
+    endif()
+  endif()
+  if(NOT ASSAY_CUDNN STREQUAL "OFF")
+    find_path(ASSAY_CUDNN_INCLUDE cudnn_graph.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+    if(ASSAY_CUDNN_INCLUDE)
+      file(STRINGS ${ASSAY_CUDNN_INCLUDE}/cudnn_version.h cudnn_numbers REGEX "define CUDNN_(MAJOR|MINOR) [0-9]+")
+      string(REGEX REPLACE "[^0-9;]" "" cudnn_numbers "${cudnn_numbers}")
+      list(JOIN cudnn_numbers "." cudnn_version)
+      if(cudnn_version VERSION_LESS 9.8)  # from there on devices can be described, and engines sought without one
+        message(STATUS "cuDNN ${cudnn_version} is older than 9.8: building without it")
+      else()
+        set(ASSAY_HAS_CUDNN 1)
+      endif()
     endif()
   endif()
   if(NOT ASSAY_NCCL STREQUAL "OFF")

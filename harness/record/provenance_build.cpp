@@ -75,6 +75,11 @@ Json cublaslt_version() {
   return get ? Json(get()) : Json(nullptr);
 }
 
+Json cudnn_version() {
+  const auto get = reinterpret_cast<std::size_t (*)()>(symbol_of({"libcudnn.so.9", "libcudnn.so"}, "cudnnGetVersion"));
+  return get ? Json(get()) : Json(nullptr);
+}
+
 Json nccl_version() {
   const auto get = reinterpret_cast<int (*)(int*)>(symbol_of({"libnccl.so.2", "libnccl.so"}, "ncclGetVersion"));
   int version = 0;
@@ -94,9 +99,10 @@ Json build_provenance() {
   out["cuda_compiler"] = nullptr;
   out["cuda_architectures"] = nullptr;
 #endif
-  out["capabilities"] = {{"cuda", ASSAY_HAS_CUDA != 0},         {"cublaslt", ASSAY_HAS_CUBLASLT != 0},
-                         {"nccl", ASSAY_HAS_NCCL != 0},         {"mpi", ASSAY_HAS_MPI != 0},
-                         {"openblas", ASSAY_HAS_OPENBLAS != 0}, {"onednn", ASSAY_HAS_ONEDNN != 0}};
+  out["capabilities"] = {{"cuda", ASSAY_HAS_CUDA != 0},    {"cublaslt", ASSAY_HAS_CUBLASLT != 0},
+                         {"cudnn", ASSAY_HAS_CUDNN != 0},  {"nccl", ASSAY_HAS_NCCL != 0},
+                         {"mpi", ASSAY_HAS_MPI != 0},      {"openblas", ASSAY_HAS_OPENBLAS != 0},
+                         {"onednn", ASSAY_HAS_ONEDNN != 0}};
   return out;
 }
 
@@ -110,7 +116,7 @@ Json library_provenance() {
               {"benchmark_build_type", benchmark_build_type()},
               {"openblas", openblas()},
               {"onednn", onednn()}};
-  for (const char* key : {"cuda_runtime", "cuda_driver", "cublaslt", "nccl"}) out[key] = nullptr;
+  for (const char* key : {"cuda_runtime", "cuda_driver", "cublaslt", "cudnn", "nccl"}) out[key] = nullptr;
 #if ASSAY_HAS_CUDA
   int version = 0;
   if (cudaRuntimeGetVersion(&version) == cudaSuccess) out["cuda_runtime"] = cuda_version(version);
@@ -118,6 +124,7 @@ Json library_provenance() {
   if (cudaDriverGetVersion(&version) == cudaSuccess && version > 0) {
     out["cuda_driver"] = cuda_version(version);
     out["cublaslt"] = cublaslt_version();
+    out["cudnn"] = cudnn_version();
     out["nccl"] = nccl_version();
   }
 #endif

@@ -24,7 +24,7 @@ struct NameOfCapability {
 constexpr NameOfCapability kNames[] = {
     {"CUDA", ASSAY_HAS_CUDA, "*_sm?*"},
     {"CUDA", ASSAY_HAS_CUDA, "simt_*"},
-    {"CUDA", ASSAY_HAS_CUDA, "cudnn*"},
+    {"cuDNN", ASSAY_HAS_CUDNN, "cudnn*"},
     {"cuBLASLt", ASSAY_HAS_CUBLASLT, "cublas*"},
     {"NCCL", ASSAY_HAS_NCCL, "nccl*"},
     {"MPI", ASSAY_HAS_MPI, "openmpi*"},

@@ -7,3 +7,9 @@ if(ASSAY_HAS_SM90)
                  wgmma_sm90_backward_row.cpp)
   assay_cuda_sources(assay_attention wgmma_forward_bf16_sm90.cu wgmma_forward_f16_sm90.cu wgmma_sm90_backward_sm90.cu)
 endif()
+if(ASSAY_HAS_CUDNN)  # its header; the library itself is loaded at run time
+  target_sources(assay_attention PRIVATE cudnn.cpp cudnn_attention_graph.cpp cudnn_graph.cpp cudnn_library.cpp)
+  target_include_directories(assay_attention SYSTEM PRIVATE ${ASSAY_CUDNN_INCLUDE})
+  set_source_files_properties(cudnn_library.cpp PROPERTIES
+    COMPILE_DEFINITIONS ASSAY_CUDA_LIBRARY_DIR="${CUDAToolkit_LIBRARY_DIR}")
+endif()

@@ -34,4 +34,6 @@ AttentionPassKernel attention_mma_sm80_backward();
 AttentionPassKernel attention_wgmma_sm90_forward();  // where the build has sm_90a
 AttentionPassKernel attention_wgmma_sm90_backward();
 
+AttentionKernel cudnn_attention();  // both passes; where the build has cuDNN
+
 }  // namespace assay

@@ -1,68 +1,25 @@
 // The vendor's GEMM as two rows of the table: what its heuristic picks, and the best of what it proposes.
 #include <algorithm>
-#include <cstdio>
 #include <exception>
 #include <iterator>
 #include <memory>
 #include <stdexcept>
 #include <string>
 
-#include "kernels/common/cuda_check.h"
+#include "kernels/common/launch_tuning.h"
 #include "kernels/gemm/cublaslt_matmul.h"
 #include "kernels/gemm/cuda_kernel_rows.h"
 
 namespace assay {
 namespace {
 
-constexpr int kProposals = 16;            // asked for; the heuristic may return fewer
-constexpr int kRepeats = 7;               // timings per algorithm, of which the median counts
-constexpr double kBatchMilliseconds = 1;  // per timing: far above the half microsecond that events resolve
-constexpr int kLargestBatch = 50;
-constexpr double kWorthSwitching = 0.98;  // closer than 2 % is within the noise of such short timings
-
-class Event {
- public:
-  Event() { ASSAY_CHECK_CUDA(cudaEventCreate(&event_)); }
-  ~Event() { cudaEventDestroy(event_); }
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
-  void record(Stream stream) { ASSAY_CHECK_CUDA(cudaEventRecord(event_, stream)); }
-  double milliseconds_since(const Event& start) const {
-    ASSAY_CHECK_CUDA(cudaEventSynchronize(event_));
-    float milliseconds = 0;
-    ASSAY_CHECK_CUDA(cudaEventElapsedTime(&milliseconds, start.event_, event_));
-    return milliseconds;
-  }
-
- private:
-  cudaEvent_t event_ = nullptr;
-};
+constexpr int kProposals = 16;  // asked for; the heuristic may return fewer
 
 /// An algorithm and the description it was proposed for.
 struct Proposal {
   const CublasLtMatmul* matmul;
   cublasLtMatmulAlgo_t algorithm;
   void launch(const GemmBuffers& buffers, Stream stream) const { matmul->launch(algorithm, buffers, stream); }
-};
-
-/// Milliseconds per launch, over `launches` launches that rotate through the buffer sets.
-double time_launches(const Proposal& proposal, const std::vector<GemmBuffers>& sets, int launches, Stream stream) {
-  Event start, stop;
-  start.record(stream);
-  for (int i = 0; i < launches; ++i) proposal.launch(sets[static_cast<std::size_t>(i) % sets.size()], stream);
-  stop.record(stream);
-  return stop.milliseconds_since(start) / launches;
-}
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-struct Choice {
-  std::size_t index = 0;
-  double gain = 0;  // of time over the first proposal, as a fraction
 };
 
 /// The proposals that run, each launched once (which loads its code): the library refuses some of its own.
@@ -96,22 +53,11 @@ std::vector<Proposal> proposals(const std::vector<std::unique_ptr<CublasLtMatmul
   return out;
 }
 
-/// Times every proposal on the real buffers, with the real beta.  Repeats go round all of them, so that a drifting
-/// clock meets all alike.
-Choice tune(const std::vector<Proposal>& all, const std::vector<GemmBuffers>& sets, Stream stream) {
-  const double once = time_launches(all[0], sets, 2, stream);
-  const int launches = std::clamp(static_cast<int>(kBatchMilliseconds / std::max(once, 1e-3)), 1, kLargestBatch);
-  std::vector<std::vector<double>> times(all.size());
-  for (int repeat = 0; repeat < kRepeats; ++repeat)
-    for (std::size_t i = 0; i < all.size(); ++i) times[i].push_back(time_launches(all[i], sets, launches, stream));
-  Choice choice;
-  const double first = median(times[0]);
-  double best = first * kWorthSwitching;
-  for (std::size_t i = 1; i < all.size(); ++i) {
-    const double time = median(times[i]);
-    if (time < best) best = time, choice = {i, 1 - time / first};
-  }
-  return choice;
+/// Times every proposal on the real buffers, with the real beta.
+LaunchChoice tune(const std::vector<Proposal>& all, const std::vector<GemmBuffers>& sets, Stream stream) {
+  return choose_fastest(
+      all.size(), [&](std::size_t proposal, std::size_t i) { all[proposal].launch(sets[i % sets.size()], stream); },
+      stream);
 }
 
 /// Whether all products may be summed in the tensor core's own few bits: the fastest cuBLASLt has, and what frameworks
@@ -128,14 +74,10 @@ class CublasLtOperation final : public GemmOperation {
     matmuls_.push_back(std::make_unique<CublasLtMatmul>(lt, problem, sets, fast));
     if (fast && tuned) matmuls_.push_back(std::make_unique<CublasLtMatmul>(lt, problem, sets, false));
     const auto all = runnable(proposals(matmuls_, tuned ? kProposals : 1), sets.front(), stream);
-    const Choice choice = tuned ? tune(all, sets, stream) : Choice{};
+    const LaunchChoice choice = tuned ? tune(all, sets, stream) : LaunchChoice{};
     chosen_ = all[choice.index];
     description_ = chosen_.matmul->describe(chosen_.algorithm);
-    if (!tuned) return;
-    char note[96];
-    std::snprintf(note, sizeof note, "; proposal %zu of %zu tried, %.1f %% less time than the first", choice.index + 1,
-                  all.size(), 100 * choice.gain);
-    description_ += note;
+    if (tuned) description_ += describe_choice(choice, all.size());
   }
   void launch(const GemmBuffers& buffers, Stream stream) override { chosen_.launch(buffers, stream); }
   std::string description() const override { return description_; }
