@@ -103,7 +103,7 @@ Tensor Builder::masked(Tensor x) {
   if (!p_.causal) return x;
   Tensor row = index(2, x);
   const Tensor column = index(3, x);
-  if (p_.seq_q != p_.seq_kv)  // two steps, as for lengths that are tensors: the form the library looks for
+  if (p_.seq_q != p_.seq_kv)  // in two steps, as where the lengths are tensors
     row = shifted(CUDNN_POINTWISE_SUB, shifted(CUDNN_POINTWISE_ADD, row, p_.seq_kv), p_.seq_q);
   x = kept_where(x, CUDNN_POINTWISE_CMP_GE, row, column);
   if (p_.window == 0) return x;

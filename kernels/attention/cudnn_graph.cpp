@@ -16,6 +16,7 @@ CudnnGraph::CudnnGraph(const CudnnLibrary& cudnn, const CudnnDevice& device)
 CudnnDescriptor& CudnnGraph::new_tensor(Tensor id, cudnnDataType_t type, const CudnnShape& shape) {
   CudnnDescriptor& tensor =
       tensors_.try_emplace(id, cudnn_, CUDNN_BACKEND_TENSOR_DESCRIPTOR, "tensor " + std::to_string(id)).first->second;
+  shapes_[id] = shape;
   tensor.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, id);
   tensor.set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, type);
   tensor.set(CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, 4, shape.size.data());
@@ -67,6 +68,7 @@ void CudnnGraph::matmul(Tensor a, Tensor b, Tensor result) {
   operation.set(CUDNN_ATTR_OPERATION_MATMUL_BDESC, tensors_.at(b));
   operation.set(CUDNN_ATTR_OPERATION_MATMUL_CDESC, tensors_.at(result));
   operation.finalize();
+  steps_.push_back({Step::Kind::matmul, 0, {a, b}, result});
 }
 
 CudnnDescriptor& CudnnGraph::new_pointwise(cudnnPointwiseMode_t kind, cudnnDataType_t math, std::int64_t axis) {
@@ -85,6 +87,7 @@ void CudnnGraph::pointwise(cudnnPointwiseMode_t kind, cudnnDataType_t math, Tens
   operation.set(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, tensors_.at(x));
   operation.set(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, tensors_.at(result));
   operation.finalize();
+  steps_.push_back({Step::Kind::pointwise, kind, {x}, result});
 }
 
 void CudnnGraph::pointwise(cudnnPointwiseMode_t kind, cudnnDataType_t math, Tensor x, Tensor y, Tensor result) {
@@ -93,6 +96,7 @@ void CudnnGraph::pointwise(cudnnPointwiseMode_t kind, cudnnDataType_t math, Tens
   operation.set(CUDNN_ATTR_OPERATION_POINTWISE_BDESC, tensors_.at(y));
   operation.set(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, tensors_.at(result));
   operation.finalize();
+  steps_.push_back({Step::Kind::pointwise, kind, {x, y}, result});
 }
 
 void CudnnGraph::index(std::int64_t axis, cudnnDataType_t math, Tensor like, Tensor result) {
@@ -100,6 +104,7 @@ void CudnnGraph::index(std::int64_t axis, cudnnDataType_t math, Tensor like, Ten
   operation.set(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, tensors_.at(like));
   operation.set(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, tensors_.at(result));
   operation.finalize();
+  steps_.push_back({Step::Kind::index, static_cast<int>(axis), {like}, result});
 }
 
 void CudnnGraph::select(Tensor condition, Tensor then, Tensor otherwise, Tensor result) {
@@ -109,6 +114,7 @@ void CudnnGraph::select(Tensor condition, Tensor then, Tensor otherwise, Tensor 
   operation.set(CUDNN_ATTR_OPERATION_POINTWISE_TDESC, tensors_.at(condition));
   operation.set(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, tensors_.at(result));
   operation.finalize();
+  steps_.push_back({Step::Kind::select, 0, {condition, then, otherwise}, result});
 }
 
 void CudnnGraph::reduce(cudnnReduceTensorOp_t kind, Tensor x, Tensor result) {
@@ -121,6 +127,7 @@ void CudnnGraph::reduce(cudnnReduceTensorOp_t kind, Tensor x, Tensor result) {
   operation.set(CUDNN_ATTR_OPERATION_REDUCTION_XDESC, tensors_.at(x));
   operation.set(CUDNN_ATTR_OPERATION_REDUCTION_YDESC, tensors_.at(result));
   operation.finalize();
+  steps_.push_back({Step::Kind::reduce, kind, {x}, result});
 }
 
 void CudnnGraph::reshape(Tensor x, Tensor result) {
@@ -128,6 +135,7 @@ void CudnnGraph::reshape(Tensor x, Tensor result) {
   operation.set(CUDNN_ATTR_OPERATION_RESHAPE_XDESC, tensors_.at(x));
   operation.set(CUDNN_ATTR_OPERATION_RESHAPE_YDESC, tensors_.at(result));
   operation.finalize();
+  steps_.push_back({Step::Kind::reshape, 0, {x}, result});
 }
 
 void CudnnGraph::finalize() {

@@ -47,10 +47,19 @@ class CudnnGraph {
   void reshape(Tensor x, Tensor result);
   void finalize();
 
+  /// What was added, as plain data: by it the graph can be read, and computed without the library.
+  struct Step {
+    enum class Kind : std::uint8_t { matmul, pointwise, index, select, reduce, reshape } kind;
+    int mode;  // a pointwise operation's or a reduction's; an index's axis
+    std::vector<Tensor> inputs;
+    Tensor result;
+  };
+  const std::vector<Step>& steps() const { return steps_; }
+  const CudnnShape& shape(Tensor tensor) const { return shapes_.at(tensor); }
+
   const std::vector<Tensor>& tensors_in_memory() const { return in_memory_; }
   /// Addresses of the constants, by id.
   const std::map<Tensor, const void*>& constants() const { return constants_; }
-  std::size_t operations() const { return operations_.size(); }
 
   /// What the heuristic proposes, best guess first; none where the library cannot do the graph on this device.
   std::vector<CudnnDescriptor> engine_configs() const;
@@ -67,6 +76,8 @@ class CudnnGraph {
   CudnnDevice device_;
   Tensor next_id_ = kFirstOwnId;
   std::map<Tensor, CudnnDescriptor> tensors_;
+  std::map<Tensor, CudnnShape> shapes_;
+  std::vector<Step> steps_;
   std::vector<Tensor> in_memory_;
   std::map<Tensor, const void*> constants_;
   std::vector<std::unique_ptr<float>> floats_;

@@ -8,10 +8,13 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
+#include <random>
 #include <string>
 #include <vector>
 
 #include "kernels/attention/cudnn_attention_graph.h"
+#include "tests/kernels/attention/cudnn_graph_values.h"
 
 namespace assay {
 namespace {
@@ -82,7 +85,7 @@ std::vector<AttentionProblem> variants(AttentionPass pass, std::int64_t head_dim
   causal.causal = longer.causal = windowed.causal = true;
   causal.kv_heads = 2;
   causal.dtype = DType::f16;
-  longer.seq_kv = 1536;
+  longer.seq_kv = windowed.seq_kv = 1536;
   windowed.window = 100;
   windowed.kv_heads = 1;
   std::vector<AttentionProblem> all{full, grouped, causal, longer, windowed};
@@ -141,20 +144,20 @@ TEST(CudnnAttentionGraph, HasTheOperationsAndTensorsOfItsPass) {
   };
   using enum CudnnOperand;
   AttentionProblem p = problem(AttentionPass::forward, 128, 128);
-  EXPECT_EQ(graph(p).operations(), 10u);
+  EXPECT_EQ(graph(p).steps().size(), 10u);
   EXPECT_THAT(graph(p).tensors_in_memory(), ::testing::UnorderedElementsAreArray(ids({q, k, v, o, lse})));
   p.causal = true;
-  EXPECT_EQ(graph(p).operations(), 14u);
+  EXPECT_EQ(graph(p).steps().size(), 14u);
   EXPECT_EQ(cudnn_delta_bytes(p) + cudnn_dq_sum_bytes(p), 0u);
   p.pass = AttentionPass::backward;
   p.kv_heads = 2;
-  EXPECT_EQ(graph(p).operations(), 24u);
+  EXPECT_EQ(graph(p).steps().size(), 24u);
   EXPECT_THAT(graph(p).tensors_in_memory(),
               ::testing::UnorderedElementsAreArray(ids({q, k, v, o, lse, d_o, dq, dk, dv, delta, dq_sum})));
   EXPECT_EQ(cudnn_delta_bytes(p), 4u * 2 * 8 * 1024);
   EXPECT_EQ(cudnn_dq_sum_bytes(p), 4u * 2 * 8 * 1024 * 128);
   p.deterministic = true;
-  EXPECT_EQ(graph(p).operations(), 23u);
+  EXPECT_EQ(graph(p).steps().size(), 23u);
   EXPECT_THAT(graph(p).tensors_in_memory(),
               ::testing::UnorderedElementsAreArray(ids({q, k, v, o, lse, d_o, dq, dk, dv, delta})));
   EXPECT_EQ(cudnn_dq_sum_bytes(p), 0u);
@@ -185,6 +188,101 @@ TEST(CudnnAttentionGraph, AnEngineTakesTheGraphUntilTheDriver) {
       EXPECT_THAT(error.what(), HasSubstr("34"));
     }
   }
+}
+
+/// A small problem with its tensors on the host, in its type (bf16), and what the graph makes of them in fp64.
+class Computed {
+ public:
+  explicit Computed(const AttentionProblem& p) : p_(p) {
+    fill(q_, p.q_elements(), 1), fill(k_, p.k_elements(), 2), fill(v_, p.v_elements(), 3);
+    fill(o_, p.o_elements(), 4), fill(d_o_, p.o_elements(), 5);
+    for (std::int64_t i = 0; i < p.lse_elements(); ++i) lse_.push_back(2 + 0.125f * static_cast<float>(i % 7));
+    host_.q = q_.data(), host_.k = k_.data(), host_.v = v_.data(), host_.d_o = d_o_.data();
+    host_.o = o_.data(), host_.lse = lse_.data();
+  }
+  const AttentionBuffers& host() const { return host_; }
+  GraphValues values(const CudnnGraph& graph) const {
+    using enum CudnnOperand;
+    std::map<CudnnGraph::Tensor, GraphMemory> inputs;
+    const auto give = [&](CudnnOperand operand, const auto& array, auto convert) {
+      GraphMemory& memory = inputs[static_cast<CudnnGraph::Tensor>(operand)];
+      for (const auto element : array) memory.push_back(convert(element));
+    };
+    give(q, q_, bf16_to_float), give(k, k_, bf16_to_float), give(v, v_, bf16_to_float);
+    if (p_.pass == AttentionPass::backward) {
+      give(o, o_, bf16_to_float), give(d_o, d_o_, bf16_to_float);
+      give(lse, lse_, [](float x) { return x; });
+    }
+    return GraphValues(graph, std::move(inputs));
+  }
+
+ private:
+  static void fill(std::vector<std::uint16_t>& array, std::int64_t elements, unsigned seed) {
+    std::minstd_rand random(seed);
+    for (std::int64_t i = 0; i < elements; ++i)
+      array.push_back(float_to_bf16(static_cast<float>(random() % 64) / 16 - 2));
+  }
+  AttentionProblem p_;
+  std::vector<std::uint16_t> q_, k_, v_, o_, d_o_;
+  std::vector<float> lse_;
+  AttentionBuffers host_;
+};
+
+// In fp64 the graph differs from the reference by what its scale is rounded to in fp32.
+constexpr double kNear = 1e-5;
+
+void expect_near(const GraphMemory& memory, std::int64_t first, const std::vector<double>& expected, const char* what) {
+  for (std::size_t c = 0; c < expected.size(); ++c)
+    EXPECT_NEAR(memory.at(static_cast<std::size_t>(first) + c), expected[c], kNear)
+        << what << " " << first + std::int64_t(c);
+}
+
+void expect_forward(const AttentionProblem& p, const AttentionBuffers& host, const GraphValues& values) {
+  const GraphMemory &o = values.at(static_cast<CudnnGraph::Tensor>(CudnnOperand::o)),
+                    &lse = values.at(static_cast<CudnnGraph::Tensor>(CudnnOperand::lse));
+  for (std::int64_t b = 0; b < p.batch; ++b)
+    for (std::int64_t h = 0; h < p.heads; ++h)
+      for (std::int64_t i = 0; i < p.seq_q; ++i) {
+        const AttentionRow row = attention_reference(p, host.q, host.k, host.v, b, h, i);
+        expect_near(o, p.o_index(b, i, h), row.o, "o");
+        expect_near(lse, p.lse_index(b, h, i), {row.lse}, "lse");
+      }
+}
+
+void expect_backward(const AttentionProblem& p, const AttentionBuffers& host, const GraphValues& values) {
+  const auto at = [&](CudnnOperand operand) { return values.at(static_cast<CudnnGraph::Tensor>(operand)); };
+  const GraphMemory dq = at(CudnnOperand::dq), dk = at(CudnnOperand::dk), dv = at(CudnnOperand::dv);
+  for (std::int64_t b = 0; b < p.batch; ++b) {
+    for (std::int64_t h = 0; h < p.heads; ++h)
+      for (std::int64_t i = 0; i < p.seq_q; ++i)
+        expect_near(dq, p.q_index(b, i, h), attention_reference_dq(p, host, b, h, i).value, "dq");
+    for (std::int64_t h = 0; h < p.kv_heads; ++h)
+      for (std::int64_t j = 0; j < p.seq_kv; ++j) {
+        const AttentionKeyGradients row = attention_reference_dkv(p, host, b, h, j);
+        expect_near(dk, p.k_index(b, j, h), row.dk.value, "dk");
+        expect_near(dv, p.v_index(b, j, h), row.dv.value, "dv");
+      }
+  }
+}
+
+// What the operations mean, where everything lies and what the masks hide: the graph is attention.
+TEST(CudnnAttentionGraph, ComputesAttention) {
+  const CudnnDescriptor device = described(kH200);
+  for (const AttentionPass pass : {AttentionPass::forward, AttentionPass::backward})
+    for (AttentionProblem p : variants(pass, 16, 8)) {
+      p.heads = 4;
+      p.kv_heads = std::min<std::int64_t>(p.kv_heads, 4);
+      p.seq_kv = p.seq_kv == p.seq_q ? 7 : 9;
+      p.seq_q = 7;
+      p.window = p.window > 0 ? 3 : 0;
+      p.dtype = DType::bf16;
+      SCOPED_TRACE(text(p, kH200));
+      const CudnnGraph graph = cudnn_attention_graph(cudnn(), {nullptr, &device}, p);
+      const Computed computed(p);
+      const GraphValues values = computed.values(graph);
+      pass == AttentionPass::forward ? expect_forward(p, computed.host(), values)
+                                     : expect_backward(p, computed.host(), values);
+    }
 }
 
 constexpr std::size_t kVersion = 91900;
