@@ -113,7 +113,6 @@ D128 = [
     ("both warpgroups have the same turn", KERNEL, "ptx::barrier_arrive(2 - index,", "ptx::barrier_arrive(1 + index,", ANY),
     ("nobody has the first turn", KERNEL, "    if (index == 1) end_turn();  // the first turn is warpgroup 0's\n", "",
      DEADLOCK, True),
-    ("both have the first turn", KERNEL, "if (index == 1) end_turn();", "end_turn();", ANY),
     ("a turn counts one warpgroup", KERNEL, "ptx::barrier_sync(1 + index, 128 * I::kConsumers)",
      "ptx::barrier_sync(1 + index, 128)", ANY),
     ("a turn never passed on", KERNEL, "    end_turn();\n    finish_scores", "    finish_scores", DEADLOCK),
