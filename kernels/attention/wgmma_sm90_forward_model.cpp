@@ -27,8 +27,8 @@ std::int64_t query_tiles(const AttentionProblem& p) {
 /// Query heads that are worked on at a time, so that their keys and values stay in the L2 cache while every query tile
 /// reads them.  A wave spreads over as many query tiles as these heads leave CTAs, of that many sequences at most.
 std::int64_t section_heads(const AttentionProblem& p, int ctas) {
-  const double bytes = double(p.seq_kv) * double(p.head_dim + p.value_dim()) * 2;  // of one kv head of a sequence
-  std::int64_t kv_heads = p.kv_heads;
+  const double bytes = double(std::max<std::int64_t>(1, p.seq_kv)) * double(p.head_dim + p.value_dim()) * 2;
+  std::int64_t kv_heads = std::clamp<std::int64_t>(static_cast<std::int64_t>(kL2Working / bytes), 1, p.kv_heads);
   for (; kv_heads > 1; --kv_heads) {
     const std::int64_t sequences = std::min<std::int64_t>(p.batch, 1 + ctas / (kv_heads * p.group()));
     if (bytes * double(kv_heads * sequences) <= kL2Working) break;

@@ -11,3 +11,9 @@ target_compile_definitions(wgmma_sm90_forward_probe PRIVATE ASSAY_PTX_DIR="${CMA
 assay_simt_test(simt_wgmma_sm90_forward_test SOURCES wgmma_sm90_forward_test.cpp LINK assay_wgmma_sm90_forward_on_simt
                 PTX wgmma_forward_bf16_sm90 wgmma_forward_f16_sm90 TIMEOUT 600)
 assay_mutants(simt_wgmma_sm90_forward_mutants wgmma_sm90_forward_mutants.py)
+
+add_test(NAME wgmma_sm90_forward_overlap COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/wgmma_sm90_forward_overlap_test.py
+  ${CMAKE_CURRENT_BINARY_DIR}/wgmma_forward_bf16_sm90.ptx)
+add_test(NAME wgmma_sm90_forward_overlap_self_test
+  COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/wgmma_sm90_forward_overlap_test.py --self-test)
+set_tests_properties(wgmma_sm90_forward_overlap wgmma_sm90_forward_overlap_self_test PROPERTIES LABELS simt)

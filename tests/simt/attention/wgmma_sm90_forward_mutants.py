@@ -113,7 +113,6 @@ D128 = [
     ("both warpgroups have the same turn", KERNEL, "ptx::barrier_arrive(2 - index,", "ptx::barrier_arrive(1 + index,", ANY),
     ("nobody has the first turn", KERNEL, "    if (index == 1) end_turn();  // the first turn is warpgroup 0's\n", "",
      DEADLOCK, True),
-    ("both have the first turn", KERNEL, "if (index == 1) end_turn();", "end_turn();", ANY),
     ("a turn counts one warpgroup", KERNEL, "ptx::barrier_sync(1 + index, 128 * I::kConsumers)",
      "ptx::barrier_sync(1 + index, 128)", ANY),
     ("a turn never passed on", KERNEL, "    end_turn();\n    finish_scores", "    finish_scores", DEADLOCK),
@@ -165,7 +164,7 @@ D128 = [
     ("no __syncwarp after the ordinary stores", KERNEL,
      "      store_rows<I::kQPanelBytes>(p, work, warp_row(), rows, staging);\n      __syncwarp();",
      "      store_rows<I::kQPanelBytes>(p, work, warp_row(), rows, staging);", RACE),
-    ("a missing row stored", KERNEL, "if (rows < 16) {", "if (rows < 15) {", ANY),
+    ("missing rows stored by bulk copies", KERNEL, "if (rows < 16) {", "if (rows < 1) {", WRONG),
     ("all rows stored", ROWS, "for (int row = lane / 8; row < rows; row += 4)", "for (int row = lane / 8; row < 16; row += 4)",
      ANY),
     ("lse of missing rows stored", ROWS, "if (row + half * 8 < work.tile.queries) lse", "lse", ANY),
@@ -195,5 +194,5 @@ D192 = [
 ]
 
 if __name__ == "__main__":
-    mutants.main([suite("wgmma_forward_d128", "ragged causal blind window packed", D128),
+    mutants.main([suite("wgmma_forward_d128", "ragged causal blind window wide_window packed", D128),
                   suite("wgmma_forward_d192", "latent", D192)])

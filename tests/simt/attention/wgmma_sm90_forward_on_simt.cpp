@@ -119,9 +119,9 @@ const std::vector<ForwardCase>& forward_cases() {
       {"blind", problem(2, 1, 1, 300, 140, true, 128), 1},
       // The window's left edge within a tile that also has the right edge, and beyond it.
       {"window", problem(1, 1, 1, 300, 420, true, 128, 0, 70), 2},
-      {"wide_window", problem(1, 2, 2, 140, 650, true, 64, 0, 400), 1},
+      {"wide_window", problem(1, 2, 2, 140, 650, true, 128, 0, 400), 1},
       // Sequences of no queries, of no keys, of one; ends within tiles.
-      {"packed", packed_problem(problem(1, 2, 1, 0, 0, true, 128), {130, 0, 1, 40, 64, 16}, {200, 70, 1, 0, 129, 300}),
+      {"packed", packed_problem(problem(1, 2, 1, 0, 0, true, 128), {130, 0, 1, 40, 64, 16}, {200, 70, 1, 150, 0, 300}),
        2},
       {"narrow", problem(1, 2, 1, 200, 700, false, 64), 1},       // more tiles than stages
       {"latent", problem(1, 2, 2, 140, 300, true, 192, 128), 1},  // DeepSeek's widths, one buffer of q
