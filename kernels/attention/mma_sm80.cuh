@@ -14,6 +14,7 @@
 // Pipeline    k and v have one buffer each: v_n is copied while q k_n^T runs, k_{n-1} while softmax and p v_n run.
 // Exponentials  are base 2 with the scale folded in: exp(scale s - scale m) = 2^(s c - m c), one FFMA and one ex2.
 //             The rounded m c is used everywhere (p, l, o, lse), so its rounding cancels.
+// Rescaling   of o is skipped where no row of the warp has a new maximum, which soon is most tiles: times 1 to the bit.
 // Row sums    stay partial per thread; the quad adds them once, at the end.
 //
 // head_dim       64    96   128   192   256   values as wide as keys, but 128 at 192
@@ -22,7 +23,7 @@
 // Shared, KiB    40    48    48    68    96   q, k, v.  16-byte chunk c of row r lies at chunk c ^ (r % 8), or alike at
 //                                             96, so that the eight rows of an ldmatrix block, and o's stores, fall
 //                                             into different banks: no conflicts
-// Registers     242   255   252   255   240   at most, from sm_80 to sm_103a, without spills; 144 to 160 accumulators
+// Registers     255   252   255   255   241   at most, from sm_80 to sm_103a, without spills; 144 to 160 accumulators
 // Blocks an SM    2     2     2     2     1   (100 KiB an SM, sm_86 and sm_89: 1 at 192)
 // Cost        Predicted, not yet run on a GPU.  Cycles of an A100's SM for a tile, from the loop's SASS:
 //   mma        1536  1536  1024  1280  2048   8 cycles each on one of four tensor cores
@@ -76,9 +77,13 @@ struct SharedRows {
     return std::uint32_t(row * kBytes + ((chunk ^ (kSwizzleBytes == 128 ? row & 7 : row >> 1 & 3)) << 4));
   }
   /// Where this lane points ldmatrix for the 16 rows x 16 columns at the tile's origin, as an offset.  Blocks in the
-  /// order of registers: rows 0-7 | rows 8-15 | the next 8 columns of the same two.
+  /// order of registers: rows 0-7 | rows 8-15 | the next 8 columns of the same two; RowsLast: rows 0-7 | their next 8
+  /// columns | rows 8-15 and theirs.  A product's second operand is a pair of neighbouring registers: any other pair
+  /// costs two moves.
+  template <bool RowsLast = false>
   static __device__ __forceinline__ std::uint32_t lane_offset() {
-    return offset(int(threadIdx.x) % 16, int(threadIdx.x) % 32 / 16);
+    const int lane = int(threadIdx.x) % 32;
+    return RowsLast ? offset(lane % 8 + lane / 16 * 8, lane / 8 % 2) : offset(lane % 16, lane / 16);
   }
   /// Its address for the 16 x 16 elements at `row` and `column`, both multiples of 16.  Chunk 2n + c of a row is chunk
   /// c XOR 2n, before the swizzle and after.  The lane offset is computed once and the rest is a constant: registers
@@ -138,7 +143,8 @@ __device__ __forceinline__ void clear(Rows<Tile>& rows) {
 
 /// s = q k^T for the warp's queries.
 template <class Element, class Tile>
-__device__ __forceinline__ void multiply_q_k(Scores<Tile>& s, std::uint32_t q, std::uint32_t k, std::uint32_t lane) {
+__device__ __forceinline__ void multiply_q_k(Scores<Tile>& s, std::uint32_t q, std::uint32_t k, std::uint32_t q_lane,
+                                             std::uint32_t k_lane) {
   using Layout = SharedRows<Tile::kHeadDim>;
 #pragma unroll
   for (int i = 0; i < Tile::kWarpTiles; ++i)
@@ -150,15 +156,16 @@ __device__ __forceinline__ void multiply_q_k(Scores<Tile>& s, std::uint32_t q, s
   for (int kk = 0; kk < Tile::kHeadDim / 16; ++kk) {
     std::uint32_t a[Tile::kWarpTiles][4];
 #pragma unroll
-    for (int i = 0; i < Tile::kWarpTiles; ++i) ptx::ldmatrix_x4(a[i], Layout::block_address(q, lane, i * 16, kk * 16));
+    for (int i = 0; i < Tile::kWarpTiles; ++i)
+      ptx::ldmatrix_x4(a[i], Layout::block_address(q, q_lane, i * 16, kk * 16));
 #pragma unroll
     for (int j = 0; j < Tile::kKeys / 16; ++j) {
-      std::uint32_t b[4];  // keys 0-7: b[0], b[2]; keys 8-15: b[1], b[3]
-      ptx::ldmatrix_x4(b, Layout::block_address(k, lane, j * 16, kk * 16));
+      std::uint32_t b[4];  // keys 0-7: b[0], b[1]; keys 8-15: b[2], b[3]
+      ptx::ldmatrix_x4(b, Layout::block_address(k, k_lane, j * 16, kk * 16));
 #pragma unroll
       for (int i = 0; i < Tile::kWarpTiles; ++i) {
-        Element::mma(s[i][2 * j], a[i], b[0], b[2]);
-        Element::mma(s[i][2 * j + 1], a[i], b[1], b[3]);
+        Element::mma(s[i][2 * j], a[i], b[0], b[1]);
+        Element::mma(s[i][2 * j + 1], a[i], b[2], b[3]);
       }
     }
   }
@@ -198,11 +205,12 @@ __device__ __forceinline__ void softmax(Scores<Tile>& s, Rows<Tile>& rows, float
       const float rescale = ptx::exp2_approximate(rows.max[i][half] * scale_log2 - shift);
       rows.max[i][half] = max;
       float sum = rows.sum[i][half] * rescale;
+      if (__any_sync(0xffffffff, rescale != 1.f))  // the same for all lanes: a branch, no divergence
 #pragma unroll
-      for (int j = 0; j < Tile::kValueDim / 8; ++j) {
-        rows.o[i][j][half * 2] *= rescale;
-        rows.o[i][j][half * 2 + 1] *= rescale;
-      }
+        for (int j = 0; j < Tile::kValueDim / 8; ++j) {
+          rows.o[i][j][half * 2] *= rescale;
+          rows.o[i][j][half * 2 + 1] *= rescale;
+        }
 #pragma unroll
       for (int j = 0; j < Tile::kKeys / 8; ++j)
 #pragma unroll
@@ -293,7 +301,8 @@ __device__ __forceinline__ void attention(const AttentionKernelParams& p) {
   const int warp = int(threadIdx.x) / 32, rows_valid = min(block.queries - block.first_query, Tile::kQueries);
   unsigned char* q_warp = reinterpret_cast<unsigned char*>(shared.q + warp * kWarpRows * kHeadDim);
   const std::uint32_t q_tile = ptx::shared_address(shared.q), k_tile = ptx::shared_address(shared.k),
-                      v_tile = ptx::shared_address(shared.v), qk_lane = SharedRows<kHeadDim>::lane_offset(),
+                      v_tile = ptx::shared_address(shared.v), q_lane = SharedRows<kHeadDim>::lane_offset(),
+                      k_lane = SharedRows<kHeadDim>::template lane_offset<true>(),
                       v_lane = SharedRows<kValueDim>::lane_offset();
   const std::int64_t q_stride = std::int64_t(p.heads) * kHeadDim, k_stride = std::int64_t(p.kv_heads) * kHeadDim,
                      v_stride = std::int64_t(p.kv_heads) * kValueDim;
@@ -325,7 +334,7 @@ __device__ __forceinline__ void attention(const AttentionKernelParams& p) {
     __syncthreads();  // k has landed for everyone, and everyone has finished reading the previous v
     copy_tile<Tile, kValueDim, kKeys, true>(v_tile, p.v, v_element, v_stride, block.keys - first_key);
     ptx::cp_async_commit();
-    multiply_q_k<Element, Tile>(s, ptx::shared_address(q_warp), k_tile, qk_lane);
+    multiply_q_k<Element, Tile>(s, ptx::shared_address(q_warp), k_tile, q_lane, k_lane);
     if (tile >= tiles.unmasked_end) mask<true, Tile>(s, thread_end - first_key, p.causal);
     if (tile < tiles.unmasked_begin) mask<false, Tile>(s, thread_end - p.window - first_key, p.causal);
     ptx::cp_async_wait<0>();
