@@ -1,21 +1,20 @@
 // Attention backward for bf16 and fp16 on tensor cores (mma.sync), sm_80 and later: FlashAttention-2.
 //
 // Algorithm   Three launches.  prepare (mma_sm80_backward_rows.cuh): delta, lse in base 2, dq_sum = 0.  This kernel: a
-//             block owns 128 keys of one kv head and walks over the queries of all query heads of its group.  For each
-//             tile of queries it computes again s = q k^T and p = 2^(s c - lse), then dp = do v^T and
+//             block owns a tile of keys of one kv head and walks over the queries of all query heads of its group.
+//             For each tile of queries it computes again s = q k^T and p = 2^(s c - lse), then dp = do v^T and
 //             ds = p (dp - delta), and adds dv += p^T do, dk += ds^T q, dq_sum += ds k.  convert: dq = scale dq_sum,
 //             rounded.  dk takes its scale at the end.
 // Two forms   Fast: dq_sum collects every block's part with fp32 atomic additions, whose order, and so dq's last bits,
 //             differ from run to run.  Deterministic: dq_sum is null, this kernel leaves dq alone, and a kernel of its
-//             own (mma_sm80_backward_dq.cuh) owns the queries and takes the place of convert.  It computes s and dp a
-//             second time: 7 products instead of 5, 40 % more FLOP, against 4 head_dim bytes of workspace and twice
-//             that of atomic traffic less per query and block.  Chosen over slabs of dq_sum per group of blocks, added
-//             in order: those need their number times as much memory.
-//             dk and dv have one owner, who adds in one order: they are the same bits every time in both forms, and
-//             query heads of a group are summed in fp32 without atomics.
-// Warps       8, for each product arranged so that fragments serve most often; of s, dp: 2 x 4 (64 x 32 of 128 x 128
-//             for head_dim 64; 32 x 32 of 64 x 128 for 128), of dk, dv: 4 x 2, of dq: 32 x 32 each.  p and ds go
-//             through shared memory, because dk and dv need them transposed.
+//             own (mma_sm80_backward_dq.cuh) owns the queries and takes the place of convert.  That computes s and dp
+//             a second time: 7 products instead of 5, 40 % more FLOP, but no dq_sum (4 head_dim bytes per query and
+//             head) and no additions to it.  Slabs of dq_sum, one for each group of blocks and added in order, would
+//             spare the FLOP and take that memory as many times as there are groups.
+//             dk and dv have one owner, who adds in one order: the same bits every time in both forms, and query heads
+//             of a group are summed in fp32 without atomics.
+// Warps       8, for each product arranged so that fragments serve most often: of s, dp 2 x 4, of dk, dv 4 x 2, of dq
+//             4 x 2 (head_dim 64) or 2 x 4.  p and ds go through shared memory: dk and dv need them transposed.
 // Pipeline    q, do, lse and delta have two buffers: the next tile is copied while this one is computed.  Two barriers
 //             a tile: one says that copies have landed and that p, ds and the other buffers are free, one that p and
 //             ds are complete.
@@ -24,19 +23,19 @@
 //             Keys beyond its end must be masked: with k = 0 p would be 2^-lse, which overflows where lse < -88, and
 //             infinity times k = 0 in ds k is NaN.
 //
-// Tile        128 queries x 128 keys (head_dim 64), 64 x 128 (128)
-// Shared      161.0 KiB (64: 162), one block an SM: k, v, 2 q, 2 do, p, ds; sm_86, sm_89 and sm_120 have less and are
-// refused Registers   dk, dv, s, dp: 192 accumulators of at most 255 registers; no spills Shapes      head_dim 64 and
-// 128, values as wide; any lengths below 2^29, packed or not, zero included; windows; at most 65535
-//             heads and sequences; q, k, v, o, do, dq, dk, dv 16-byte aligned
-// Prediction  not yet run on a GPU.  A tile of 64 x 128 keys at head_dim 128 is 5.2 M multiply-adds: 5120 cycles of an
-//             A100's tensor cores; its fragments and p, ds are 620 kB of shared memory: 4850 cycles; its 8192
-//             exponentials 512 cycles and 8192 atomic additions 32 KiB of L2 traffic.  With two warps a scheduler and
-//             a barrier between the products these overlap in part: about half of peak, as FlashAttention-2 reaches
-//             there (150 TFLOP/s on an A100, 320 on an H100).
-// Source      Dao, "FlashAttention-2" (arXiv 2307.08691): split of the work, tiles, recomputation; the order of dq_sum
-// and the
-//             walk over a group's query heads are ours.  C++17.
+// Tile        queries x keys: 128 x 128 (head_dim 64), 64 x 128 (128), 64 x 64 (192, values of 128); 8 warps
+// Shared      162, 161 and 137 KiB, one block an SM: k, v, 2 q, 2 do, p, ds; sm_86, sm_89, sm_120 have less: refused
+// Registers   dk, dv, s, dp: 192 (192: 112) accumulators; 239 to 255 registers from sm_80 to sm_103a, no spills
+// Shapes      head_dim 64 and 128 with values as wide, 192 with values of 128; any lengths below 2^29, packed or not,
+//             zero included; windows; at most 65535 heads and sequences; q, k, v, o, do, dq, dk, dv 16-byte aligned.
+//             Blocks are as many as tiles of keys times kv heads: short sequences of few kv heads leave SMs idle.
+// Prediction  not yet run on a GPU.  A tile at head_dim 128 is 5.2 M multiply-adds: 5120 cycles of an A100's tensor
+//             cores; its fragments, p and ds are 620 kB of shared memory: 4850 cycles; its 8192 exponentials take 512
+//             cycles, its 8192 additions to dq_sum are 32 KiB of L2 traffic.  With two warps a scheduler and a barrier
+//             between the products these overlap in part: about half of peak, as FlashAttention-2 reaches there (150
+//             TFLOP/s on an A100, 320 on an H100).
+// Source      Dao, "FlashAttention-2" (arXiv 2307.08691): split of the work, tiles, recomputation.  The order of
+//             dq_sum and the walk over a group's query heads are ours.  C++17.
 #pragma once
 #include "kernels/attention/mma_sm80_backward_sequence.cuh"
 #include "kernels/attention/swizzled_operand.cuh"

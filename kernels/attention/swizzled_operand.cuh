@@ -40,10 +40,10 @@ __device__ __forceinline__ std::uint32_t chunk_offset(int row, int chunk) {
   return std::uint32_t(row * Columns * 2 + ((chunk ^ (row & 7)) << 4));
 }
 
-/// One warp's view of a tile, from `row` (a multiple of 8) and `column` on (a multiple of 16; of 32 where the columns'
-/// numbers below leave out none).  Of an operand's name the first
-/// part is its place in the product: a[m][k] or b[k][n].  `_rows`: m, or n, runs over the tile's rows, as q's and k's
-/// do in q k^T; `_columns`: it runs over the tile's columns, and ldmatrix transposes.
+/// One warp's view of a tile, from `row` (a multiple of 8) and `column` (of 16) on.  `column` and the steps that are
+/// taken from it are XORs within 128 bytes: they must have no bit in common (from column 32 on: 0 and 16, not 32).
+/// Of an operand's name the first part is its place in the product: a[m][k] or b[k][n].  `_rows`: m, or n, runs over
+/// the tile's rows, as q's and k's do in q k^T; `_columns`: it runs over the tile's columns, and ldmatrix transposes.
 template <int Columns>
 class View {
  public:

@@ -5,7 +5,7 @@ from mutants import Mutant, Suite
 MAIN, DQ, ROWS, SEQUENCE = (f"kernels/attention/mma_sm80_backward{f}.cuh" for f in ("", "_dq", "_rows", "_sequence"))
 OPERAND = "kernels/attention/swizzled_operand.cuh"
 WRONG, RACE, BANKS = "wrong result", "data race", "bank conflicts"
-UNREADY = "data race|uninitialised shared memory"
+UNREADY, UNORDERED = "data race|uninitialised shared memory", "data race|wrong result"
 SYNC = "    __syncthreads();  // "
 
 
@@ -38,14 +38,14 @@ MUTANTS = [
     mutant("delta of o alone", ROWS, "dot<Element>(o.x, d_o.x)", "dot<Element>(o.x, o.x)", WRONG),
     mutant("delta forgotten", MAIN, "(dp[i][j][e] - delta)", "dp[i][j][e]", WRONG),
     mutant("delta of the wrong row", MAIN, "shared.delta[stage][row + i * 16 + half * 8", "shared.delta[stage][row + i * 16 + 8 - half * 8", WRONG),
-    mutant("dq_sum not cleared", ROWS, "zero[0] = zero[Rows::kThreads] = float4{0, 0, 0, 0};", "zero[0] = float4{0, 0, 0, 0};", WRONG, quick=True),
+    mutant("dq_sum not cleared", ROWS, "kDqBlock * Rows::kHeadDim / 4; i +=", "kDqBlock * Rows::kHeadDim / 8; i +=", WRONG, quick=True),
     mutant("dq not scaled", ROWS, "dq, p.scale);", "dq, 1.f);", WRONG),
     mutant("dk not scaled", MAIN, "sums.dk, p.scale", "sums.dk, 1.f", WRONG),
     mutant("dv scaled", MAIN, "sums.dv, 1.f", "sums.dv, p.scale", WRONG),
     mutant("dq's own kernel forgets the scale", DQ, "warp_row, 0, dq, p.scale", "warp_row, 0, dq, 1.f", WRONG),
-    mutant("wrong kv head in dq", DQ, "head / p.group * HeadDim", "head % p.kv_heads * HeadDim", WRONG),
-    mutant("dq_sum of the wrong head", SEQUENCE, "* p.heads + head) * (kDqBlock", "* p.heads + head / p.group) * (kDqBlock", WRONG),
-    mutant("dq_sum of packed sequences overlaps", SEQUENCE, "query / kDqBlock + batch", "query / kDqBlock", WRONG),
+    mutant("wrong kv head in dq", DQ, "* p.kv_heads + head / p.group", "* p.kv_heads + head % p.kv_heads", WRONG),
+    mutant("dq_sum of the wrong head", SEQUENCE, "* p.heads + head) * (kDqBlock", "* p.heads + head / p.group) * (kDqBlock", UNORDERED),
+    mutant("dq_sum of packed sequences overlaps", SEQUENCE, "query / kDqBlock + batch", "query / kDqBlock", UNORDERED),
     mutant("lse of the wrong sequence", SEQUENCE, "std::int64_t(batch) * p.heads * p.seq_q}", "std::int64_t(batch) * p.seq_q}"),
     # operands
     mutant("ds read without transposing", OPERAND, "ptx::ldmatrix_x4_trans(a, address(k16, m16))", "ptx::ldmatrix_x4(a, address(k16, m16))", WRONG),
@@ -63,13 +63,13 @@ MUTANTS = [
     mutant("no barrier before dk leaves", MAIN, "  __syncthreads();  // dk and dv are complete", "  //", RACE),
     mutant("next queries into the buffer in use", MAIN, "next, shared, stage ^ 1)", "next, shared, stage)", RACE),
     mutant("v overwritten while others read it", DQ, SYNC + "everyone has finished reading v", "    //", RACE),
-    mutant("k overwritten while in use", DQ, "copy_keys(shared.k[stage ^ 1]", "copy_keys(shared.k[stage]"),
+    mutant("k overwritten while in use", DQ, "copy_k(stage ^ 1, tile + 1)", "copy_k(stage, tile + 1)"),
     mutant("no barrier in convert", ROWS, "  __syncthreads();", "  ", UNREADY),
     mutant("no __syncwarp between staging and storing dq", DQ, "  __syncwarp();", "  ", RACE),
     # bounds
-    mutant("rows not guarded on copying", OPERAND, "row < valid_rows ? 16 : 0", "16"),
+    mutant("rows not guarded on copying", OPERAND, "valid ? 16 : 0", "16"),
     mutant("rows not guarded on storing", OPERAND, "    if (row < valid_rows)\n", ""),
-    mutant("lse's rows not guarded", MAIN, "row < valid ? 4 : 0", "4"),
+    mutant("lse's rows not guarded", MAIN, "query < valid ? 4 : 0", "4"),
     mutant("dq_sum's blocks not guarded", MAIN, "    if (query >= sequence.queries) break;", "    //"),
 ]
 

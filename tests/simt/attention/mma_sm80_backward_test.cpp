@@ -295,5 +295,20 @@ TEST(MmaSm80Backward, PlansGrowWithTheProblem) {
   EXPECT_STREQ(attention_mma_sm80_backward_plans(p, {}, {})[2].kernel, "attention_mma_sm80_backward_dq_f16_d128");
 }
 
+TEST(MmaSm80Backward, IsTheTablesBackwardPass) {
+  AttentionProblem p = problem(DType::bf16, 64, 2, 1, 33, 100, true, false);
+  for (const AttentionKernel& row : attention_kernels()) {
+    if (row.name != "mma_sm80") continue;
+    EXPECT_EQ(row.supports(p, h100()).reason, "");
+    // lse and delta of 66 rows, three blocks of 16 rows of both heads.
+    EXPECT_EQ(row.explain(p, h100()),
+              "dq by atomic additions, " + std::to_string((2 * 66 + 3 * 16 * 2 * 64) * 4) + " bytes of workspace");
+    p.deterministic = true;
+    EXPECT_EQ(row.explain(p, h100()), "dq by a kernel of its own (7 products), 528 bytes of workspace");
+    return;
+  }
+  FAIL() << "no row mma_sm80";
+}
+
 }  // namespace
 }  // namespace assay
