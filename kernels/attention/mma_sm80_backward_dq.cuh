@@ -52,6 +52,20 @@ __device__ __forceinline__ void compute_ds(float (&s)[1][N8][4], const float (&d
           ptx::exp2_approximate(s[0][j][e] * scale_log2 - row.lse_log2[e / 2]) * (dp[0][j][e] - row.delta[e / 2]);
 }
 
+/// dq += ds k.  Two neighbouring n8 tiles of ds, rounded, are one m16 x k16 operand.
+template <class Element, int Columns, int N8>
+__device__ __forceinline__ void add_ds_k(float (&dq)[1][Columns / 8][4], const float (&ds)[1][N8][4],
+                                         const swizzled::View<Columns>& k) {
+  swizzled::multiply<Element, N8 / 2>(
+      dq,
+      [&](std::uint32_t(&r)[4], int, int kk) {
+#pragma unroll
+        for (int e = 0; e < 4; ++e)
+          r[e] = Element::pack(ds[0][2 * kk + e / 2][e % 2 * 2], ds[0][2 * kk + e / 2][e % 2 * 2 + 1]);
+      },
+      [&](std::uint32_t(&r)[4], int j, int kk) { k.b_columns(r, j, kk); });
+}
+
 /// Starts the copy of tile `t` of one head's keys or values, rows of `Columns`.
 template <class Tile, int Columns>
 __device__ __forceinline__ void copy_keys(std::uint16_t* target, const void* array, const Params& p,
@@ -119,14 +133,7 @@ __device__ __forceinline__ void backward_dq(const Params& p) {
     if (tile + 1 < tiles) copy_v(tile + 1);
     ptx::cp_async_commit();
     compute_ds(s, dp, statistics, p.scale_log2);
-    swizzled::multiply<Element, Tile::kKeys / 16>(
-        dq,
-        [&](std::uint32_t(&r)[4], int, int kk) {
-#pragma unroll
-          for (int e = 0; e < 4; ++e)
-            r[e] = Element::pack(s[0][2 * kk + e / 2][e % 2 * 2], s[0][2 * kk + e / 2][e % 2 * 2 + 1]);
-        },
-        [&](std::uint32_t(&r)[4], int j, int kk) { k.b_columns(r, j, kk); });
+    add_ds_k<Element>(dq, s, k);
   }
   // A warp stages exactly its own 16 rows, which only it has read as q: no other warp is involved.
   swizzled::store_accumulators<Element, kHeadDim, 1>(ptx::shared_address(shared.q), warp_row, 0, dq, p.scale);

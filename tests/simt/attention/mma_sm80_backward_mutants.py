@@ -53,7 +53,7 @@ MUTANTS = [
     mutant("k's fragments in v's order", OPERAND, "    swap_middle(b);\n", "", WRONG),
     mutant("no swizzle anywhere", OPERAND, "((chunk ^ (row & 7)) << 4)", "(chunk << 4)", BANKS),
     mutant("column of a view not swizzled", OPERAND, "^\n              std::uint32_t(column * 2 % 128)", "+\n              std::uint32_t(column * 2 % 128)"),
-    mutant("ds in the wrong order in dq", DQ, "s[0][2 * kk + e / 2][e % 2 * 2], s", "s[0][2 * kk + e % 2][e / 2 * 2], s", WRONG),
+    mutant("ds in the wrong order in dq", DQ, "ds[0][2 * kk + e / 2][e % 2 * 2], ds", "ds[0][2 * kk + e % 2][e / 2 * 2], ds", WRONG),
     # asynchrony
     mutant("copies not waited for", MAIN, "ptx::cp_async_wait<0>();", "ptx::cp_async_wait<1>();", quick=True),
     mutant("copies not waited for in dq", DQ, "ptx::cp_async_wait<0>();", "ptx::cp_async_wait<1>();"),
