@@ -38,7 +38,6 @@ namespace assay {
 namespace {
 
 using cpu_flash::array;
-using cpu_flash::ask_for_rows;
 using cpu_flash::ceil_div;
 using cpu_flash::element;
 using cpu_flash::kColumns;
@@ -176,27 +175,14 @@ class CpuFlash final : public AttentionOperation {
     }
   }
 
-  /// k as [head_dim units][keys], v as [keys units][value_dim]; some keys at a time, while memory brings the next.
-  void pack_keys(const AttentionBuffers& buffers, const KeyBlock& block) {
-    const std::int64_t k_stride = p_.kv_heads * p_.head_dim, v_stride = p_.kv_heads * p_.value_dim();
-    const auto size = static_cast<std::int64_t>(size_bytes(p_.dtype));
-    const char* k = element(buffers.k, p_.k_index(block.batch, block.first, block.head), p_.dtype);
-    const char* v = element(buffers.v, p_.v_index(block.batch, block.first, block.head), p_.dtype);
-    const auto ask_for = [&](std::int64_t first) {
-      const std::int64_t keys = std::min(kColumns, block.keys - first);
-      ask_for_rows(k + first * k_stride * size, keys, p_.head_dim * size, k_stride * size);
-      ask_for_rows(v + first * v_stride * size, keys, p_.value_dim() * size, v_stride * size);
-    };
-    ask_for(0);
-    for (std::int64_t first = 0; first < block.keys; first += kColumns) {
-      ask_for(first + kColumns);
-      const std::int64_t keys = std::min(kColumns, block.keys - first);
-      cpu::pack_b(format_, {k + first * k_stride * size, k_stride, true, keys, p_.head_dim}, tiles_.columns,
-                  packed_k(block.batch, block.head, block.first + first));
-      cpu::pack_b(
-          format_, {v + first * v_stride * size, v_stride, false, p_.value_dim(), keys}, tiles_.columns,
-          {packed_v(block.batch, block.head, block.first), cpu::packed_units(format_, block.keys), first / per_unit()});
-    }
+  /// k as [head_dim units][keys], v as [keys units][value_dim].
+  void pack_keys(const AttentionBuffers& buffers, const KeyBlock& k) {
+    const std::int64_t k_index = p_.k_index(k.batch, k.first, k.head), v_index = p_.v_index(k.batch, k.first, k.head);
+    cpu::pack_b(format_, {element(buffers.k, k_index, p_.dtype), p_.kv_heads * p_.head_dim, true, k.keys, p_.head_dim},
+                tiles_.columns, packed_k(k.batch, k.head, k.first));
+    cpu::pack_b(format_,
+                {element(buffers.v, v_index, p_.dtype), p_.kv_heads * p_.value_dim(), false, p_.value_dim(), k.keys},
+                tiles_.columns, packed_v(k.batch, k.head, k.first));
   }
   std::int64_t packed_row(std::int64_t b, std::int64_t h_kv, std::int64_t first) const {
     return first_key_[static_cast<std::size_t>(b)] + h_kv * padded_keys(b) + first;
@@ -210,9 +196,7 @@ class CpuFlash final : public AttentionOperation {
 
   void attend(const AttentionBuffers& buffers, const Task& task, Workspace& w) {
     const char* q = element(buffers.q, p_.q_index(task.batch, task.first, task.head), p_.dtype);
-    const std::int64_t q_stride = p_.heads * p_.head_dim, size = static_cast<std::int64_t>(size_bytes(p_.dtype));
-    ask_for_rows(q, task.rows, p_.head_dim * size, q_stride * size);
-    cpu::pack_a(format_, {q, q_stride, true, task.rows, p_.head_dim}, tiles_.rows, w.q.get());
+    cpu::pack_a(format_, {q, p_.heads * p_.head_dim, true, task.rows, p_.head_dim}, tiles_.rows, w.q.get());
     std::fill_n(w.o.get(), task.rows * p_.value_dim(), 0.0f);
     std::fill_n(w.max, task.rows, -std::numeric_limits<float>::infinity());
     std::fill_n(w.sum, task.rows, 0.0f);

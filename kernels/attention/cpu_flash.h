@@ -28,13 +28,6 @@ inline char* element(void* array, std::int64_t index, DType dtype) {
   return static_cast<char*>(array) + index * static_cast<std::int64_t>(size_bytes(dtype));
 }
 
-/// Asks memory for rows that are about to be packed: of a head, they lie too far apart for the hardware to foresee.
-inline void ask_for_rows(const char* first, std::int64_t rows, std::int64_t bytes, std::int64_t stride_bytes) {
-  constexpr std::int64_t kCacheLine = 64;
-  for (std::int64_t r = 0; r < rows; ++r)
-    for (std::int64_t at = 0; at < bytes; at += kCacheLine) __builtin_prefetch(first + r * stride_bytes + at, 0, 2);
-}
-
 Support supports(const AttentionProblem&, const Target&);
 std::unique_ptr<AttentionOperation> make_backward(const AttentionProblem&, int threads, cpu::PackedTiles);
 

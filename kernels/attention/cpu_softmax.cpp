@@ -1,9 +1,8 @@
-// Softmax and its gradient with fp32 weights, compiled by Highway for every instruction set and chosen at run time.
+// Softmax and its gradient, compiled by Highway for every instruction set and chosen at run time.
 #include "kernels/attention/cpu_softmax.h"
 
 #include <algorithm>
 #include <limits>
-#include <stdexcept>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/attention/cpu_softmax.cpp"
@@ -90,8 +89,36 @@ struct F32 {
   }
 };
 
+/// Weights in bf16, for CPUs whose AMX is only the tests'.
+struct Bf16 : F32 {
+  static constexpr bool kBf16 = true;
+  using U = hn::RebindToUnsigned<D>;
+
+  /// Bits whose upper half is the bf16 nearest to `x`, ties to even; infinities and arithmetic's own NaN stay.
+  static HWY_INLINE hn::Vec<U> round(Vec x) {
+    const auto bits = hn::BitCast(U(), x);
+    const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(U(), 1));
+    return hn::Add(hn::Add(bits, hn::Set(U(), 0x7fff)), odd);
+  }
+  static HWY_INLINE void store_half(Vec x, std::uint16_t* to) {
+    const hn::Rebind<std::uint16_t, D> halves;
+    const auto narrow = hn::BitCast(hn::RebindToSigned<D>(), hn::ShiftRight<16>(round(x)));
+    hn::StoreU(hn::DemoteTo(halves, narrow), halves, to);
+  }
+  static HWY_INLINE void store_weights(Vec x, Vec y, float* row, std::int64_t j) {
+    store_half(x, reinterpret_cast<std::uint16_t*>(row) + j);
+    store_half(y, reinterpret_cast<std::uint16_t*>(row) + j + kLanes);
+  }
+  static HWY_INLINE void store_unit(Vec even, Vec odd, std::uint32_t* to) {
+    const auto high = hn::And(round(odd), hn::Set(U(), 0xffff0000u));
+    hn::StoreU(hn::Or(hn::ShiftRight<16>(round(even)), high), U(), to);
+  }
+};
+
 void weigh(const SoftmaxBlock& block) { weigh_all<F32>(block); }
 void gradients(const GradientBlock& block) { gradients_all<F32>(block); }
+void weigh_to_bf16(const SoftmaxBlock& block) { weigh_all<Bf16>(block); }
+void gradients_in_bf16(const GradientBlock& block) { gradients_all<Bf16>(block); }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace assay::cpu
@@ -101,6 +128,8 @@ HWY_AFTER_NAMESPACE();
 namespace assay::cpu {
 HWY_EXPORT(weigh);
 HWY_EXPORT(gradients);
+HWY_EXPORT(weigh_to_bf16);
+HWY_EXPORT(gradients_in_bf16);
 
 Softmax softmax_for(PackFormat format) {
   if (elements_per_unit(format) == 1)
@@ -112,8 +141,15 @@ Softmax softmax_for(PackFormat format) {
               HWY_DYNAMIC_DISPATCH(gradients)
               (block);
             }};
-  if (bf16_tiles() == nullptr) throw std::logic_error("no softmax in bf16 for this CPU");
-  return bf16_softmax();
+  if (const Softmax native = bf16_softmax(); native.weigh != nullptr) return native;
+  return {[](const SoftmaxBlock& block) {
+            HWY_DYNAMIC_DISPATCH(weigh_to_bf16)
+            (block);
+          },
+          [](const GradientBlock& block) {
+            HWY_DYNAMIC_DISPATCH(gradients_in_bf16)
+            (block);
+          }};
 }
 }  // namespace assay::cpu
 #endif

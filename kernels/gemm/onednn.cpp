@@ -8,7 +8,7 @@
 #include <dnnl.hpp>
 
 #include "kernels/gemm/cpu_kernels.h"
-#include "kernels/gemm/cpu_openmp_threads.h"
+#include "kernels/common/cpu/openmp_threads.h"
 
 namespace assay {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "kernels/gemm/cpu_kernels.h"
-#include "kernels/gemm/cpu_openmp_threads.h"
+#include "kernels/common/cpu/openmp_threads.h"
 
 namespace assay {
 namespace {

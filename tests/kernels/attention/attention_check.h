@@ -37,76 +37,133 @@ class Guarded {
   std::vector<std::uint8_t> memory_;
 };
 
+/// Offsets of sequences of these lengths.
+inline std::vector<std::int64_t> offsets_of(const std::vector<std::int64_t>& lengths) {
+  std::vector<std::int64_t> offsets{0};
+  for (const std::int64_t length : lengths) offsets.push_back(offsets.back() + length);
+  return offsets;
+}
+
+/// Inputs of both passes and guarded outputs.  Backward is given the o and lse that forward left here.
 class AttentionFixture {
  public:
   /// q is scaled by `q_scale`, which scales the logits.
   explicit AttentionFixture(const AttentionProblem& p, double q_scale = 1)
       : problem(p),
-        q(elements_q() * size_bytes(p.dtype)),
-        k(elements_kv() * size_bytes(p.dtype)),
-        v(elements_kv() * size_bytes(p.dtype)),
-        o(elements_q() * size_bytes(p.dtype)),
-        lse(static_cast<std::size_t>(p.batch * p.heads * p.seq_q) * sizeof(float)) {
+        q(bytes(p.q_elements())),
+        k(bytes(p.k_elements())),
+        v(bytes(p.v_elements())),
+        d_o(bytes(p.o_elements())),
+        o(bytes(p.o_elements())),
+        lse(static_cast<std::size_t>(p.lse_elements()) * sizeof(float)),
+        dq(bytes(p.q_elements())),
+        dk(bytes(p.k_elements())),
+        dv(bytes(p.v_elements())) {
     std::mt19937 engine(1);
     std::normal_distribution<double> normal;
-    for (std::size_t i = 0; i < elements_q(); ++i)
-      store_element(p.dtype, q.data(), std::int64_t(i), q_scale * normal(engine));
-    for (std::size_t i = 0; i < elements_kv(); ++i) store_element(p.dtype, k.data(), std::int64_t(i), normal(engine));
-    for (std::size_t i = 0; i < elements_kv(); ++i) store_element(p.dtype, v.data(), std::int64_t(i), normal(engine));
+    for (std::vector<std::uint8_t>* tensor : {&q, &k, &v, &d_o})
+      for (std::size_t i = 0; i < tensor->size() / size_bytes(p.dtype); ++i)
+        store_element(p.dtype, tensor->data(), std::int64_t(i), (tensor == &q ? q_scale : 1) * normal(engine));
   }
 
-  std::size_t elements_q() const {
-    return static_cast<std::size_t>(problem.batch * problem.seq_q * problem.heads * problem.head_dim);
+  AttentionBuffers buffers() {
+    AttentionBuffers all;
+    all.q = q.data();
+    all.k = k.data();
+    all.v = v.data();
+    all.o = o.data();
+    all.lse = reinterpret_cast<float*>(lse.data());
+    all.d_o = d_o.data();
+    all.dq = dq.data();
+    all.dk = dk.data();
+    all.dv = dv.data();
+    return all;
   }
-  std::size_t elements_kv() const {
-    return static_cast<std::size_t>(problem.batch * problem.seq_kv * problem.kv_heads * problem.head_dim);
+  void reset() {
+    for (Guarded* output : {&o, &lse, &dq, &dk, &dv}) output->reset();
   }
-  AttentionBuffers buffers() { return {q.data(), k.data(), v.data(), o.data(), reinterpret_cast<float*>(lse.data())}; }
-  void reset() { o.reset(), lse.reset(); }
+  void reset_gradients() {
+    for (Guarded* output : {&dq, &dk, &dv}) output->reset();
+  }
 
   float lse_at(std::int64_t b, std::int64_t h, std::int64_t i) {
     float value;
-    std::memcpy(&value, lse.data() + ((b * problem.heads + h) * problem.seq_q + i) * sizeof value, sizeof value);
+    std::memcpy(&value, lse.data() + problem.lse_index(b, h, i) * std::int64_t(sizeof value), sizeof value);
     return value;
   }
 
-  /// Empty where every element is within its allowed error and the guards are whole; else the first fault.
-  std::string fault() {
+  /// Empty where every element of o and lse is within its allowed error and the guards are whole; else the first fault.
+  /// `step`: looks at every step-th query only.
+  std::string fault(std::int64_t step = 1) {
     if (!o.intact()) return "wrote outside o";
     if (!lse.intact()) return "wrote outside lse";
     for (std::int64_t b = 0; b < problem.batch; ++b)
       for (std::int64_t h = 0; h < problem.heads; ++h)
-        for (std::int64_t i = 0; i < problem.seq_q; ++i) {
-          const AttentionRow row = attention_reference(problem, q.data(), k.data(), v.data(), b, h, i);
-          for (std::int64_t c = 0; c < problem.head_dim; ++c) {
-            const auto e = static_cast<std::size_t>(c);
-            const double got = load_element(problem.dtype, o.data(), problem.q_index(b, i, h) + c);
-            if (!(std::abs(got - row.o[e]) <= row.allowed[e]))
-              return fmt::format("o[{}, {}, {}, {}]", b, i, h, c) + difference(got, row.o[e], row.allowed[e]);
-            if (row.allowed[e] > 0) worst = std::max(worst, std::abs(got - row.o[e]) / row.allowed[e]);
-          }
-          const double got = lse_at(b, h, i);
-          if (got == row.lse) continue;  // equal infinities too
-          if (!(std::abs(got - row.lse) <= row.lse_allowed))
-            return fmt::format("lse[{}, {}, {}]", b, h, i) + difference(got, row.lse, row.lse_allowed);
-        }
+        for (std::int64_t i = 0; i < problem.queries(b); i += step)
+          if (std::string fault = fault_of_query(b, h, i); !fault.empty()) return fault;
     return {};
   }
 
+  /// The same of one query alone.
+  std::string fault_of_query(std::int64_t b, std::int64_t h, std::int64_t i) {
+    const AttentionRow row = attention_reference(problem, q.data(), k.data(), v.data(), b, h, i);
+    if (std::string fault = row_fault("o", b, h, i, o.data(), problem.o_index(b, i, h), {row.o, row.allowed});
+        !fault.empty())
+      return fault;
+    const double got = lse_at(b, h, i);
+    if (got == row.lse || std::abs(got - row.lse) <= row.lse_allowed) return {};  // equal infinities too
+    return fmt::format("lse[{}, {}, {}]", b, h, i) + difference(got, row.lse, row.lse_allowed);
+  }
+
+  /// The same of dq, dk and dv, from the o and lse that are here.
+  std::string gradient_fault(std::int64_t step = 1) {
+    if (!dq.intact()) return "wrote outside dq";
+    if (!dk.intact()) return "wrote outside dk";
+    if (!dv.intact()) return "wrote outside dv";
+    std::string fault;
+    for (std::int64_t b = 0; b < problem.batch; ++b) {
+      for (std::int64_t h = 0; h < problem.heads; ++h)
+        for (std::int64_t i = 0; i < problem.queries(b) && fault.empty(); i += step)
+          fault = row_fault("dq", b, h, i, dq.data(), problem.q_index(b, i, h),
+                            attention_reference_dq(problem, buffers(), b, h, i));
+      for (std::int64_t h = 0; h < problem.kv_heads; ++h)
+        for (std::int64_t j = 0; j < problem.keys(b) && fault.empty(); j += step) {
+          const AttentionKeyGradients exact = attention_reference_dkv(problem, buffers(), b, h, j);
+          fault = row_fault("dk", b, h, j, dk.data(), problem.k_index(b, j, h), exact.dk);
+          if (fault.empty()) fault = row_fault("dv", b, h, j, dv.data(), problem.v_index(b, j, h), exact.dv);
+        }
+    }
+    return fault;
+  }
+
   AttentionProblem problem;
-  std::vector<std::uint8_t> q, k, v;
-  Guarded o, lse;
-  double worst = 0;  // error of o over what is allowed, of all comparisons so far
+  std::vector<std::uint8_t> q, k, v, d_o;
+  Guarded o, lse, dq, dk, dv;
 
  private:
+  std::size_t bytes(std::int64_t elements) const {
+    return static_cast<std::size_t>(elements) * size_bytes(problem.dtype);
+  }
+
+  std::string row_fault(const char* tensor, std::int64_t b, std::int64_t h, std::int64_t i, const void* data,
+                        std::int64_t first, const AllowedRow& row) const {
+    for (std::size_t c = 0; c < row.value.size(); ++c) {
+      const double got = load_element(problem.dtype, data, first + std::int64_t(c));
+      if (!(std::abs(got - row.value[c]) <= row.allowed[c]))
+        return fmt::format("{}[{}, {}, {}, {}]", tensor, b, h, i, c) + difference(got, row.value[c], row.allowed[c]);
+    }
+    return {};
+  }
+
   static std::string difference(double got, double expected, double allowed) {
     return fmt::format(" is {}, expected {} +- {}", got, expected, allowed);
   }
 };
 
 inline std::string text(const AttentionProblem& p) {
-  return fmt::format("b{} h{}/{} q{} kv{} d{} {} {}", p.batch, p.heads, p.kv_heads, p.seq_q, p.seq_kv, p.head_dim,
-                     p.causal ? "causal" : "full", name(p.dtype));
+  return fmt::format("b{}{} h{}/{} q{} kv{} d{}/{} {} w{} {}", p.batch, p.packed() ? " packed" : "", p.heads,
+                     p.kv_heads, p.seq_q, p.seq_kv, p.head_dim, p.value_dim(), p.causal ? "causal" : "full", p.window,
+                     name(p.dtype));
 }
 
 }  // namespace assay::test

@@ -13,14 +13,23 @@ namespace {
 using test::AttentionFixture;
 using test::text;
 
+void check(cpu::PackedTiles tiles, AttentionProblem problem) {
+  AttentionFixture fixture(problem);
+  make_cpu_flash(problem, 2, tiles)->launch(fixture.buffers(), nullptr);
+  EXPECT_EQ(fixture.fault(), "") << tiles.tiles->name << " " << text(problem);
+  problem.pass = AttentionPass::backward;
+  make_cpu_flash(problem, 2, tiles)->launch(fixture.buffers(), nullptr);
+  EXPECT_EQ(fixture.gradient_fault(), "") << tiles.tiles->name << " " << text(problem);
+}
+
 void check(cpu::PackedTiles tiles, DType dtype) {
   for (const bool causal : {false, true})
     for (const std::int64_t seq_q : {1, 139})
-      for (const std::int64_t seq_kv : {5, 530}) {
-        AttentionFixture fixture({1, 2, 1, seq_q, seq_kv, 64, causal, dtype});
-        make_cpu_flash(fixture.problem, 2, tiles)->launch(fixture.buffers(), nullptr);
-        EXPECT_EQ(fixture.fault(), "") << tiles.tiles->name << " " << text(fixture.problem);
-      }
+      for (const std::int64_t seq_kv : {5, 530}) check(tiles, {1, 2, 1, seq_q, seq_kv, 64, causal, dtype});
+  AttentionProblem wide{1, 1, 1, 270, 300, 96, true, dtype};
+  wide.head_dim_v = 32;
+  wide.window = 75;
+  check(tiles, wide);
 }
 
 TEST(CpuFlash, EveryInstructionSetOfThisCpu) {

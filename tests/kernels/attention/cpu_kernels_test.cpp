@@ -5,12 +5,14 @@
 #include <limits>
 
 #include "kernels/attention/attention.h"
-#include "tests/kernels/attention/attention_check.h"
+#include "tests/kernels/attention/cpu_launch.h"
 
 namespace assay {
 namespace {
 
 using test::AttentionFixture;
+using test::cpu_kernels;
+using test::launch;
 using test::text;
 
 struct Shape {
@@ -21,21 +23,6 @@ struct Shape {
 // see no key); one kv head for all, for some, for each.
 const Shape kShapes[] = {{1, 1, 1, 1, 1},    {2, 3, 3, 113, 113}, {1, 4, 2, 217, 239}, {1, 4, 1, 239, 113},
                          {1, 2, 2, 1, 1031}, {1, 1, 1, 217, 1},   {2, 2, 1, 127, 521}, {1, 1, 1, 300, 40}};
-
-std::vector<const AttentionKernel*> cpu_kernels() {
-  std::vector<const AttentionKernel*> kernels;
-  for (const AttentionKernel& kernel : attention_kernels())
-    if (kernel.device == Device::cpu) kernels.push_back(&kernel);
-  return kernels;
-}
-
-void launch(const AttentionKernel& kernel, AttentionFixture& fixture, int threads = 1) {
-  Target target;
-  target.threads = threads;
-  ASSERT_TRUE(kernel.supports(fixture.problem, target).ok());
-  fixture.reset();
-  kernel.prepare(fixture.problem, target, {fixture.buffers()}, nullptr)->launch(fixture.buffers(), nullptr);
-}
 
 template <class Test>
 void for_each_kernel(Test test) {
@@ -165,9 +152,14 @@ TEST(CpuAttention, CausalMaskLetsNothingThrough) {
 TEST(CpuAttention, RefusesWhatItCannotDo) {
   Target target;
   for (const AttentionKernel* kernel : cpu_kernels()) {
-    AttentionProblem problem{1, 4, 2, 8, 8, 96};
-    EXPECT_THAT(kernel->supports(problem, target).reason, testing::HasSubstr("96"));
+    AttentionProblem problem{1, 4, 2, 8, 8, 72};
+    EXPECT_THAT(kernel->supports(problem, target).reason, testing::HasSubstr("head_dim 72"));
+    problem.head_dim = 288;
+    EXPECT_THAT(kernel->supports(problem, target).reason, testing::HasSubstr("head_dim 288"));
     problem.head_dim = 64;
+    problem.head_dim_v = 48;
+    EXPECT_THAT(kernel->supports(problem, target).reason, testing::HasSubstr("value_dim 48"));
+    problem.head_dim_v = 0;
     problem.kv_heads = 3;
     EXPECT_FALSE(kernel->supports(problem, target).ok());
     problem.kv_heads = 4;
@@ -195,13 +187,13 @@ TEST(AttentionCheck, NoticesPlantedFaults) {
       wrong = fixture;
       for (std::int64_t c = 0; c < p.head_dim; ++c)
         store_element(dtype, wrong.o.data(), p.q_index(0, query, 0) + c, row.o[static_cast<std::size_t>(c)]);
-      EXPECT_THAT(wrong.fault(), testing::HasSubstr("o[0, 20, 0"));
+      EXPECT_THAT(wrong.fault(), testing::HasSubstr("o[0, 0, 20, 0"));
     }
     // One value 2 % off.
     AttentionFixture wrong = fixture;
     const std::int64_t index = p.q_index(0, 32, 0) + 63;
     store_element(dtype, wrong.o.data(), index, 1.02 * load_element(dtype, wrong.o.data(), index) + 0.02);
-    EXPECT_THAT(wrong.fault(), testing::HasSubstr("o[0, 32, 0, 63]"));
+    EXPECT_THAT(wrong.fault(), testing::HasSubstr("o[0, 0, 32, 63]"));
     // The last log-sum-exp never written, then base 2 instead of e.
     wrong = fixture;
     const float nan = std::nanf(""), base2 = fixture.lse_at(0, 0, 32) * 1.4427f;
