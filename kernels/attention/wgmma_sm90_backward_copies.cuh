@@ -28,7 +28,6 @@ struct Work {
         sequence(p.schedule.sequence<Tile::kQueries>(unit.batch)),
         range(p.schedule.query_tiles_of<Tile::kQueries>(sequence, unit.key_tile)) {}
 
-  __device__ bool exists() const { return unit.key_tile * Tile::kKeys < sequence.keys; }
   __device__ int steps(const Params& p) const { return (range.end - range.begin) * p.schedule.group; }
 };
 

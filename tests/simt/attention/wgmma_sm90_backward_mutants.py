@@ -28,10 +28,10 @@ CORE = [
      "any"),
     # writers
     ("dq is sent off before it is there", COPIES, "    ptx::mbarrier_wait(full, i & 1);\n", "", "any"),
-    ("dq's staging handed back while it is read", COPIES, "    ptx::tma_store_wait_read<0>();\n", "", RACE, True),
+    ("dq's staging handed back while it is read", COPIES, "    ptx::tma_store_wait_read<0>();\n", "", RACE),
     ("both consumers' dq in one place", COPIES, "* Tile::kConsumers + consumer;", "* Tile::kConsumers;", "any"),
     # consumers: order
-    ("q handed back while dk reads it", MAIN, "ptx::wgmma_wait<1>();  // dk", "ptx::wgmma_wait<2>();  // dk", RACE, True),
+    ("q handed back while dk reads it", MAIN, "ptx::wgmma_wait<1>();  // dk", "ptx::wgmma_wait<2>();  // dk", RACE),
     ("s used before it is there", MAIN, "ptx::wgmma_wait<1>();  // s", "ptx::wgmma_wait<2>();  // s", ASYNC),
     ("dp used before it is there", MAIN, "ptx::wgmma_wait<1>();  // dp", "ptx::wgmma_wait<2>();  // dp", ASYNC),
     ("dq used before it is there", MAIN, "ptx::wgmma_wait<1>();  // dv", "ptx::wgmma_wait<2>();  // dv", ASYNC),
@@ -55,7 +55,7 @@ CORE = [
     ("do not waited for", MAIN, "    ptx::mbarrier_wait(shared_address(&shared.d_o_full[stage]), parity);\n", "", "any"),
     ("do never handed back", MAIN, "    c.release(shared.d_o_empty[stage]);\n", "", DEADLOCK),
     ("no wgmma.fence", MAIN, "    ptx::wgmma_fence();\n", "", ASYNC),
-    ("dk staged over k while it is read", MAIN, SYNC[2:] + "  // nobody", "  // nobody", RACE, True),
+    ("dk staged over k while it is read", MAIN, SYNC[2:] + "  // nobody", "  // nobody", RACE),
     ("a warp counts as four", MAIN, "shared.q_empty[s]), Tile::kConsumers * 4);", "shared.q_empty[s]), Tile::kConsumers);",
      "any"),
     ("barriers not made known to the async proxy", MAIN, "    ptx::fence_mbarrier_init();\n", "", FENCE),
@@ -88,7 +88,7 @@ CORE = [
      "divide_up(clamp(first_key - shift, 0, s.queries), kQueries)", WRONG),
     # rows
     ("rows behind the last key stored", ROWS, "    if (r < rows.count)\n", "", "any"),
-    ("staged rows read too early", ROWS, "  ptx::barrier_sync(barrier, 128);\n", "", "data race|uninitialised", True),
+    ("staged rows read too early", ROWS, "  ptx::barrier_sync(barrier, 128);\n", "", "data race|uninitialised"),
     ("delta of half the columns", ROWS, "distance = kLanes / 2", "distance = kLanes / 4", WRONG),
     ("lse not in base 2", ROWS, "natural * kLog2E", "natural", WRONG),
     ("rows that see nothing not silenced", ROWS, "natural == -INFINITY ? INFINITY : natural * kLog2E",
@@ -100,7 +100,7 @@ CORE = [
 ]
 
 FORMS = [
-    ("turns not waited for", COPIES, "p.turns + block) != turn)", "p.turns + block) == ~0u)", OTHER_BITS, True),
+    ("turns not waited for", COPIES, "p.turns + block) != turn)", "p.turns + block) == ~0u)", OTHER_BITS),
     ("the turn handed on when dq has been read", COPIES, "      ptx::tma_store_wait<0>();  // performed", "      // performed",
      OTHER_BITS, True),
     ("turns never handed on", COPIES, "      ptx::add_release(p.turns + block, 1);\n", "", DEADLOCK),
@@ -119,7 +119,6 @@ FORMS = [
     ("packed sequences share tiles", SCHEDULE, "q_offsets[b] / kQueries + b;", "q_offsets[b] / kQueries;", "any"),
     ("keys that nobody sees left as they were", MAIN, "if (work.steps(p) == 0) return store_zeros(p, work);",
      "if (work.steps(p) == 0) return;", WRONG),
-    ("key tiles that a sequence lacks are computed", MAIN, "  if (!work.exists()) return;", "  ", "any"),
     ("packed rows of q from the first", COPIES, "packed ? int(work.sequence.query_row) : 0;", "0;", WRONG),
 ]
 
