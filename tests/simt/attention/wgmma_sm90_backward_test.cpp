@@ -113,14 +113,12 @@ INSTANTIATE_TEST_SUITE_P(BackwardToo, Shapes,
 class Kinds : public testing::TestWithParam<Kind> {};
 
 TEST_P(Kinds, ManyQueryTiles) {
-  for (const bool causal : {false, true}) {
-    AttentionProblem p = make_problem(GetParam(), {1, 2, 1}, 640, 140, causal);
-    expect_right(p, test::normal_gradient_inputs(p, 4), simt::Async::Random);
-  }
+  const AttentionProblem p = make_problem(GetParam(), {1, 2, 1}, 530, 140, false);
+  expect_right(p, test::normal_gradient_inputs(p, 4), simt::Async::Random);
 }
 
 TEST_P(Kinds, Windows) {
-  constexpr std::int64_t kWindows[] = {1, 70, 128, 200, 5000};
+  constexpr std::int64_t kWindows[] = {1, 70, 200, 5000};
   for (const std::int64_t window : kWindows) {
     AttentionProblem p = make_problem(GetParam(), {1, 2, 1}, 260, window == 70 ? 130 : 300, true);
     p.window = window, p.deterministic = window % 2 == 0;
