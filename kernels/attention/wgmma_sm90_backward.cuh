@@ -32,137 +32,30 @@
 //             sequences; arrays 16-byte aligned.  Of packed sequences the rows behind a sequence's last are its
 //             neighbour's: they are masked, but an infinity or NaN there spreads (0 * inf), as it does in other
 //             kernels.
+// Expected    per query tile: tensor cores 2560 clocks, shared memory 3076 (3208 at head_dim 64), MUFU 512 (1024): a
+//             warpgroup's 64 x 64 products read 128 bytes a clock, which is all there is.  With 200 clocks that nothing
+//             hides, causal 16384 x 16384, 64 query and 8 kv heads of 128: 733 TFLOP/s at 1.83 GHz
+//             (wgmma_sm90_backward_model.cpp).  Not yet run on a GPU.
 // Source      Shah et al., "FlashAttention-3" (arXiv 2407.08608) and its backward pass's plan of operands and roles;
 //             written for this project, with another order of products.  C++17.
 #pragma once
 #include <cuda_runtime.h>
 
-#include "kernels/attention/wgmma_sm90_backward_params.h"
+#include "kernels/attention/wgmma_sm90_backward_copies.cuh"
 #include "kernels/attention/wgmma_sm90_backward_rows.cuh"
-#include "kernels/common/pipeline_state.h"
 #include "kernels/common/ptx/convert.cuh"
 #include "kernels/common/ptx/fence.cuh"
 #include "kernels/common/ptx/global_access.cuh"
 #include "kernels/common/ptx/mbarrier.cuh"
 #include "kernels/common/ptx/shared_address.cuh"
 #include "kernels/common/ptx/stmatrix.cuh"
-#include "kernels/common/ptx/tma.cuh"
 #include "kernels/common/ptx/warpgroup.cuh"
 #include "kernels/common/ptx/wgmma.cuh"
 #include "kernels/common/ptx/wgmma_registers.cuh"
 
 namespace assay::wgmma_sm90_backward {
 
-using ptx::shared_address;
-using Params = WgmmaSm90BackwardParams;
-
 constexpr std::uint32_t kAllConsumers = 1;  // named barriers; those of one consumer follow
-
-// ---- a CTA's way through its query tiles ----------------------------------------------------------------------------
-template <class Tile>
-struct Work {
-  BackwardUnit unit;
-  BackwardSequence sequence;
-  QueryTileRange range;
-
-  __device__ Work(const Params& p, int index)
-      : unit(p.schedule.unit(index)),
-        sequence(p.schedule.sequence<Tile::kQueries>(unit.batch)),
-        range(p.schedule.query_tiles_of<Tile::kQueries>(sequence, unit.key_tile)) {}
-
-  __device__ bool exists() const { return unit.key_tile * Tile::kKeys < sequence.keys; }
-  __device__ int steps(const Params& p) const { return (range.end - range.begin) * p.schedule.group; }
-};
-
-/// Query tiles of all heads of the group, one after the other.  `index` counts query tiles in the workspaces.
-template <class Tile>
-struct Step {
-  int head, tile, index;
-
-  __device__ Step(const Params& p, const Work<Tile>& work)
-      : head(work.unit.kv_head * p.schedule.group),
-        tile(work.range.begin),
-        index(head * p.schedule.all_query_tiles + work.sequence.first_tile + tile) {}
-  __device__ void advance(const Params& p, const Work<Tile>& work) {
-    ++index;
-    if (++tile < work.range.end) return;
-    index += p.schedule.all_query_tiles - (work.range.end - work.range.begin);
-    tile = work.range.begin, ++head;
-  }
-};
-
-// ---- producers ------------------------------------------------------------------------------------------------------
-/// Starts the copies of a tile's panels.
-template <class Tile>
-__device__ __forceinline__ void load_tile(std::uint32_t shared, int panel_bytes, const CUtensorMap& map,
-                                          std::uint32_t barrier, int head, int row, int batch) {
-#pragma unroll
-  for (int panel = 0; panel < Tile::kPanels; ++panel)
-    ptx::tma_load(shared + panel * panel_bytes, map, barrier, head * Tile::kHeadDim + panel * 64, row, batch);
-}
-
-/// What a producer fills: a ring of query tiles, of rows' numbers beside them, and one key tile before the first.
-template <class Tile>
-struct Ring {
-  unsigned char (&tiles)[Tile::kStages][Tile::kQueryBytes];
-  float (&rows)[Tile::kStages][Tile::kQueries];
-  std::uint64_t (&full)[Tile::kStages], (&empty)[Tile::kStages];
-  unsigned char* keys;
-};
-
-/// Run by one thread; `map`, `rows` and `key_map` are what it copies from.
-template <class Tile>
-__device__ __forceinline__ void produce(const Params& p, const Work<Tile>& work, const Ring<Tile>& ring,
-                                        const CUtensorMap& map, const float* rows, const CUtensorMap& key_map) {
-  const bool packed = p.schedule.q_offsets != nullptr;
-  const int batch = packed ? 0 : work.unit.batch, query_row = packed ? int(work.sequence.query_row) : 0;
-  const int key_row = (packed ? int(work.sequence.key_row) : 0) + work.unit.key_tile * Tile::kKeys;
-  PipelineState<Tile::kStages> state;
-  Step<Tile> step(p, work);
-  for (int left = work.steps(p); left > 0; --left, state.advance(), step.advance(p, work)) {
-    const std::uint32_t full = shared_address(&ring.full[state.stage]);
-    const bool first = left == work.steps(p);
-    ptx::mbarrier_wait(shared_address(&ring.empty[state.stage]), state.parity ^ 1);
-    ptx::mbarrier_arrive_expect_tx(full, Tile::kQueryBytes + Tile::kRowBytes + (first ? Tile::kKeyBytes : 0));
-    if (first)
-      load_tile<Tile>(shared_address(ring.keys), Tile::kKeyPanelBytes, key_map, full, work.unit.kv_head, key_row,
-                      batch);
-    load_tile<Tile>(shared_address(ring.tiles[state.stage]), Tile::kQueryPanelBytes, map, full, step.head,
-                    query_row + step.tile * Tile::kQueries, batch);
-    ptx::bulk_load(shared_address(ring.rows[state.stage]), rows + std::int64_t(step.index) * Tile::kQueries,
-                   Tile::kRowBytes, full);
-  }
-}
-
-// ---- writers --------------------------------------------------------------------------------------------------------
-/// Adds one consumer's blocks of dq to the sums.  Run by one thread.
-template <class Tile>
-__device__ __forceinline__ void write_dq(const Params& p, typename Tile::Shared& shared, const Work<Tile>& work,
-                                         int consumer) {
-  const std::uint32_t full = shared_address(&shared.dq_full[consumer]),
-                      empty = shared_address(&shared.dq_empty[consumer]);
-  const int steps = work.steps(p);
-  Step<Tile> step(p, work);
-  for (int i = 0; i < steps; ++i, step.advance(p, work)) {
-    const std::int64_t block = std::int64_t(step.index) * Tile::kConsumers + consumer;
-    ptx::mbarrier_wait(full, i & 1);
-    if (p.schedule.deterministic) {
-      const auto turn = std::uint32_t(p.schedule.turn<Tile::kQueries>(work.sequence, work.unit.key_tile, step.tile));
-      while (ptx::load_acquire(p.turns + block) != turn) {
-      }
-      ptx::fence_proxy_async_global();  // the reduction comes after those whose turn was before
-    }
-    ptx::bulk_reduce_add_f32(p.dq_sums + block * Tile::kBlockFloats, shared_address(shared.dq[consumer]),
-                             Tile::kBlockBytes);
-    ptx::tma_store_commit();
-    ptx::tma_store_wait_read<0>();
-    ptx::mbarrier_arrive(empty);
-    if (p.schedule.deterministic) {
-      ptx::tma_store_wait<0>();  // performed, not only read: the next one's sum may not come first
-      ptx::add_release(p.turns + block, 1);
-    }
-  }
-}
 
 // ---- consumers ------------------------------------------------------------------------------------------------------
 /// Accumulators, rounded, as operand a of one wgmma: two neighbouring 8-column blocks.
@@ -185,7 +78,9 @@ struct Consumer {
   const int consumer, thread = int(threadIdx.x) % 128, lane = int(threadIdx.x) % 32;
   float dk[kHeadDim / 2] = {}, dv[kHeadDim / 2] = {};
 
-  __device__ Consumer(typename Tile::Shared& s) : shared(s), consumer(int(threadIdx.x) / 128 - 1) {}
+  /// The same in all lanes, and by the shuffle known to be: what follows from it stays out of the lanes' registers.
+  __device__ Consumer(typename Tile::Shared& s)
+      : shared(s), consumer(__shfl_sync(0xffffffff, int(threadIdx.x) / 128 - 1, 0)) {}
 
   /// Starts d = rows of `keys` (this consumer's 64) times kCount of the queries at `queries`, transposed.
   template <int kCount>
@@ -265,13 +160,14 @@ struct Consumer {
     }
   }
 
-  /// ds of 64 queries, the `part`-th, into shared memory: a row for each key.
+  /// ds of 64 queries, the `part`-th, into shared memory: a row for each key.  Chunk 2 k + c of a row lies where chunk
+  /// c does but for bits that 2 k flips: one address, not four, to keep.
   __device__ __forceinline__ void store_ds(const Operand& a, int part, unsigned char* ds) const {
     const int row = consumer * 64 + thread / 32 * 16 + lane % 16;
+    const std::uint32_t first = shared_address(ds) + part * Tile::kKeyPanelBytes + swizzled_chunk(row, lane / 16);
 #pragma unroll
     for (int k = 0; k < 4; ++k)
-      ptx::stmatrix_x4(shared_address(ds) + part * Tile::kKeyPanelBytes + swizzled_chunk(row, k * 2 + lane / 16),
-                       a[4 * part + k][0], a[4 * part + k][1], a[4 * part + k][2], a[4 * part + k][3]);
+      ptx::stmatrix_x4(first ^ k * 32, a[4 * part + k][0], a[4 * part + k][1], a[4 * part + k][2], a[4 * part + k][3]);
   }
 
   /// Hands the block to the writer.
@@ -313,17 +209,17 @@ __device__ __forceinline__ void consume(const Params& p, typename Tile::Shared& 
   C c(shared);
   typename C::Operand p_operand, ds_operand;
   const int steps = work.steps(p);
-  PipelineState<Tile::kStages> ring;
-  int tile = work.range.begin;
-  int i = 0;
+  int tile = work.range.begin, i = 0;
+  static_assert(Tile::kStages == 2, "stages and their parities are told from i: registers are short");
   do {  // the last dk is still under way: whatever moves accumulators between here and its wait serialises all wgmma
-    const int stage = ring.stage;
+    const int stage = i & 1;
+    const std::uint32_t parity = i >> 1 & 1;
     float s[Tile::kQueries / 2], dp[32], dq[32];
-    ptx::mbarrier_wait(shared_address(&shared.q_full[stage]), ring.parity);
+    ptx::mbarrier_wait(shared_address(&shared.q_full[stage]), parity);
     c.template multiply_keys<Tile::kQueries>(s, shared.k, shared.q[stage]);
     ptx::wgmma_wait<1>();  // dk of the tile before
     if (i > 0) c.release(shared.q_empty[stage ^ 1]);
-    ptx::mbarrier_wait(shared_address(&shared.d_o_full[stage]), ring.parity);
+    ptx::mbarrier_wait(shared_address(&shared.d_o_full[stage]), parity);
     c.template multiply_keys<64>(dp, shared.v, shared.d_o[stage]);
     ptx::wgmma_wait<1>();  // s
     ptx::wgmma_registers_fence(s);
@@ -347,18 +243,17 @@ __device__ __forceinline__ void consume(const Params& p, typename Tile::Shared& 
         pack<Element>(ds_operand[slice], dp + 8 * k);
       }
       if (part + 1 < Tile::kDsPanels) c.template multiply_keys<64>(dp, shared.v, shared.d_o[stage], 64 * (part + 1));
-      c.store_ds(ds_operand, part, shared.ds[i & 1]);
+      c.store_ds(ds_operand, part, shared.ds[stage]);
     }
     ptx::fence_proxy_async();
     ptx::barrier_sync(kAllConsumers, 128 * Tile::kConsumers);  // both halves of ds are there
-    c.multiply_ds_k(dq, shared.ds[i & 1]);
+    c.multiply_ds_k(dq, shared.ds[stage]);
     c.multiply_queries(c.dk, ds_operand, shared.q[stage]);
     ptx::wgmma_wait<1>();  // dv and dq
     ptx::wgmma_registers_fence(dq);
     c.release(shared.d_o_empty[stage]);
-    c.stage_dq(dq, (i & 1) ^ 1);
-    if (++tile == work.range.end) tile = work.range.begin;
-    ring.advance();
+    c.stage_dq(dq, stage ^ 1);
+    if (++tile == shared.range.end) tile = shared.range.begin;
   } while (++i < steps);
   ptx::wgmma_wait<0>();
   ptx::wgmma_registers_fence(c.dk);
@@ -398,8 +293,9 @@ __device__ __forceinline__ void initialise(const Params& p, typename Tile::Share
     ptx::fence_mbarrier_init();
     // Deterministic: who waits for others must know that they have started.
     shared.unit = int(p.schedule.deterministic ? atomicAdd(p.tickets, 1u) : blockIdx.x);
-    const BackwardUnit unit = p.schedule.unit(shared.unit);
-    shared.mask = p.schedule.mask(p.schedule.sequence<Tile::kQueries>(unit.batch), unit.key_tile);
+    const Work<Tile> work(p, shared.unit);
+    shared.mask = p.schedule.mask(work.sequence, work.unit.key_tile);
+    shared.range = work.range;
   }
   __syncthreads();
 }
@@ -409,8 +305,7 @@ __device__ __forceinline__ void backward(const Params& p) {
   auto& shared = ptx::dynamic_smem<typename Tile::Shared>();
   initialise<Tile>(p, shared);
   const Work<Tile> work(p, shared.unit);
-  if (!work.exists()) return;  // a sequence shorter than the longest
-  if (work.steps(p) == 0) return store_zeros(p, work);
+  if (work.steps(p) == 0) return store_zeros(p, work);  // of no keys, where the sequence is shorter than the longest
   if (threadIdx.x < 128) {
     ptx::setmaxnreg_dec<24>();
     const int warp = int(threadIdx.x) / 32;

@@ -61,7 +61,8 @@ struct WgmmaSm90BackwardTile {
     alignas(16) float delta[kStages][kQueries];
     std::uint64_t q_full[kStages], q_empty[kStages], d_o_full[kStages], d_o_empty[kStages];
     std::uint64_t dq_full[kConsumers], dq_empty[kConsumers];
-    KeyTileMask mask;  // here because registers are short
+    KeyTileMask mask;      // of this unit; here because registers are short
+    QueryTileRange range;  // of this unit
     std::int32_t unit;
   };
 };

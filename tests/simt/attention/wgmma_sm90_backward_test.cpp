@@ -21,6 +21,7 @@ const simt::ptx::Module& module() {
 
 struct Outcome {
   Gradients gradients;
+  std::vector<float> dq_sums;  // before they were rounded
   std::uint64_t bank_conflicts = 0;
 };
 
@@ -31,11 +32,15 @@ Outcome run(const AttentionProblem& p, const GradientInputs& inputs, simt::Async
   simt::Options options = gradient_options(arrays.heap(), async, seed);
   options.cta_order = order, options.max_resident_clusters = resident;
   void* workspace = arrays.heap().allocate(wgmma_sm90_backward_workspace_bytes(p));
+  const auto plans = plan_wgmma_sm90_backward(p, arrays.buffers(), workspace, encode_tensor_map);
   Outcome outcome;
-  for (const WgmmaSm90BackwardPlan& plan : plan_wgmma_sm90_backward(p, arrays.buffers(), workspace, encode_tensor_map))
+  for (const WgmmaSm90BackwardPlan& plan : plans)
     if (plan.grid.x > 0)
       outcome.bank_conflicts += simt::launch(module().kernel(plan.kernel), plan, options).bank_conflicts;
   outcome.gradients = arrays.download();
+  const WgmmaSm90BackwardParams& params = plans[1].params;
+  outcome.dq_sums = arrays.heap().download(
+      params.dq_sums, std::size_t(p.heads) * std::size_t(params.schedule.all_query_tiles) * 64 * 128);
   return outcome;
 }
 
@@ -108,14 +113,12 @@ INSTANTIATE_TEST_SUITE_P(BackwardToo, Shapes,
 class Kinds : public testing::TestWithParam<Kind> {};
 
 TEST_P(Kinds, ManyQueryTiles) {
-  for (const bool causal : {false, true}) {
-    AttentionProblem p = make_problem(GetParam(), {1, 2, 1}, 640, 140, causal);
-    expect_right(p, test::normal_gradient_inputs(p, 4), simt::Async::Random);
-  }
+  const AttentionProblem p = make_problem(GetParam(), {1, 2, 1}, 530, 140, false);
+  expect_right(p, test::normal_gradient_inputs(p, 4), simt::Async::Random);
 }
 
 TEST_P(Kinds, Windows) {
-  constexpr std::int64_t kWindows[] = {1, 70, 128, 200, 5000};
+  constexpr std::int64_t kWindows[] = {1, 70, 200, 5000};
   for (const std::int64_t window : kWindows) {
     AttentionProblem p = make_problem(GetParam(), {1, 2, 1}, 260, window == 70 ? 130 : 300, true);
     p.window = window, p.deterministic = window % 2 == 0;
@@ -207,23 +210,24 @@ TEST_P(Kinds, AHiddenKeyHasNoInfluence) {
 }
 
 // --- the same bits however it runs
-bool same(const Gradients& a, const Gradients& b) { return a.dq == b.dq && a.dk == b.dk && a.dv == b.dv; }
-
 TEST_P(Kinds, DeterministicFormDoesNotChangeABit) {
   for (const bool causal : {false, true}) {
-    AttentionProblem p = make_problem(GetParam(), {1, 4, 2}, 200, 600, causal);
+    AttentionProblem p = make_problem(GetParam(), {1, 2, 1}, 140, 390, causal);
     p.deterministic = true;
     const GradientInputs inputs = test::normal_gradient_inputs(p, 12);
-    const Gradients first = run(p, inputs, simt::Async::Lazy).gradients;
-    EXPECT_EQ(test::gradient_mismatch(p, inputs, first), "");
+    const Outcome first = run(p, inputs, simt::Async::Lazy);
+    EXPECT_EQ(test::gradient_mismatch(p, inputs, first.gradients), "");
     const auto expect_same = [&](simt::Async async, std::uint64_t seed, simt::CtaOrder order, unsigned resident) {
-      EXPECT_TRUE(same(first, run(p, inputs, async, seed, order, resident).gradients))
+      const Outcome other = run(p, inputs, async, seed, order, resident);
+      const Gradients &a = first.gradients, &b = other.gradients;
+      // Sums first: rounded to 16 bits, nearly all that are added in another order look alike.
+      EXPECT_TRUE(std::memcmp(first.dq_sums.data(), other.dq_sums.data(), first.dq_sums.size() * sizeof(float)) == 0 &&
+                  a.dq == b.dq && a.dk == b.dk && a.dv == b.dv)
           << "wrong result: other bits under policy " << int(async) << " order " << int(order) << " seed " << seed;
     };
     expect_same(simt::Async::Eager, 1, simt::CtaOrder::Sequential, 1);
     expect_same(simt::Async::Lazy, 1, simt::CtaOrder::RoundRobin, 16);
-    expect_same(simt::Async::Eager, 2, simt::CtaOrder::Random, 2);
-    for (std::uint64_t seed = 3; seed <= 5; ++seed) expect_same(simt::Async::Random, seed, simt::CtaOrder::Random, 7);
+    for (std::uint64_t seed = 2; seed <= 3; ++seed) expect_same(simt::Async::Random, seed, simt::CtaOrder::Random, 3);
   }
 }
 

@@ -1,0 +1,140 @@
+"""Bugs planted in wgmma_sm90's backward pass; its tests on the functional GPU must notice each."""
+import mutants
+from mutants import Mutant, Suite
+
+MAIN, COPIES, ROWS = (f"kernels/attention/wgmma_sm90_backward{f}.cuh" for f in ("", "_copies", "_rows"))
+SCHEDULE = "kernels/attention/wgmma_sm90_backward_schedule.h"
+WRONG, RACE, DEADLOCK, FENCE, ASYNC = ("wrong result", "data race", "deadlock", "missing proxy fence",
+                                       "asynchronous operation")
+OTHER_BITS = "other bits"
+
+SYNC = "    ptx::barrier_sync(kAllConsumers, 128 * Tile::kConsumers);"
+
+# A fifth element True: part of the quick run.
+CORE = [
+    # producers
+    ("a stage is filled without waiting", COPIES,
+     "    ptx::mbarrier_wait(shared_address(&ring.empty[state.stage]), state.parity ^ 1);\n", "", "any", True),
+    ("producers wait for the other parity", COPIES, "state.parity ^ 1);", "state.parity);", DEADLOCK),
+    ("rows' numbers not among the bytes expected", COPIES, "Tile::kQueryBytes + Tile::kRowBytes + (first",
+     "Tile::kQueryBytes + (first", "any"),
+    ("keys not among the bytes expected", COPIES, "(first ? Tile::kKeyBytes : 0)", "0", "any"),
+    ("always the first keys", COPIES, "(packed ? int(work.sequence.key_row) : 0) + work.unit.key_tile * Tile::kKeys;",
+     "(packed ? int(work.sequence.key_row) : 0);", WRONG),
+    ("always the first panel of columns", COPIES, "head * Tile::kHeadDim + panel * 64", "head * Tile::kHeadDim", WRONG),
+    ("the next head's rows are those behind this one's", COPIES,
+     "    index += p.schedule.all_query_tiles - (work.range.end - work.range.begin);\n", "", WRONG),
+    ("query heads of another group", COPIES, "head(work.unit.kv_head * p.schedule.group)", "head(work.unit.kv_head)",
+     "any"),
+    # writers
+    ("dq is sent off before it is there", COPIES, "    ptx::mbarrier_wait(full, i & 1);\n", "", "any"),
+    ("dq's staging handed back while it is read", COPIES, "    ptx::tma_store_wait_read<0>();\n", "", RACE),
+    ("both consumers' dq in one place", COPIES, "* Tile::kConsumers + consumer;", "* Tile::kConsumers;", "any"),
+    # consumers: order
+    ("q handed back while dk reads it", MAIN, "ptx::wgmma_wait<1>();  // dk", "ptx::wgmma_wait<2>();  // dk", RACE),
+    ("s used before it is there", MAIN, "ptx::wgmma_wait<1>();  // s", "ptx::wgmma_wait<2>();  // s", ASYNC),
+    ("dp used before it is there", MAIN, "ptx::wgmma_wait<1>();  // dp", "ptx::wgmma_wait<2>();  // dp", ASYNC),
+    ("dq used before it is there", MAIN, "ptx::wgmma_wait<1>();  // dv", "ptx::wgmma_wait<2>();  // dv", ASYNC),
+    ("do handed back while dv reads it", MAIN,
+     "    ptx::wgmma_wait<1>();  // dv and dq\n    ptx::wgmma_registers_fence(dq);\n"
+     "    c.release(shared.d_o_empty[stage]);\n",
+     "    c.release(shared.d_o_empty[stage]);\n    ptx::wgmma_wait<1>();  // dv and dq\n"
+     "    ptx::wgmma_registers_fence(dq);\n", RACE),
+    ("no proxy fence behind ds", MAIN, "    ptx::fence_proxy_async();\n" + SYNC + "  // both",
+     SYNC + "  // both", FENCE, True),
+    ("no barrier behind ds", MAIN, SYNC + "  // both", "  // both", "data race|missing proxy fence|uninitialised"),
+    ("one buffer for ds", MAIN, "shared.ds[stage]", "shared.ds[0]", RACE, True),
+    ("no proxy fence behind dq", MAIN, "    ptx::fence_proxy_async();\n    __syncwarp();", "    __syncwarp();", FENCE),
+    ("no __syncwarp behind dq", MAIN, "    __syncwarp();\n    if (lane == 0) ptx::mbarrier_arrive(shared_address(&shared.dq_full",
+     "    if (lane == 0) ptx::mbarrier_arrive(shared_address(&shared.dq_full", "data race|missing proxy fence"),
+    ("dq staged without waiting", MAIN, "    ptx::mbarrier_wait(shared_address(&shared.dq_empty[consumer]), parity);\n",
+     "", "any"),
+    ("consumers wait for the other parity of dq's staging", MAIN, "c.stage_dq(dq, stage ^ 1);", "c.stage_dq(dq, stage);",
+     DEADLOCK),
+    ("q not waited for", MAIN, "    ptx::mbarrier_wait(shared_address(&shared.q_full[stage]), parity);\n", "", "any"),
+    ("do not waited for", MAIN, "    ptx::mbarrier_wait(shared_address(&shared.d_o_full[stage]), parity);\n", "", "any"),
+    ("do never handed back", MAIN, "    c.release(shared.d_o_empty[stage]);\n", "", DEADLOCK),
+    ("no wgmma.fence", MAIN, "    ptx::wgmma_fence();\n", "", ASYNC),
+    ("dk staged over k while it is read", MAIN, SYNC[2:] + "  // nobody", "  // nobody", RACE),
+    ("a warp counts as four", MAIN, "shared.q_empty[s]), Tile::kConsumers * 4);", "shared.q_empty[s]), Tile::kConsumers);",
+     "any"),
+    ("barriers not made known to the async proxy", MAIN, "    ptx::fence_mbarrier_init();\n", "", FENCE),
+    ("more registers than there are", MAIN, "setmaxnreg_inc<240>", "setmaxnreg_inc<248>", DEADLOCK),
+    # consumers: operands
+    ("scores not scaled", MAIN, "s[4 * j + e] * scale_log2 -", "s[4 * j + e] -", WRONG),
+    ("the neighbouring query's lse", MAIN, "e % 2 ? lse.y : lse.x", "e % 2 ? lse.x : lse.y", WRONG),
+    ("the neighbouring query's delta", MAIN, "e % 2 ? d.y : d.x", "e % 2 ? d.x : d.y", WRONG),
+    ("delta of another sixteen queries", MAIN, "shared.delta[stage] + 16 * slice", "shared.delta[stage]", WRONG),
+    ("ds without p", MAIN, "p[4 * j + e] * (dp[4 * j + e] -", "(dp[4 * j + e] -", WRONG),
+    ("operand's blocks exchanged", MAIN, "a[i] = Element::pack(", "a[(i & 1) << 1 | i >> 1] = Element::pack(", WRONG),
+    ("dv from q", MAIN, "c.multiply_queries(c.dv, p_operand, shared.d_o[stage]);",
+     "c.multiply_queries(c.dv, p_operand, shared.q[stage]);", WRONG),
+    ("dk from p", MAIN, "c.multiply_queries(c.dk, ds_operand,", "c.multiply_queries(c.dk, p_operand,", WRONG),
+    ("dp from k", MAIN, "(dp, shared.v, shared.d_o[stage]);", "(dp, shared.k, shared.d_o[stage]);", WRONG),
+    ("both consumers' scores from the same keys", MAIN, "shared_address(keys) + consumer * 64 * 128",
+     "shared_address(keys)", WRONG),
+    ("transposed operands advance by eight rows", MAIN, "kStepMn = 2048 / 16", "kStepMn = 1024 / 16", WRONG),
+    ("ds stored without swizzle", MAIN, "first ^ k * 32", "first + k * 32", "any"),
+    ("both consumers' dq from the same columns", MAIN, "Tile::kPanels == 2 ? consumer : 0;", "0;", WRONG),
+    ("dk not scaled", MAIN, "p.dk, shared.k, p.scale)", "p.dk, shared.k, 1.f)", WRONG),
+    # masks and ranges
+    ("mask off by one", SCHEDULE, "causal ? key - shift :", "causal ? key - shift + 1 :", WRONG),
+    ("mask of the thread's first key for both", MAIN, "visible.first_query(key + half * 8)", "visible.first_query(key)",
+     WRONG),
+    ("tiles on the diagonal not masked", SCHEDULE, "first + shift < tile_keys - 1", "first + shift < 0", WRONG, True),
+    ("causal mask aligned top-left", SCHEDULE, "s.keys - s.queries - key_tile * kKeys, causal",
+     "-key_tile * kKeys, causal", WRONG),
+    ("first query tile forgotten", SCHEDULE, "clamp(first_key - shift, 0, s.queries) / kQueries",
+     "divide_up(clamp(first_key - shift, 0, s.queries), kQueries)", WRONG),
+    # rows
+    ("rows behind the last key stored", ROWS, "    if (r < rows.count)\n", "", "any"),
+    ("staged rows read too early", ROWS, "  ptx::barrier_sync(barrier, 128);\n", "", "data race|uninitialised"),
+    ("delta of half the columns", ROWS, "distance = kLanes / 2", "distance = kLanes / 4", WRONG),
+    ("lse not in base 2", ROWS, "natural * kLog2E", "natural", WRONG),
+    ("rows that see nothing not silenced", ROWS, "natural == -INFINITY ? INFINITY : natural * kLog2E",
+     "natural * kLog2E", WRONG),
+    ("sums of dq not zeroed", ROWS, "sums[i * kRowThreads + threadIdx.x] = make_float4(0, 0, 0, 0);", ";", WRONG),
+    ("dq's blocks exchanged", ROWS, "* Tile::kConsumers + consumer) * Tile::kBlockFloats)",
+     "* Tile::kConsumers + (consumer ^ 1)) * Tile::kBlockFloats)", WRONG),
+    ("dq not scaled", ROWS, "store_block<Element>(d, p.scale,", "store_block<Element>(d, 1.f,", WRONG),
+]
+
+FORMS = [
+    ("turns not waited for", COPIES, "p.turns + block) != turn)", "p.turns + block) == ~0u)", OTHER_BITS),
+    ("the turn handed on when dq has been read", COPIES, "      ptx::tma_store_wait<0>();  // performed", "      // performed",
+     OTHER_BITS, True),
+    ("turns never handed on", COPIES, "      ptx::add_release(p.turns + block, 1);\n", "", DEADLOCK),
+    ("turns counted from the left under a causal mask", SCHEDULE, "return last_key / kKeys - key_tile;",
+     "return key_tile;", DEADLOCK),
+    ("units numbered against their turns", SCHEDULE, "right_to_left ? key_tiles - 1 - n : n", "n", DEADLOCK),
+    ("turns not zeroed", ROWS, "  if (threadIdx.x < Tile::kConsumers) p.turns[index * Tile::kConsumers + threadIdx.x] = 0;\n",
+     "", DEADLOCK),
+    ("tickets not zeroed", ROWS, "  if (blockIdx.x == 0 && threadIdx.x == 0) *p.tickets = 0;\n", "", "any"),
+    ("window one key too long", SCHEDULE, "window ? key - shift + window :", "window ? key - shift + window + 1 :", WRONG),
+    ("tiles at the window's end not masked", SCHEDULE, "(window && first + queries - 1 + shift >= window)", "false", WRONG),
+    ("last query tiles of a window forgotten", SCHEDULE, "clamp(last_key - shift + window", "clamp(first_key - shift + window",
+     WRONG),
+    ("keys behind the last not masked", SCHEDULE, "key >= keys ? kNever :", "key >= 1 << 29 ? kNever :", WRONG),
+    ("tiles with missing keys not masked", SCHEDULE, "return keys < tile_keys ||", "return", WRONG),
+    ("packed sequences share tiles", SCHEDULE, "q_offsets[b] / kQueries + b;", "q_offsets[b] / kQueries;", "any"),
+    ("keys that nobody sees left as they were", MAIN, "if (work.steps(p) == 0) return store_zeros(p, work);",
+     "if (work.steps(p) == 0) return;", WRONG),
+    ("packed rows of q from the first", COPIES, "packed ? int(work.sequence.query_row) : 0;", "0;", WRONG),
+]
+
+
+def suite(planted, tests):
+    return Suite(source="tests/simt/attention/wgmma_sm90_backward_mutant.cu", arch="90a", ptx="wgmma_sm90_backward",
+                 test=["tests/simt/attention/simt_wgmma_sm90_backward_test", "--gtest_fail_fast",
+                       "--gtest_filter=" + ":".join(f"Backward/{t}" for t in tests)],
+                 mutants=[Mutant(m[0], *m[1:4], expect=m[4], quick=len(m) > 5) for m in planted])
+
+
+if __name__ == "__main__":
+    mutants.main([
+        # Ragged and full, three heads; more queries than keys, two sequences; two groups of two; more keys than queries.
+        suite(CORE, [f"Shapes.EqualsReference/bf16_d128_{s}"
+                     for s in ("113x203", "256x113_causal", "300x129_causal", "108x256_causal")]),
+        suite(FORMS, [f"Kinds.{t}/bf16_d128" for t in ("DeterministicFormDoesNotChangeABit", "Windows", "PackedSequences",
+                                                        "NothingToSee", "ExtremeLogits")]),
+    ])
