@@ -150,8 +150,9 @@ class CpuFlash final : public AttentionOperation {
       for (std::int64_t h = 0; h < p_.kv_heads; ++h)
         for (std::int64_t first = 0; first < p_.keys(b); first += kKeys)
           key_blocks_.push_back({b, h, first, std::min(kKeys, p_.keys(b) - first)});
-      for (std::int64_t first = 0; first < p_.queries(b); first += queries_)
-        for (std::int64_t h = 0; h < p_.heads; ++h)
+      // A head's blocks one after the other: its packed keys and values stay in the last-level cache.
+      for (std::int64_t h = 0; h < p_.heads; ++h)
+        for (std::int64_t first = 0; first < p_.queries(b); first += queries_)
           add_tasks({b, h, first, std::min(queries_, p_.queries(b) - first), {}, -1});
     }
     const auto work = [](const Task& task) { return task.rows * task.keys.size(); };
