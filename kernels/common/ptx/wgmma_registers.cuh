@@ -13,20 +13,20 @@
 
 namespace assay::ptx {
 
-#define ASSAY_WGMMA_REGISTERS(n, types, a0, a1, a2, a3, desc_b_, accumulate_, major_b)                         \
-  if constexpr (kN == n)                                                                                       \
-  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, " accumulate_                                                 \
-               ", 0;\n"                                                                                        \
-               "wgmma.mma_async.sync.aligned.m64n" #n types " {" ASSAY_WGMMA_D##n "}, {" a0 ", " a1 ", " a2    \
-               ", " a3 "}, " desc_b_ ", p, 1, 1, " major_b ";\n}\n"                                            \
-               : ASSAY_WGMMA_R##n(d)                                                                           \
+#define ASSAY_WGMMA_REGISTERS(n, types, a0, a1, a2, a3, desc_b_, accumulate_, major_b)                       \
+  if constexpr (kN == n)                                                                                     \
+  asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, " accumulate_                                               \
+               ", 0;\n"                                                                                      \
+               "wgmma.mma_async.sync.aligned.m64n" #n types " {" ASSAY_WGMMA_D##n                            \
+               "}, {" a0 ", " a1 ", " a2 ", " a3 "}, " desc_b_ ", p, 1, 1, " major_b ";\n}\n"                \
+               : ASSAY_WGMMA_R##n(d)                                                                         \
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(desc_b), "r"(static_cast<int>(accumulate)), \
                  "n"(static_cast<int>(kB)))
-#define ASSAY_WGMMA_REGISTERS_OF(types)                                                             \
-  ASSAY_WGMMA_REGISTERS(64, types, "%32", "%33", "%34", "%35", "%36", "%37", "%38");                \
-  ASSAY_WGMMA_REGISTERS(96, types, "%48", "%49", "%50", "%51", "%52", "%53", "%54");                \
-  ASSAY_WGMMA_REGISTERS(128, types, "%64", "%65", "%66", "%67", "%68", "%69", "%70");               \
-  ASSAY_WGMMA_REGISTERS(192, types, "%96", "%97", "%98", "%99", "%100", "%101", "%102");            \
+#define ASSAY_WGMMA_REGISTERS_OF(types)                                                  \
+  ASSAY_WGMMA_REGISTERS(64, types, "%32", "%33", "%34", "%35", "%36", "%37", "%38");     \
+  ASSAY_WGMMA_REGISTERS(96, types, "%48", "%49", "%50", "%51", "%52", "%53", "%54");     \
+  ASSAY_WGMMA_REGISTERS(128, types, "%64", "%65", "%66", "%67", "%68", "%69", "%70");    \
+  ASSAY_WGMMA_REGISTERS(192, types, "%96", "%97", "%98", "%99", "%100", "%101", "%102"); \
   ASSAY_WGMMA_REGISTERS(256, types, "%128", "%129", "%130", "%131", "%132", "%133", "%134");
 
 /// kN: 64, 96, 128, 192 or 256.  Without `accumulate` the product replaces d.
