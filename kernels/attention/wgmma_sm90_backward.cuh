@@ -1,8 +1,7 @@
 // Attention backward for bf16 and fp16 on Hopper's tensor cores: wgmma fed by bulk copies; sm_90a.
 //
-// Algorithm   Three kernels.  The first writes delta = rowsum(o do) and lse log2(e) into padded rows and zeroes the
-// sums
-//             of dq.  The main one: a CTA owns 128 keys of one kv head, keeps their k and v in shared memory, and walks
+// Algorithm   Three kernels.  The first writes delta = rowsum(o do) and lse log2(e) into padded rows and zeroes dq's
+//             sums.  The main one: a CTA owns 128 keys of one kv head, keeps their k and v in shared memory, and walks
 //             over the query tiles that see them, for every query head of the group, so that dk and dv are complete in
 //             its registers (fp32) and are written once.  Per query tile:
 //               s = k q^T       p = 2^(scale log2(e) s - lse log2(e))      dv += p do
@@ -13,25 +12,23 @@
 //             the register operand a of dv's and dk's products: p never goes through shared memory, ds only for dq.
 //             q, do and k are read in both orders from the same bytes: wgmma transposes 16-bit operands as it reads.
 // dq          A tile's sums leave by bulk reductions, added up in L2: one contiguous piece a warpgroup, since dq's sums
-//             lie in memory as accumulators lie in registers.  Writer warps issue them and wait in the consumers'
-//             place.
+//             lie in memory as accumulators lie in registers.  Writer warps issue them, and wait for them.
 // Order       of one query tile, as the tensor cores get it:  s, dp, dv, dq, dk.  Exponentials run beside dp, ds beside
 //             dv, the staging of dq beside dk, which the next tile's s follows at once.  (128 queries: dp in halves,
 //             the second behind dv, since registers hold one.)
 // Roles       384 threads: two producer warps (k, q and lse; v, do and delta), two writer warps, two consumer
-// warpgroups
-//             of 64 keys each.
-// Deterministic  A writer waits until the key tiles before it have added to the same block (BackwardSchedule), and
-// hands
-//             on when its own reduction has been performed, not only read.  The same bits every time.
+//             warpgroups of 64 keys each.
+// In turn     Deterministic form: a writer waits until the key tiles before its own have added to the same block
+//             (BackwardSchedule), and hands on when its reduction has been performed, not only read.  The same bits
+//             every time.
 //
 // Tile        64 queries x 128 keys (head_dim 128) or 128 x 128 (64)
 // Shared      198,656 bytes (128), 199,680 (64): k, v, two stages of q and do, two of ds, staging of dq; one CTA an SM
 // Registers   launched with 168: 24 for the producers' warpgroup, 240 for the consumers' (24 + 2 * 240 = 3 * 168)
 // Shapes      head_dim 64 and 128, any lengths below 2^29, heads a multiple of kv_heads; causal, window, packed
-//             sequences; arrays 16-byte aligned.  Of packed sequences the rows behind a sequence's last are its
-//             neighbour's: they are masked, but an infinity or NaN there spreads (0 * inf), as it does in other
-//             kernels.
+//             sequences; arrays 16-byte aligned.
+// Warning     Rows behind the last of a packed sequence are its neighbour's.  They are masked, but an infinity or NaN
+//             among them spreads into the sequence's last tile (0 * inf).
 // Expected    per query tile: tensor cores 2560 clocks, shared memory 3076 (3208 at head_dim 64), MUFU 512 (1024): a
 //             warpgroup's 64 x 64 products read 128 bytes a clock, which is all there is.  With 200 clocks that nothing
 //             hides, causal 16384 x 16384, 64 query and 8 kv heads of 128: 733 TFLOP/s at 1.83 GHz
