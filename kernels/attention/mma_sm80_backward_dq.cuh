@@ -11,9 +11,8 @@
 // Shared      40 KiB (head_dim 64), 80 KiB (128), 104 KiB (192, values of 128): q, do, 2 k, v
 // Registers   s, dp, dq: 96, 128 and 160 accumulators; 157 to 244 registers from sm_80 to sm_103a, no spills
 // Shapes      as mma_sm80_backward.cuh
-// Prediction  not yet run on a GPU.  Three products with 16 rows a warp: each fragment of k and v serves once, 256
-// bytes
-//             of shared memory a mma, which takes as long as the mma itself on an A100.
+// Prediction  not yet run on a GPU.  Three products with 16 rows a warp: each fragment of k and v serves once. That is
+//             256 bytes of shared memory a mma, which take as long as the mma itself on an A100.
 // Source      The split of FlashAttention-2's forward pass (Dao, arXiv 2307.08691), applied to dq.  C++17.
 #pragma once
 #include "kernels/attention/mma_sm80_backward_sequence.cuh"

@@ -13,9 +13,8 @@
 // Registers   Probabilities are never stored: rounded, accumulators are wgmma's register operand.  Row sums stay
 //             partial per thread until the end.  384 threads are launched with 168 registers; the producer keeps 24,
 //             consumers take 240.
-// Output      Through the warp's own rows of q's buffer: stmatrix, then a bulk store per 16 rows; where some of these
-// lie
-//             past the sequence's end, 16-byte stores of those that do not.
+// Output      Through the warp's own rows of q's buffer: stmatrix, then a bulk store per 16 rows; at a sequence's
+//             ragged end, 16-byte stores of the rows that exist.
 // Rows        Tensor maps span the rows of all sequences, packed or equally long: a tile may read into the next
 //             sequence, whose keys are masked and whose output rows are not stored.  (As everywhere, a hidden value
 //             must be finite: its weight is zero, not absent.)
