@@ -30,5 +30,6 @@ inline AttentionPassKernel stateless_pass(Support (*supports)(const AttentionPro
 
 AttentionPassKernel attention_simt_f32_forward();
 AttentionPassKernel attention_mma_sm80_forward();
+AttentionPassKernel attention_wgmma_sm90_forward();  // where the build has sm_90a
 
 }  // namespace assay

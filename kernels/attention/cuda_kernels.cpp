@@ -37,6 +37,9 @@ AttentionKernel cuda_row(const char* name, std::vector<DType> dtypes, const Atte
 }  // namespace
 
 void append_cuda_attention_kernels(std::vector<AttentionKernel>& kernels) {
+#if ASSAY_HAS_SM90
+  kernels.push_back(cuda_row("wgmma_sm90", {DType::bf16, DType::f16}, attention_wgmma_sm90_forward()));
+#endif
   kernels.push_back(cuda_row("mma_sm80", {DType::bf16, DType::f16}, attention_mma_sm80_forward()));
   kernels.push_back(cuda_row("simt_f32", {DType::f32}, attention_simt_f32_forward()));
 }

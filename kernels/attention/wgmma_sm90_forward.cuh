@@ -1,0 +1,316 @@
+// Attention forward on Hopper's tensor cores by wgmma, fed by the tensor memory accelerator; sm_90a, bf16 and fp16.
+//
+// Algorithm   FlashAttention's: for each query the maximum m of its scores so far, the sum l of exp(score - m), and o =
+//             sum exp(score - m) v; a new maximum rescales l and o; at the end o / l and lse = m + ln l.  Persistent
+//             and warp-specialised: one thread of the producer warpgroup keeps rings of q, k and v tiles in shared
+//             memory filled by bulk copies; two consumer warpgroups own 64 queries each, and all heads' query tiles are
+//             dealt out longest first (wgmma_sm90_forward_schedule.h).
+// Turns       While one warpgroup computes exponentials the other has the tensor cores: named barriers pass the turn.
+// Right to left  The key tiles that need a mask (the diagonal, ragged ends; a window's left edge last of all) have a
+// loop
+//             of their own; the loop of the others has no mask code.
+// Registers   Probabilities are never stored: rounded, accumulators are wgmma's register operand.  Row sums stay
+//             partial per thread until the end.  384 threads are launched with 168 registers; the producer keeps 24,
+//             consumers take 240.
+// Output      Through the warp's own rows of q's buffer: stmatrix, then a bulk store per 16 rows; where rows are
+// missing
+//             at a sequence's end, 16-byte stores of those that exist.
+// Rows        Tensor maps span the rows of all sequences, packed or equally long: a tile may read into the next
+//             sequence, whose keys are masked and whose output rows are not stored.  (As everywhere, a hidden value
+//             must be finite: its weight is zero, not absent.)
+//
+// Tile        128 queries x 128 keys (64 keys where value_dim is above 128); 2 stages of k and v, 4 at 64 dimensions
+// Shared      64: 160 KiB; 128: 192 KiB; 192/128: 208 KiB; 256: 192 KiB: one CTA per multiprocessor
+// Shapes      head_dim and value_dim up to 256, multiples of 8 (64/64, 128/128, 192/128, 256/256 run at full width,
+// others
+//             as the next wider); any lengths, zero included, below 2^30; causal (bottom-right), sliding window, packed
+//             sequences, grouped heads; arrays aligned to 16 bytes
+// Expected    At 128 dimensions a key tile takes the tensor cores 2048 clocks, MUFU 1024, shared memory 1792, so the
+//             tensor cores bound: see wgmma_sm90_forward_model.h.  Not yet run on a GPU.
+// Source      Written for this project.  The scheme is published: FlashAttention-3 (arXiv 2407.08608); cuDNN's open
+//             sm_90 kernel for the turns around exponentials (no code taken).
+#pragma once
+#include <cuda_runtime.h>
+
+#include "kernels/attention/wgmma_sm90_forward_params.h"
+#include "kernels/attention/wgmma_sm90_forward_rows.cuh"
+#include "kernels/attention/wgmma_sm90_forward_tile.h"
+#include "kernels/common/pipeline_state.h"
+#include "kernels/common/ptx/convert.cuh"
+#include "kernels/common/ptx/fence.cuh"
+#include "kernels/common/ptx/mbarrier.cuh"
+#include "kernels/common/ptx/shared_address.cuh"
+#include "kernels/common/ptx/tma.cuh"
+#include "kernels/common/ptx/warpgroup.cuh"
+#include "kernels/common/ptx/wgmma.cuh"
+#include "kernels/common/ptx/wgmma_registers.cuh"
+
+namespace assay::sm90_attention {
+
+struct Bf16 {
+  static constexpr ptx::WgmmaTypes kTypes = ptx::WgmmaTypes::bf16;
+  __device__ static std::uint32_t pack(float low, float high) { return ptx::pack_bf16x2(low, high); }
+};
+struct F16 {
+  static constexpr ptx::WgmmaTypes kTypes = ptx::WgmmaTypes::f16;
+  __device__ static std::uint32_t pack(float low, float high) { return ptx::pack_f16x2(low, high); }
+};
+
+constexpr int kThreads = WgmmaSm90ForwardTile<64, 64>::kThreads;  // the same in all
+
+template <class Element_, int kHeadDim, int kValueDim>
+struct ForwardInstance : WgmmaSm90ForwardTile<kHeadDim, kValueDim> {
+  using Element = Element_;
+};
+
+/// A ring's barriers; a stage is full when its bytes have come, empty when every consumer warp has handed it back.
+template <int kStages>
+struct Ring {
+  std::uint32_t full, empty;  // addresses of the first stage's
+  PipelineState<kStages> state;
+
+  __device__ Ring(std::uint64_t (&full_)[kStages], std::uint64_t (&empty_)[kStages])
+      : full(ptx::shared_address(full_)), empty(ptx::shared_address(empty_)) {}
+  /// Producer: the next stage's barrier, once the stage is empty and `bytes` are announced.
+  __device__ __forceinline__ std::uint32_t acquire(std::uint32_t bytes) const {
+    ptx::mbarrier_wait(empty + state.stage * 8, state.parity ^ 1);
+    ptx::mbarrier_arrive_expect_tx(full + state.stage * 8, bytes);
+    return full + state.stage * 8;
+  }
+  /// Consumers.
+  __device__ __forceinline__ void wait() const { ptx::mbarrier_wait(full + state.stage * 8, state.parity); }
+  __device__ __forceinline__ void release(int stage) const {
+    if (threadIdx.x % 32 == 0) ptx::mbarrier_arrive(empty + stage * 8);
+  }
+};
+
+/// All rings of a CTA, as one role sees them.
+template <class I>
+struct Rings {
+  Ring<I::kQBuffers> q;
+  Ring<I::kStages> k, v;
+  __device__ explicit Rings(typename I::Shared& s)
+      : q(s.q_full, s.q_empty), k(s.k_full, s.k_empty), v(s.v_full, s.v_empty) {}
+};
+
+// ---- producer -----------------------------------------------------------------------------------------------------
+/// Starts the copy of a tile, panel by panel.
+template <int kPanels, int kPanelBytes>
+__device__ __forceinline__ void load_tile(const void* tile, const CUtensorMap& map, std::uint32_t full, int head,
+                                          int row) {
+#pragma unroll
+  for (int panel = 0; panel < kPanels; ++panel)
+    ptx::tma_load(ptx::shared_address(tile) + panel * kPanelBytes, map, full, panel * 64, head, row);
+}
+
+/// Run by one thread.  Copies are started in the order in which the consumers wait for them.
+template <class I>
+__device__ __forceinline__ void produce(const WgmmaSm90ForwardParams& p, typename I::Shared& shared) {
+  Rings<I> rings(shared);
+  AttentionSchedule::Cursor cursor(p.schedule, blockIdx.x, gridDim.x);
+  for (AttentionWork work; cursor.next(work);) {
+    const AttentionKeyTiles keys = key_tiles(work.tile, I::kKeys, p.causal, p.window);
+    if (keys.begin == keys.end) continue;
+    const int kv_head = work.head / p.group;
+    const auto load_k = [&](int tile) {
+      load_tile<I::kQPanels, I::kKeyPanelBytes>(shared.k[rings.k.state.stage], p.map_k, rings.k.acquire(I::kKBytes),
+                                                kv_head, work.tile.kv_row + tile * I::kKeys);
+      rings.k.state.advance();
+    };
+    load_tile<I::kQPanels, I::kQPanelBytes>(shared.q[rings.q.state.stage], p.map_q, rings.q.acquire(I::kQBytes),
+                                            work.head, work.tile.q_row);
+    rings.q.state.advance();
+    load_k(keys.end - 1);
+    for (int tile = keys.end - 1; tile >= keys.begin; --tile) {
+      if (tile > keys.begin) load_k(tile - 1);
+      load_tile<I::kVPanels, I::kKeyPanelBytes>(shared.v[rings.v.state.stage], p.map_v, rings.v.acquire(I::kVBytes),
+                                                kv_head, work.tile.kv_row + tile * I::kKeys);
+      rings.v.state.advance();
+    }
+  }
+}
+
+// ---- consumers ----------------------------------------------------------------------------------------------------
+/// Starts s = q k^T of the 64 rows at `q`, as one group of wgmma.
+template <class I>
+__device__ __forceinline__ void start_scores(float (&s)[I::kKeys / 2], std::uint32_t q, std::uint32_t k) {
+  ptx::wgmma_fence();
+#pragma unroll
+  for (int step = 0; step < I::kHeadDim / 16; ++step) {  // a panel holds four: 32 bytes on, 2 in a descriptor
+    const std::uint64_t a = ptx::wgmma_descriptor(q + step / 4 * I::kQPanelBytes, 16, 1024) + step % 4 * 2;
+    const std::uint64_t b = ptx::wgmma_descriptor(k + step / 4 * I::kKeyPanelBytes, 16, 1024) + step % 4 * 2;
+    ptx::wgmma<I::Element::kTypes, I::kKeys>(s, a, b, step > 0);
+  }
+  ptx::wgmma_commit();
+}
+
+/// Starts o (+)= p v, as one group of wgmma.  v is read dimension by dimension from rows that are keys.
+template <class I>
+__device__ __forceinline__ void start_output(float (&o)[I::kValueDim / 2], const std::uint32_t (&p)[I::kKeys / 16][4],
+                                             std::uint32_t v, bool accumulate) {
+  ptx::wgmma_fence();
+#pragma unroll
+  for (int step = 0; step < I::kKeys / 16; ++step)  // 16 keys: 16 rows of 128 bytes
+    ptx::wgmma_registers<I::Element::kTypes, I::kValueDim, ptx::Major::mn>(
+        o, p[step], ptx::wgmma_descriptor(v + step * 2048, I::kKeyPanelBytes, 1024), accumulate || step > 0);
+  ptx::wgmma_commit();
+}
+
+/// Rounds probabilities to the operand of the second product.
+template <class I>
+__device__ __forceinline__ void round_probabilities(std::uint32_t (&p)[I::kKeys / 16][4],
+                                                    const float (&s)[I::kKeys / 2]) {
+#pragma unroll
+  for (int i = 0; i < I::kKeys / 4; ++i) p[i / 4][i % 4] = I::Element::pack(s[2 * i], s[2 * i + 1]);
+}
+
+template <int kCount>
+__device__ __forceinline__ void rescale_output(float (&o)[kCount], const float (&rescale)[2]) {
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) o[i] *= rescale[i / 2 % 2];
+}
+
+/// A consumer warpgroup: 64 rows of every query tile of its CTA.
+template <class I>
+struct Consumer {
+  const WgmmaSm90ForwardParams& p;
+  typename I::Shared& shared;
+  Rings<I> rings;
+  const int index, row;            // the warpgroup's; the thread's first row in the query tile
+  float o[I::kValueDim / 2] = {};  // the first wgmma ignores them; where undefined, nvcc 12 serialises all (C7515)
+  int q_to_release = -1;           // a buffer of q that o may still be leaving
+
+  __device__ Consumer(const WgmmaSm90ForwardParams& params, typename I::Shared& s)
+      : p(params),
+        shared(s),
+        rings(s),
+        index(threadIdx.x / 128 - 1),
+        row(index * 64 + threadIdx.x / 32 % 4 * 16 + threadIdx.x % 32 / 4) {}
+
+  __device__ __forceinline__ int warp_row() const { return row - static_cast<int>(threadIdx.x) % 32 / 4; }
+
+  /// Exponentials of one warpgroup run while the other's products do.
+  __device__ __forceinline__ void begin_turn() const { ptx::barrier_sync(1 + index, 128 * I::kConsumers); }
+  __device__ __forceinline__ void end_turn() const { ptx::barrier_arrive(2 - index, 128 * I::kConsumers); }
+
+  /// s and v of one key tile, from right to left.
+  template <bool kMasked>
+  __device__ __forceinline__ void step(Softmax& softmax, const Mask& mask, std::uint32_t q, int tile, bool first) {
+    float s[I::kKeys / 2], rescale[2];
+    std::uint32_t probabilities[I::kKeys / 16][4];
+    rings.k.wait();
+    start_scores<I>(s, q, ptx::shared_address(shared.k[rings.k.state.stage]));
+    ptx::wgmma_wait<0>();
+    rings.k.release(rings.k.state.stage);
+    rings.k.state.advance();
+    if constexpr (kMasked) mask.apply(s, tile * I::kKeys);
+    begin_turn();
+    softmax.update<kMasked>(s, rescale, p.scale_log2);
+    end_turn();
+    round_probabilities<I>(probabilities, s);
+    rescale_output(o, rescale);
+    rings.v.wait();
+    start_output<I>(o, probabilities, ptx::shared_address(shared.v[rings.v.state.stage]), !first);
+    ptx::wgmma_wait<0>();
+    rings.v.release(rings.v.state.stage);
+    rings.v.state.advance();
+  }
+
+  __device__ __forceinline__ void attend(const AttentionWork& work, const AttentionKeyTiles& keys) {
+    Softmax softmax;
+    const Mask mask(p, work.tile, row);
+    rings.q.wait();
+    release_q();
+    const std::uint32_t q = ptx::shared_address(shared.q[rings.q.state.stage]) + index * (64 * 128);
+    int tile = keys.end - 1;
+    const auto masked = [&keys](int t) { return t >= keys.unmasked_end || t < keys.unmasked_begin; };
+    do {  // masked tiles on the right, those that need no mask, and once more masked ones: a window's left edge
+      for (; tile >= keys.begin && masked(tile); --tile) step<true>(softmax, mask, q, tile, tile == keys.end - 1);
+      for (; tile >= keys.begin && !masked(tile); --tile) step<false>(softmax, mask, q, tile, tile == keys.end - 1);
+    } while (tile >= keys.begin);
+    store(work, softmax);
+    rings.q.state.advance();
+  }
+
+  /// o / sum, through the warp's own rows of q, which nobody reads any more; and lse.
+  __device__ __forceinline__ void store(const AttentionWork& work, const Softmax& softmax) {
+    float total[2], inverse[2];
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      total[half] = softmax.total(half);
+      inverse[half] = total[half] == 0 ? 0.f : 1 / total[half];  // no key in sight: o = 0
+    }
+    store_lse(p, work, row, softmax.max, total);
+    const unsigned char* staging = shared.q[rings.q.state.stage] + warp_row() * 128;
+    stage_output<typename I::Element, I::kQPanelBytes>(ptx::shared_address(staging), o, inverse);
+    ptx::fence_proxy_async();  // also where ordinary loads read it: the next q comes by bulk copy
+    __syncwarp();
+    const int rows = work.tile.queries - warp_row();
+    if (rows < 16) {
+      store_rows<I::kQPanelBytes>(p, work, warp_row(), rows, staging);
+      __syncwarp();
+    } else if (threadIdx.x % 32 == 0) {
+      for (int panel = 0; panel * 64 < p.value_dim; ++panel)
+        ptx::tma_store(p.map_o, ptx::shared_address(staging) + panel * I::kQPanelBytes, panel * 64, work.head,
+                       work.tile.q_row + warp_row());
+      ptx::tma_store_commit();
+    }
+    q_to_release = rings.q.state.stage;
+    if (I::kQBuffers == 1) release_q();  // else later: the copy is not waited for
+  }
+
+  __device__ __forceinline__ void release_q() {
+    if (q_to_release < 0) return;
+    if (threadIdx.x % 32 == 0) ptx::tma_store_wait_read<0>();
+    rings.q.release(q_to_release);
+    q_to_release = -1;
+  }
+
+  __device__ __forceinline__ void run() {
+    AttentionSchedule::Cursor cursor(p.schedule, blockIdx.x, gridDim.x);
+    if (index == 1) end_turn();  // the first turn is warpgroup 0's
+    for (AttentionWork work; cursor.next(work);) {
+      const AttentionKeyTiles keys = key_tiles(work.tile, I::kKeys, p.causal, p.window);
+      if (keys.begin < keys.end) {
+        attend(work, keys);
+        continue;
+      }
+      const float nothing[2] = {-INFINITY, -INFINITY}, zero[2] = {0, 0};
+      store_lse(p, work, row, nothing, zero);
+      store_zeros(p, work, warp_row(), min(work.tile.queries - warp_row(), 16));
+    }
+    if (index == 0) begin_turn();                         // takes warpgroup 1's last arrival along
+    if (threadIdx.x % 32 == 0) ptx::tma_store_wait<0>();  // shared memory must outlive the copies from it
+  }
+};
+
+// ---- the kernel ---------------------------------------------------------------------------------------------------
+template <int kStages>
+__device__ __forceinline__ void initialise(std::uint64_t (&full)[kStages], std::uint64_t (&empty)[kStages],
+                                           int consumer_warps) {
+  for (int s = 0; s < kStages; ++s) {
+    ptx::mbarrier_init(ptx::shared_address(&full[s]), 1);
+    ptx::mbarrier_init(ptx::shared_address(&empty[s]), consumer_warps);
+  }
+}
+
+template <class I>
+__device__ __forceinline__ void forward(const WgmmaSm90ForwardParams& p) {
+  auto& shared = ptx::dynamic_smem<typename I::Shared>();
+  if (threadIdx.x == 0) {
+    initialise(shared.q_full, shared.q_empty, 4 * I::kConsumers);
+    initialise(shared.k_full, shared.k_empty, 4 * I::kConsumers);
+    initialise(shared.v_full, shared.v_empty, 4 * I::kConsumers);
+    ptx::fence_mbarrier_init();
+  }
+  __syncthreads();
+  if (threadIdx.x < 128) {
+    ptx::setmaxnreg_dec<24>();
+    if (threadIdx.x < 32 && ptx::elect_one()) produce<I>(p, shared);
+  } else {
+    ptx::setmaxnreg_inc<240>();
+    Consumer<I>(p, shared).run();
+  }
+}
+
+}  // namespace assay::sm90_attention

@@ -1,0 +1,15 @@
+// Where each element type's kernels of wgmma_sm90_forward.cuh are found: a file of its own, so that they compile side
+// by side.
+#pragma once
+#include "kernels/attention/wgmma_sm90_forward_params.h"
+#include "kernels/common/cuda_launch.h"
+
+namespace assay {
+
+using WgmmaSm90ForwardPlan = LaunchPlan<WgmmaSm90ForwardParams>;
+using WgmmaSm90ForwardKernel = void (*)(WgmmaSm90ForwardParams);
+
+WgmmaSm90ForwardKernel find_wgmma_forward_bf16_sm90(const WgmmaSm90ForwardPlan&);
+WgmmaSm90ForwardKernel find_wgmma_forward_f16_sm90(const WgmmaSm90ForwardPlan&);
+
+}  // namespace assay

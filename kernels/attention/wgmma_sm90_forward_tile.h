@@ -1,0 +1,49 @@
+// The tiles of wgmma_sm90_forward.cuh, and the list of its compiled kernels.  C++17, no CUDA.
+#pragma once
+#include <cstdint>
+
+#include "kernels/attention/wgmma_sm90_forward_schedule.h"
+
+/// ROW(head_dim, value_dim), narrowest first: a problem takes the first that is wide enough, and its missing dimensions
+/// are zeros.
+#define ASSAY_WGMMA_SM90_FORWARD_INSTANCES(ROW) ROW(64, 64) ROW(128, 128) ROW(192, 128) ROW(256, 256)
+
+/// Plain names: what the launch plan says is what profilers show and what the functional GPU looks up.
+#define ASSAY_WGMMA_SM90_FORWARD_NAME(dtype, head_dim, value_dim) \
+  "attention_wgmma_sm90_" #dtype "_d" #head_dim "_v" #value_dim
+
+namespace assay {
+
+/// What a CTA of an instance holds.  kHeadDim and kValueDim are multiples of 64; problems with less are filled up with
+/// zeros.
+template <int kHeadDim_, int kValueDim_>
+struct WgmmaSm90ForwardTile {
+  static constexpr int kHeadDim = kHeadDim_, kValueDim = kValueDim_;
+  static constexpr int kQueries = AttentionSchedule::kQueries;
+  static constexpr int kConsumers = kQueries / 64;  // warpgroups: a wgmma has 64 rows
+  static constexpr int kThreads = 128 * (1 + kConsumers);
+  // Accumulators of a thread: kKeys / 2 scores, kKeys / 4 packed probabilities, kValueDim / 2 of o; with 256 of o, 64
+  // keys are what 240 registers hold and what 227 KiB hold twice.
+  static constexpr int kKeys = kValueDim <= 128 ? 128 : 64;
+  // Key and value tiles in flight.  Those of 64 dimensions are used up twice as fast, and there is room.
+  static constexpr int kStages = kHeadDim <= 64 ? 4 : 2;
+  // A second buffer lets the next queries come while o leaves through the first; above 128 there is no room.
+  static constexpr int kQBuffers = kHeadDim <= 128 ? 2 : 1;
+
+  // Tiles are panels of 64 elements, 128 bytes, per row, under the 128-byte swizzle: what one bulk copy can write.
+  static constexpr int kQPanelBytes = kQueries * 128, kKeyPanelBytes = kKeys * 128;
+  static constexpr int kQPanels = kHeadDim / 64, kVPanels = kValueDim / 64;
+  static constexpr int kQBytes = kQPanels * kQPanelBytes, kKBytes = kQPanels * kKeyPanelBytes,
+                       kVBytes = kVPanels * kKeyPanelBytes;
+  static_assert(kVPanels <= kQPanels, "o leaves through q's buffer");
+
+  struct Shared {
+    alignas(1024) unsigned char q[kQBuffers][kQBytes];  // at the end of a tile: o, on its way out
+    alignas(1024) unsigned char k[kStages][kKBytes];
+    alignas(1024) unsigned char v[kStages][kVBytes];
+    std::uint64_t q_full[kQBuffers], q_empty[kQBuffers];
+    std::uint64_t k_full[kStages], k_empty[kStages], v_full[kStages], v_empty[kStages];
+  };
+};
+
+}  // namespace assay
