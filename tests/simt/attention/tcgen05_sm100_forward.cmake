@@ -15,3 +15,4 @@ assay_ptx(tcgen05_forward_sm103 probes/tcgen05_forward_d128.cu 103a)
 assay_simt_test(simt_tcgen05_sm100_forward_test SOURCES tcgen05_sm100_forward_test.cpp
                 LINK assay_tcgen05_sm100_forward_on_simt
                 PTX tcgen05_forward_bf16_sm100 tcgen05_forward_f16_sm100 tcgen05_forward_sm103 TIMEOUT 600)
+assay_mutants(simt_tcgen05_sm100_forward_mutants tcgen05_sm100_forward_mutants.py)

@@ -40,8 +40,18 @@ ForwardOutputs run_sm100_forward(const simt::ptx::Module& module, const Attentio
   return {heap.download(o, o_bytes), heap.download(buffers.lse, rows), stats.bank_conflicts};
 }
 
-const std::vector<ForwardCase>& sm100_forward_cases() {
-  static const std::vector<ForwardCase> cases = {
+ForwardInputs rising_inputs(const AttentionProblem& p, double rise) {
+  ForwardInputs inputs = forward_inputs(p, 13, 0.5, 0.5);
+  for (std::int64_t i = 0; i < p.q_elements(); i += p.head_dim) store_element(p.dtype, inputs.q.data(), i, 4);
+  for (std::int64_t h = 0; h < p.kv_heads; ++h)
+    for (std::int64_t j = 0; j < p.seq_kv; ++j)
+      store_element(p.dtype, inputs.k.data(), p.k_index(0, j, h),
+                    double((p.seq_kv - 1) / 128 - j / 128) * rise / 4 / p.scale());
+  return inputs;
+}
+
+const std::vector<Sm100ForwardCase>& sm100_forward_cases() {
+  static const std::vector<Sm100ForwardCase> cases = {
       // Ragged ends, grouped heads; the second query tile has no second half; three tiles of keys; two CTAs.
       {"ragged", problem(1, 3, 1, 300, 333, false, 128), 2},
       // More keys than queries: the halves see different numbers of key tiles; one CTA.
@@ -54,6 +64,9 @@ const std::vector<ForwardCase>& sm100_forward_cases() {
       // Sequences of no queries, of no keys, of one; ends within tiles.
       {"packed", packed_problem(problem(1, 2, 1, 0, 0, true, 128), {300, 0, 1, 40, 64, 16}, {200, 70, 1, 0, 129, 300}),
        2},
+      // Maxima that grow by less than is tolerated, and in the next tile by more; weights that vanish.
+      {"rising", problem(1, 2, 1, 140, 640, false, 128), 1, 4},
+      {"falling", problem(1, 2, 1, 140, 640, false, 128), 1, -200},
       {"narrow", problem(1, 2, 1, 260, 700, false, 64), 1},       // more tiles than stages
       {"short", problem(1, 6, 2, 200, 100, false, 64), 1},        // one tile of keys, unit after unit
       {"latent", problem(1, 2, 2, 140, 300, true, 192, 128), 1},  // DeepSeek's widths, two stages

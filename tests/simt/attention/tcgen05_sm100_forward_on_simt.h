@@ -14,7 +14,19 @@ Target small_blackwell(int multiprocessors);
 ForwardOutputs run_sm100_forward(const simt::ptx::Module&, const AttentionProblem&, const ForwardInputs&,
                                  int multiprocessors, simt::Options);
 
+/// Scores that rise by `rise` (natural units) from one tile of keys to the next in the order of work, right to left.
+ForwardInputs rising_inputs(const AttentionProblem&, double rise);
+
 /// Small problems which together reach every part of the kernel.
-const std::vector<ForwardCase>& sm100_forward_cases();
+struct Sm100ForwardCase {
+  const char* name;
+  AttentionProblem problem;
+  int multiprocessors;
+  double rise = 0;  // 0: normal inputs, else rising ones
+  ForwardInputs inputs(const AttentionProblem& p) const {
+    return rise == 0 ? forward_inputs(p, 1) : rising_inputs(p, rise);
+  }
+};
+const std::vector<Sm100ForwardCase>& sm100_forward_cases();
 
 }  // namespace assay

@@ -8,8 +8,8 @@
 
 namespace {
 
-int probe(const simt::ptx::Module& module, const assay::ForwardCase& c) {
-  const assay::ForwardInputs inputs = assay::forward_inputs(c.problem, 1);
+int probe(const simt::ptx::Module& module, const assay::Sm100ForwardCase& c) {
+  const assay::ForwardInputs inputs = c.inputs(c.problem);
   for (const auto async : {simt::Async::Lazy, simt::Async::Eager, simt::Async::Random}) {
     const assay::ForwardOutputs outputs =
         assay::run_sm100_forward(module, c.problem, inputs, c.multiprocessors, assay::forward_options(async));
@@ -29,7 +29,7 @@ int main(int argc, char** argv) {
     const simt::ptx::Module module(simt::ptx::ptx_text(ASSAY_PTX_DIR, argv[1]));
     for (int i = 2; i < argc; ++i) {
       bool found = false;
-      for (const assay::ForwardCase& c : assay::sm100_forward_cases())
+      for (const assay::Sm100ForwardCase& c : assay::sm100_forward_cases())
         if (std::strcmp(c.name, argv[i]) == 0) {
           found = true;
           if (const int bad = probe(module, c)) return bad;

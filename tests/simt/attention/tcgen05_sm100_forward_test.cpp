@@ -35,8 +35,8 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
-const ForwardCase& case_named(const std::string& name) {
-  for (const ForwardCase& c : sm100_forward_cases())
+const Sm100ForwardCase& case_named(const std::string& name) {
+  for (const Sm100ForwardCase& c : sm100_forward_cases())
     if (c.name == name) return c;
   throw std::runtime_error("there is no case " + name);
 }
@@ -51,12 +51,12 @@ AttentionProblem problem(std::int64_t head_dim, std::int64_t seq_q, std::int64_t
 constexpr simt::Async kPolicies[] = {simt::Async::Lazy, simt::Async::Eager, simt::Async::Random};
 
 // --- every part of the kernel, under every policy, in both types
-class Cases : public testing::TestWithParam<ForwardCase> {};
+class Cases : public testing::TestWithParam<Sm100ForwardCase> {};
 
 TEST_P(Cases, EqualReference) {
   AttentionProblem p = GetParam().problem;
   for (const simt::Async policy : kPolicies) {
-    expect_right(p, forward_inputs(p, 1), GetParam().multiprocessors, forward_options(policy));
+    expect_right(p, GetParam().inputs(p), GetParam().multiprocessors, forward_options(policy));
     p.dtype = p.dtype == DType::bf16 ? DType::f16 : DType::bf16;  // they differ in one instruction, not in any index
   }
 }
@@ -145,16 +145,6 @@ TEST(Tcgen05Sm100Forward, ExtremeLogits) {
                     50 * load_element(p.dtype, outlier.q.data(), p.q_index(0, 60, 1) + d));
     expect_right(p, outlier, 1);
   }
-}
-
-/// Scores that rise by `rise` (natural units) from one tile of keys to the next in the order of work, right to left.
-ForwardInputs rising_inputs(const AttentionProblem& p, double rise) {
-  ForwardInputs inputs = forward_inputs(p, 13, 0.5, 0.5);
-  for (std::int64_t i = 0; i < p.q_elements(); i += p.head_dim) store_element(p.dtype, inputs.q.data(), i, 4);
-  for (std::int64_t j = 0; j < p.seq_kv; ++j)
-    store_element(p.dtype, inputs.k.data(), p.k_index(0, j, 0),
-                  double((p.seq_kv - 1) / 128 - j / 128) * rise / 4 / p.scale());
-  return inputs;
 }
 
 TEST(Tcgen05Sm100Forward, TheShiftFollowsWhereTheMaximumGrowsByMuch) {
