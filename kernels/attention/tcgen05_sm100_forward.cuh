@@ -31,7 +31,7 @@
 // Shapes      head_dim up to 192 and value_dim up to 128, multiples of 8 (64/64, 128/128, 192/128 run at full width,
 //             others as the next wider); any lengths, zero included, below 2^30; causal (bottom-right), sliding window,
 //             packed sequences, grouped heads; arrays aligned to 16 bytes
-// Expected    At 128 dimensions a key tile takes the tensor cores 2 x 2 x 512 clocks, MUFU 1536, issue 1728, shared
+// Expected    At 128 dimensions a key tile takes the tensor cores 2 x 2 x 512 clocks, MUFU 1536, issue 1472, shared
 //             memory 2048: the tensor cores and shared memory bound it; 1.9 PFLOP/s on a B200 at 1.85 GHz were nothing
 //             else in the way: see tcgen05_sm100_forward_model.h.  Not yet run on a GPU.
 // Source      Written for this project from the PTX ISA.  The scheme is published: FlashAttention-4 (arXiv 2603.05451).
@@ -45,6 +45,7 @@
 #include "kernels/common/pipeline_state.h"
 #include "kernels/common/ptx/fence.cuh"
 #include "kernels/common/ptx/mbarrier.cuh"
+#include "kernels/common/ptx/packed_f32.cuh"
 #include "kernels/common/ptx/shared_address.cuh"
 #include "kernels/common/ptx/tcgen05.cuh"
 #include "kernels/common/ptx/tma.cuh"
@@ -159,7 +160,11 @@ struct Correction {
       std::uint32_t o[1][32];
       load(o, h, chunk);
 #pragma unroll
-      for (int i = 0; i < 32; ++i) o[0][i] = __float_as_uint(__uint_as_float(o[0][i]) * factor);
+      for (int i = 0; i < 32; i += 2) {
+        const float2 scaled =
+            ptx::mul_f32x2(make_float2(__uint_as_float(o[0][i]), __uint_as_float(o[0][i + 1])), both(factor));
+        o[0][i] = __float_as_uint(scaled.x), o[0][i + 1] = __float_as_uint(scaled.y);
+      }
 #pragma unroll
       for (int i = 0; i < 32; i += 16)
         ptx::tcgen05_st_32x32b_x16(outputs + h * I::kHalfColumns + chunk * 32 + i, &o[0][i]);

@@ -105,7 +105,7 @@ Tcgen05Sm100ForwardKeyTile key_tile_clocks(const Tcgen05Sm100ForwardInstance& i,
   Tcgen05Sm100ForwardKeyTile t{};
   t.tensor_cores = scores * width * 2 / kFlopPerClock;
   t.mufu = scores * (1 - share) / mufu_per_clock(target);
-  t.issue = scores * (4.5 + 9 * share) / kLanes;
+  t.issue = scores * (3.5 + 9 * share) / kLanes;
   t.shared_memory = (kv_bytes + read) / kSharedBytesPerClock;
   t.l2 = kv_bytes / std::min(kL2BytesPerClockOfSm, kL2BytesPerClock / ctas);
   const std::pair<double, const char*> units[] = {{t.tensor_cores, "tensor cores"},

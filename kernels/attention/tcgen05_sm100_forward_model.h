@@ -6,15 +6,17 @@
 //
 //   tensor cores   256 * 128 (D + V) * 2 / 8192   8192 FLOP/clk (148 SMs at 1.85 GHz: 2243 TFLOP/s)
 //   MUFU           256 * 128 (1 - share) / 16     ex2, 16 a clock; sm_103: 32.  `share` comes from a polynomial
-//   issue          256 * 128 (4.5 + 9 share) / 128  maximum, FFMA, ex2, sum, half a conversion per score; eleven
-//                                                 instructions in place of two for the polynomial.  128 lanes a clock
+//   issue          256 * 128 (3.5 + 9 share) / 128  maximum, ex2, and halves of FFMA, sum and conversion, which take
+//   two
+//                                                 scores at once; ten instructions in place of ex2 for the polynomial.
+//                                                 128 lanes a clock
 //   shared memory  (written + read) / 128         written: the tiles of k and v.  Read, for each half: q and k, v (the
 //                                                 weights are in tensor memory)
 //   L2             the tiles of k and v at min(64, 6154 / SMs) B/clk, as for Hopper
 //
 // and kHandOver for what the two halves do not hide of each other's turns: commit, loads and stores of tensor memory,
 // the barriers between warps.  At 128 dimensions: tensor cores 2048 clocks, MUFU 1536 (2048 without the polynomial),
-// issue 1728, shared memory 2048; at 64 dimensions tensor cores 1024, issue 1728.
+// issue 1472, shared memory 2048; at 64 dimensions tensor cores 1024, MUFU 1536.
 //
 // All at a fixed 1.85 GHz.  FlashAttention-4, whose scheme this is, reaches at most 71 % of 2250 TFLOP/s on a B200
 // (arXiv 2603.05451): 2880 clocks for such a key tile, clocks lowered under load included.

@@ -6,6 +6,7 @@
 #include "kernels/attention/tcgen05_sm100_forward_params.h"
 #include "kernels/attention/tcgen05_sm100_forward_tile.h"
 #include "kernels/common/ptx/convert.cuh"
+#include "kernels/common/ptx/packed_f32.cuh"
 
 namespace assay::sm100_attention {
 
@@ -33,9 +34,12 @@ struct Mask {
   }
 };
 
+__device__ __forceinline__ float2 both(float value) { return make_float2(value, value); }
+
 /// 2^x for x from -126 to 126 without MUFU, less than 4 fp32 roundoffs off (2.1e-7; ex2.approx: 2 ulp).  The fraction's
 /// polynomial is the minimax one of degree 5 on [-1/2, 1/2] (degree 4: 2.7e-6, degree 3: 7.5e-5, which the sum of the
-/// weights, and with it lse, would show).
+/// weights, and with it lse, would show).  One at a time: pairs would want the constants twice in registers, which are
+/// all in use, and not in the instructions.
 __device__ __forceinline__ float exp2_polynomial(float x) {
   constexpr float kRound = 12582912.f;  // 1.5 * 2^23: adding it leaves an integer in the lowest bits
   x = fmaxf(x, -126.f);                 // the exponent must not leave its field; nobody misses 2^-126
@@ -89,20 +93,22 @@ struct Softmax {
   template <class Element, bool kMasked>
   __device__ __forceinline__ void weigh(std::uint32_t (&packed)[16], const Scores& s, int first, float scale_log2) {
     const float minus_shift = kMasked && shift == -INFINITY ? 0.f : -shift;
-    float total[4] = {0, 0, 0, 0};
+    float2 total[2] = {both(0), both(0)};  // two chains
 #pragma unroll
     for (int i = 0; i < 16; ++i) {
-      float weight[2];
-#pragma unroll
-      for (int e = 0; e < 2; ++e) {
-        const float x = fmaf(score(s, first + 2 * i + e), scale_log2, minus_shift);
-        // A hidden key must weigh nothing: masked tiles use MUFU alone, whose 2^-infinity is 0.
-        weight[e] = !kMasked && polynomial_pair(i) ? exp2_polynomial(x) : ptx::exp2_approximate(x);
-        total[i % 2 * 2 + e] += weight[e];
-      }
-      packed[i] = Element::pack(weight[0], weight[1]);
+      const float2 s2 = make_float2(score(s, first + 2 * i), score(s, first + 2 * i + 1));
+      const float2 x = ptx::fma_f32x2(s2, both(scale_log2), both(minus_shift));
+      float2 weight;
+      if (!kMasked &&
+          polynomial_pair(i))  // masked tiles use MUFU alone: 2^-infinity is 0, and hidden keys weigh nothing
+        weight = make_float2(exp2_polynomial(x.x), exp2_polynomial(x.y));
+      else
+        weight = make_float2(ptx::exp2_approximate(x.x), ptx::exp2_approximate(x.y));
+      total[i % 2] = ptx::add_f32x2(total[i % 2], weight);
+      packed[i] = Element::pack(weight.x, weight.y);
     }
-    sum += (total[0] + total[1]) + (total[2] + total[3]);
+    const float2 all = ptx::add_f32x2(total[0], total[1]);
+    sum += all.x + all.y;
   }
 
   __device__ __forceinline__ float inverse() const { return sum == 0 ? 0.f : 1 / sum; }  // no key in sight: o = 0

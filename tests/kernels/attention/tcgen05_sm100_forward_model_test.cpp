@@ -93,20 +93,20 @@ TEST(Tcgen05Sm100ForwardModel, AKeyTileOf128Dimensions) {
   const Tcgen05Sm100ForwardKeyTile on_100 = key_tile_clocks(d128, blackwell(), 148);
   EXPECT_EQ(on_100.tensor_cores, 2048);  // 2 halves x 2 products of 128 x 128 x 128 at 8192 FLOP/clk
   EXPECT_EQ(on_100.mufu, 1536);          // 32768 exponentials, a quarter of them elsewhere, 16 a clock
-  EXPECT_EQ(on_100.issue, 1728);
+  EXPECT_EQ(on_100.issue, 1472);
   EXPECT_EQ(on_100.shared_memory, 2048);  // 64 KiB written, 192 KiB read
   EXPECT_EQ(on_100.clocks, 2048);
   EXPECT_STREQ(on_100.limit, "tensor cores");
   const Tcgen05Sm100ForwardKeyTile on_103 = key_tile_clocks(d128, blackwell(103), 148);
   EXPECT_EQ(on_103.mufu, 1024);  // all of them, 32 a clock
-  EXPECT_EQ(on_103.issue, 1152);
+  EXPECT_EQ(on_103.issue, 896);
 }
 
-TEST(Tcgen05Sm100ForwardModel, NarrowHeadsAreBoundByExponentials) {
+TEST(Tcgen05Sm100ForwardModel, NarrowHeadsAreBoundByExponentialsWhereMufuIsSlow) {
   const Tcgen05Sm100ForwardInstance& d64 = tcgen05_sm100_forward_instances()[0];
   EXPECT_EQ(key_tile_clocks(d64, blackwell(), 148).tensor_cores, 1024);
-  EXPECT_STREQ(key_tile_clocks(d64, blackwell(), 148).limit, "issue");
-  EXPECT_STREQ(key_tile_clocks(d64, blackwell(103), 148).limit, "issue");
+  EXPECT_STREQ(key_tile_clocks(d64, blackwell(), 148).limit, "MUFU");
+  EXPECT_STREQ(key_tile_clocks(d64, blackwell(103), 148).limit, "tensor cores");
 }
 
 TEST(Tcgen05Sm100ForwardModel, LongSequencesComeNearTheKeyTilesRate) {
@@ -117,7 +117,7 @@ TEST(Tcgen05Sm100ForwardModel, LongSequencesComeNearTheKeyTilesRate) {
   EXPECT_GT(rate(problem(1, 64, 8, 32768, false)), 0.8 * ceiling);
   EXPECT_LT(rate(problem(1, 64, 8, 32768, false)), 0.9 * ceiling);  // what the halves do not hide
   EXPECT_LT(rate(problem(1, 64, 8, 2048, true)), rate(problem(1, 64, 8, 32768, true)));
-  EXPECT_LT(rate(problem(1, 64, 8, 32768, false, 64)), 0.6 * ceiling);
+  EXPECT_LT(rate(problem(1, 64, 8, 32768, false, 64)), 0.65 * ceiling);
 }
 
 TEST(Tcgen05Sm100ForwardModel, ExplainNamesChoiceAndLimit) {

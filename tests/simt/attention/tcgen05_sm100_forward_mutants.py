@@ -47,7 +47,7 @@ D128 = [
      "    if (has_values) {\n", UNFILLED, True),
     ("queries not waited for", ISSUE, "    if (tile == work.keys[h].end - 1) ptx::mbarrier_wait(shared_address(&shared.q_full[h]), q[h].parity);\n",
      "", UNFILLED),
-    ("weights not waited for", ISSUE, "    ptx::mbarrier_wait(shared_address(&shared.product_ready[h]), ready[h].parity);\n", "", ANY, True),
+    ("weights not waited for", ISSUE, "    ptx::mbarrier_wait(shared_address(&shared.product_ready[h]), ready[h].parity);\n", "", ANY),
     ("no fence after the wait for weights", ISSUE, "    ptx::tcgen05_fence_after_thread_sync();\n    start_output", "    start_output",
      TENSOR_FENCE, True),
     ("scores not committed", ISSUE, "    ptx::tcgen05_commit<1>(shared_address(&shared.scores_full[h]));\n", "", DEADLOCK),
@@ -67,7 +67,7 @@ D128 = [
     ("k does not advance in q", ISSUE, "descriptor(I::kScoreOperand, q + at)", "descriptor(I::kScoreOperand, q)", WRONG),
     ("k's second panel not reached", ISSUE, "at = step / 4 * I::kPanelBytes + step % 4 * 32", "at = step % 4 * 32", WRONG),
     ("v does not advance", ISSUE, "v + step * I::kValueStep", "v", WRONG),
-    ("weights of the wrong columns", ISSUE, "weights + step * 8", "weights + step * 4", WRONG, True),
+    ("weights of the wrong columns", ISSUE, "weights + step * 8", "weights + step * 4", WRONG),
     ("v read as if its keys were contiguous", TILE, "kValueOperand = tcgen05_tile(false, kKeys)", "kValueOperand = tcgen05_tile(true, kKeys)", WRONG),
     ("each product replaces the output", ISSUE, "accumulate || step > 0", "step > 0", WRONG),
     ("the last unit's output kept", ISSUE, "tile < work.keys[h].end - 1);", "true);", "wrong result|tensor memory"),
@@ -76,7 +76,7 @@ D128 = [
      "start_output<I>(p, tensor_memory + I::kOutput,", ANY),
     ("scores over the first half's output", TILE, "kOutput = 256, kHalfColumns = 128", "kOutput = 128, kHalfColumns = 128", ANY),
     # --- softmax
-    ("scores not waited for", KERNEL, "    ptx::mbarrier_wait(shared_address(&shared.scores_full[h]), tiles++ % 2);\n", "    tiles++;\n", ANY, True),
+    ("scores not waited for", KERNEL, "    ptx::mbarrier_wait(shared_address(&shared.scores_full[h]), tiles++ % 2);\n", "    tiles++;\n", ANY),
     ("scores waited for in the other phase", KERNEL, "shared.scores_full[h]), tiles++ % 2", "shared.scores_full[h]), ++tiles % 2", ANY),
     ("no fence after the wait for scores", KERNEL, "    ptx::tcgen05_fence_after_thread_sync();\n#pragma unroll\n    for (int i = 0; i < 4; ++i) ptx::tcgen05_ld",
      "#pragma unroll\n    for (int i = 0; i < 4; ++i) ptx::tcgen05_ld", TENSOR_FENCE),
@@ -89,7 +89,7 @@ D128 = [
     ("weights of another warp's lanes", KERNEL, "(row / 32 * 32 << 16)) {}", "((row / 32 ^ 1) * 32 << 16)) {}", TENSOR_MEMORY),
     ("weights in the wrong columns", KERNEL, "tcgen05_st_32x32b_x16(scores + part * 16, weights)", "tcgen05_st_32x32b_x16(scores + part * 32, weights)", ANY),
     ("the maximum of half the scores", ROWS, "for (int i = 4; i < kKeys; i += 8)", "for (int i = 4; i < kKeys / 2; i += 8)", ANY),
-    ("the sum not rescaled", ROWS, "    sum *= rescale;\n", "", WRONG, True),
+    ("the sum not rescaled", ROWS, "    sum *= rescale;\n", "", WRONG),
     ("the shift follows, and says that it did not", ROWS, "    if (!(largest - shift > kSlack)) return 1;", "    if (!(largest - shift > kSlack)) {\n      shift = fmaxf(shift, largest);\n      return 1;\n    }", WRONG, True),
     ("the shift never follows", ROWS, "kSlack = 8", "kSlack = 8000", WRONG),
     ("rescaled the wrong way", ROWS, "exp2_approximate(shift - largest)", "exp2_approximate(largest - shift)", WRONG),
@@ -97,19 +97,17 @@ D128 = [
     ("division by a sum of nothing", ROWS, "sum == 0 ? 0.f : 1 / sum", "1 / sum", WRONG),
     ("lse without ln 2", ROWS, "shift * kLn2", "shift", WRONG),
     ("hidden keys by the polynomial", ROWS, "!kMasked && polynomial_pair(i)", "polynomial_pair(i)", ANY),
-    ("a constant of the polynomial", ROWS, "0.05550713092088699f", "0.05560713092088699f", WRONG, True),
+    ("a constant of the polynomial", ROWS, "0.24022120237350464f", "0.24222120237350464f", WRONG, True),
     ("the polynomial's exponent off by one bit", ROWS, "__float_as_uint(shifted) << 23", "__float_as_uint(shifted) << 22", ANY),
     ("the polynomial not clamped", ROWS, "  x = fmaxf(x, -126.f);                 // the exponent must not leave its field; nobody misses 2^-126\n", "", WRONG),
     ("odd and even weights exchanged", ROWS, "Element::pack(weight[0], weight[1])", "Element::pack(weight[1], weight[0])", WRONG),
     # --- masks
     ("mask off by one", ROWS, "i < to)) s[", "i <= to)) s[", WRONG, True),
     ("window off by one", ROWS, "if (!(i >= from", "if (!(i > from", WRONG),
-    ("the second half masked like the first", TILE, "half.position += h * 128;", "half.position += 0;", WRONG, True),
+    ("the second half masked like the first", TILE, "half.position += h * 128;", "half.position += 0;", WRONG),
     ("masked tiles not masked", KERNEL, "    if constexpr (kMasked) mask.apply(s, tile * I::kKeys);\n", "", WRONG),
     ("causal mask aligned top-left", SCHEDULE, "tile.position = first + seq_kv - seq_q;", "tile.position = first;", WRONG),
     ("the second half walks as far as the first", TILE, "w.end = w.empty(1) ? w.keys[0].end : w.keys[1].end;", "w.end = w.keys[0].end;", ANY),
-    ("a missing half worked on", TILE, "return half.queries > 0 ? key_tiles", "return true ? key_tiles", ANY),
-    # --- correction
     ("output not rescaled", KERNEL, "      if (__any_sync(0xffffffff, factor != 1)) rescale(h, factor);\n", "", WRONG, True),
     ("output rescaled only where all rows' maxima grew", KERNEL, "__any_sync(0xffffffff, factor", "__all_sync(0xffffffff, factor", WRONG),
     ("output rescaled by the other half's factors", KERNEL, "return shared.message[h][message % 2]", "return shared.message[h ^ 1][message % 2]", "data race|wrong result|uninit"),
@@ -118,14 +116,14 @@ D128 = [
     ("no fence before the output is rescaled", KERNEL, "    ptx::tcgen05_fence_after_thread_sync();  // the scores", "    // the scores", TENSOR_FENCE),
     ("the rescaled output not yet stored", KERNEL, "    ptx::tcgen05_wait_st();\n  }\n\n  /// Lets", "  }\n\n  /// Lets", RACE),
     ("no fence after the output was rescaled", KERNEL, "    ptx::tcgen05_fence_before_thread_sync();\n    warp_arrive(&shared.product_ready[h]);\n  }\n\n  __device__ __forceinline__ void stage",
-     "    warp_arrive(&shared.product_ready[h]);\n  }\n\n  __device__ __forceinline__ void stage", TENSOR_FENCE, True),
+     "    warp_arrive(&shared.product_ready[h]);\n  }\n\n  __device__ __forceinline__ void stage", TENSOR_FENCE),
     ("the product does not wait for correction", KERNEL, "init(shared.product_ready[h], 8)", "init(shared.product_ready[h], 4)", ANY),
     ("the last output not waited for", KERNEL, "    ptx::mbarrier_wait(shared_address(&shared.output_full[h]), full[h].parity);\n", "", ANY),
     # --- the way out
     ("staging not waited for", KERNEL, "    if (lane == 0) ptx::tma_store_wait_read<0>();\n", "", RACE),
     ("o staged without swizzle", ROWS, "(chunk ^ row % 8) * 16", "chunk * 16", "wrong result|bank conflicts"),
-    ("no proxy fence before the store", KERNEL, "    ptx::fence_proxy_async();\n", "", FENCE, True),
-    ("a missing row stored", KERNEL, "if (rows < 32) {", "if (rows < 31) {", ANY),
+    ("no proxy fence before the store", KERNEL, "    ptx::fence_proxy_async();\n", "", FENCE),
+    ("a missing row stored", KERNEL, "if (rows < 32) {", "if (rows < 1) {", ANY),
     ("lse of missing rows stored", KERNEL, "    if (row < half.queries) lse_rows", "    lse_rows", ANY),
     ("lse of another head", ROWS, "p.lse + half.lse + head * p.lse_head_stride", "p.lse + half.lse", WRONG),
     ("exit with stores on their way", KERNEL, "    if (lane == 0) ptx::tma_store_wait<0>();", "", ASYNC),
@@ -139,9 +137,8 @@ D128 = [
 
 D192 = [
     ("k's third panel not reached", ISSUE, "at = step / 4 * I::kPanelBytes", "at = step / 4 % 2 * I::kPanelBytes", WRONG),
-    ("v as wide as k", TILE, "kVBytes = kVPanels * kPanelBytes", "kVBytes = kQBytes", ANY),
 ]
 
 if __name__ == "__main__":
-    mutants.main([suite("tcgen05_forward_d128", "ragged causal blind window packed rising falling", D128),
+    mutants.main([suite("tcgen05_forward_d128", "ragged causal blind window packed rising steep falling", D128),
                   suite("tcgen05_forward_d192", "latent", D192)])

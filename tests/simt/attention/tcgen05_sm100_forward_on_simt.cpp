@@ -46,7 +46,7 @@ ForwardInputs rising_inputs(const AttentionProblem& p, double rise) {
   for (std::int64_t h = 0; h < p.kv_heads; ++h)
     for (std::int64_t j = 0; j < p.seq_kv; ++j)
       store_element(p.dtype, inputs.k.data(), p.k_index(0, j, h),
-                    double((p.seq_kv - 1) / 128 - j / 128) * rise / 4 / p.scale());
+                    double(p.seq_kv - 1 - j) / 128 * rise / 4 / p.scale());
   return inputs;
 }
 
@@ -64,8 +64,9 @@ const std::vector<Sm100ForwardCase>& sm100_forward_cases() {
       // Sequences of no queries, of no keys, of one; ends within tiles.
       {"packed", packed_problem(problem(1, 2, 1, 0, 0, true, 128), {300, 0, 1, 40, 64, 16}, {200, 70, 1, 0, 129, 300}),
        2},
-      // Maxima that grow by less than is tolerated, and in the next tile by more; weights that vanish.
+      // Maxima that grow by less than is tolerated, and in the next tile by more; by very much; weights that vanish.
       {"rising", problem(1, 2, 1, 140, 640, false, 128), 1, 4},
+      {"steep", problem(1, 2, 1, 140, 640, false, 128), 1, 60},
       {"falling", problem(1, 2, 1, 140, 640, false, 128), 1, -200},
       {"narrow", problem(1, 2, 1, 260, 700, false, 64), 1},       // more tiles than stages
       {"short", problem(1, 6, 2, 200, 100, false, 64), 1},        // one tile of keys, unit after unit

@@ -14,7 +14,7 @@ Target small_blackwell(int multiprocessors);
 ForwardOutputs run_sm100_forward(const simt::ptx::Module&, const AttentionProblem&, const ForwardInputs&,
                                  int multiprocessors, simt::Options);
 
-/// Scores that rise by `rise` (natural units) from one tile of keys to the next in the order of work, right to left.
+/// Scores that rise by about `rise` (natural units) per 128 keys in the order of work, right to left.
 ForwardInputs rising_inputs(const AttentionProblem&, double rise);
 
 /// Small problems which together reach every part of the kernel.
