@@ -8,7 +8,8 @@
 //             a thread per row.  Warps 8-11, correction: rescale o, divide it by the sum and bring it out.  Warp 12:
 //             one thread issues all products.  Warp 13: one thread starts all copies.  14 and 15 idle.
 // Turns       Scores of the next tile are issued behind the output of this one, half by half: while one half's products
-//             run, the other half has its softmax.  Both halves share the copies of k and v.
+//             run, the other half has its softmax.  The output begins when the weights of three quarters of the keys are
+//             there.  Both halves share the copies of k and v.
 // Memory      512 columns of tensor memory: scores of the halves at 0 and 128, outputs at 256 and 384.  Weights,
 // rounded,
 //             take the place of their scores, and are the second product's operand there.
@@ -93,10 +94,11 @@ struct SoftmaxRole {
       std::uint32_t weights[16];
       softmax.weigh<typename I::Element, kMasked>(weights, s, part * 32, p.scale_log2);
       ptx::tcgen05_st_32x32b_x16(scores + part * 16, weights);
+      if (part < 2) continue;
+      ptx::tcgen05_wait_st();
+      ptx::tcgen05_fence_before_thread_sync();
+      warp_arrive(part == 2 ? &shared.product_ready[h] : &shared.weights_full[h]);  // the product begins meanwhile
     }
-    ptx::tcgen05_wait_st();
-    ptx::tcgen05_fence_before_thread_sync();
-    warp_arrive(&shared.product_ready[h]);
   }
 
   /// Masked tiles on the right, those that need no mask, and once more masked ones: a window's left edge.
@@ -250,7 +252,7 @@ __device__ __forceinline__ void init_barriers(typename I::Shared& shared) {
   for (int h = 0; h < 2; ++h) {
     init(shared.q_full[h], 1), init(shared.q_empty[h], 1);
     init(shared.scores_full[h], 1), init(shared.output_full[h], 1);
-    init(shared.product_ready[h], 8);  // warps of softmax and of correction
+    init(shared.product_ready[h], 8), init(shared.weights_full[h], 4);  // warps: softmax and correction, softmax
     for (int i = 0; i < 2; ++i) init(shared.message_full[h][i], 4);
   }
   ptx::fence_mbarrier_init();

@@ -109,13 +109,13 @@ __device__ __forceinline__ void start_scores(const Tcgen05Sm100ForwardParams& p,
   }
 }
 
-/// Starts o (+)= p v of a half, p from tensor memory: 16 keys are 8 columns.
-template <class I>
+/// Starts o (+)= p v of a half for keys 16 kFirst .. 16 kEnd - 1, p from tensor memory: 16 keys are 8 columns.
+template <class I, int kFirst, int kEnd>
 __device__ __forceinline__ void start_output(const Tcgen05Sm100ForwardParams& p, std::uint32_t d, std::uint32_t weights,
                                              std::uint32_t v, bool accumulate) {
   weights = ptx::recomputed(weights), v = ptx::recomputed(v);
 #pragma unroll
-  for (int step = 0; step < I::kKeys / 16; ++step)
+  for (int step = kFirst; step < kEnd; ++step)
     ptx::tcgen05_mma_f16_from_tensor_memory(d, weights + step * 8,
                                             descriptor(I::kValueOperand, v + step * I::kValueStep),
                                             p.output_instruction, accumulate || step > 0);
@@ -136,11 +136,15 @@ struct Multiplier {
       : p(params), shared(s), tensor_memory(memory) {}
 
   __device__ __forceinline__ void output(const Tcgen05Sm100ForwardWork& work, int h, int tile, int stage) {
+    const std::uint32_t weights = tensor_memory + h * I::kHalfColumns, d = weights + I::kOutput;
+    const std::uint32_t v = shared_address(shared.ring[stage]);
     ptx::mbarrier_wait(shared_address(&shared.product_ready[h]), ready[h].parity);
-    ready[h].advance();
     ptx::tcgen05_fence_after_thread_sync();
-    start_output<I>(p, tensor_memory + I::kOutput + h * I::kHalfColumns, tensor_memory + h * I::kHalfColumns,
-                    shared_address(shared.ring[stage]), tile < work.keys[h].end - 1);
+    start_output<I, 0, 6>(p, d, weights, v, tile < work.keys[h].end - 1);
+    ptx::mbarrier_wait(shared_address(&shared.weights_full[h]), ready[h].parity);
+    ptx::tcgen05_fence_after_thread_sync();
+    start_output<I, 6, 8>(p, d, weights, v, true);
+    ready[h].advance();
     if (tile == work.keys[h].begin) ptx::tcgen05_commit<1>(shared_address(&shared.output_full[h]));
   }
 

@@ -55,9 +55,10 @@ struct Tcgen05Sm100ForwardTile {
     alignas(1024) unsigned char o[4][kVPanels * kOPanelBytes];  // of each correction warp, on its way out
     float message[kHalves][2][kRows];                           // from softmax to correction, two in flight
     std::uint64_t q_full[kHalves], q_empty[kHalves], full[kStages], empty[kStages];
-    std::uint64_t scores_full[kHalves];    // a commit
-    std::uint64_t product_ready[kHalves];  // probabilities are stored (softmax) and the output is rescaled (correction)
-    std::uint64_t output_full[kHalves];    // a commit: of a half's last product
+    std::uint64_t scores_full[kHalves];  // a commit
+    // The weights of 96 keys are stored (softmax) and the output is rescaled (correction); those of the other 32.
+    std::uint64_t product_ready[kHalves], weights_full[kHalves];
+    std::uint64_t output_full[kHalves];  // a commit: of a half's last product
     std::uint64_t message_full[kHalves][2];
     std::uint32_t tensor_memory;
   };
