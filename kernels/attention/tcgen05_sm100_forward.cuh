@@ -1,40 +1,38 @@
 // Attention forward on Blackwell's tensor cores by tcgen05, scores and outputs in tensor memory; sm_100a and sm_103a,
 // bf16 and fp16.
 //
-// Algorithm   FlashAttention's: for each query the maximum of its scores so far, the sum of exp(score - maximum), and o
-//             = sum exp(score - maximum) v; a new maximum rescales sum and o; at the end o / sum and lse.
+// Algorithm   FlashAttention's: for each query the maximum of its scores so far, the sum of exp(score - maximum), and
+//             o = sum exp(score - maximum) v; a new maximum rescales sum and o; at the end o / sum and lse.
 // Roles       A persistent CTA holds 256 queries of a head, in two halves of 128.  Warps 0-3 and 4-7: softmax of a
-// half,
-//             a thread per row.  Warps 8-11, correction: rescale o, divide it by the sum and bring it out.  Warp 12:
-//             one thread issues all products.  Warp 13: one thread starts all copies.  14 and 15 idle.
-// Turns       Scores of the next tile are issued behind the output of this one, half by half: while one half's products
-//             run, the other half has its softmax.  The output begins when the weights of three quarters of the keys are
-//             there.  Both halves share the copies of k and v.
+//             half, a thread per row.  Warps 8-11, correction: rescale o, divide it by the sum and bring it out.
+//             Warp 12: one thread issues all products.  Warp 13: one thread starts all copies.  14 and 15 idle.
+// Turns       Scores of the next tile are issued behind the output of this one, half by half: while one half's
+//             products run, the other half has its softmax.  The output begins when the weights of three quarters of
+//             the keys are there.  Both halves share the copies of k and v.
 // Memory      512 columns of tensor memory: scores of the halves at 0 and 128, outputs at 256 and 384.  Weights,
-// rounded,
-//             take the place of their scores, and are the second product's operand there.
-// Rescaling   o is rescaled only where a row's maximum grew by more than 2^8 since the last time, and exactly
-// (Softmax). Exponentials  On sm_100 a quarter of them, in tiles without a mask, comes from a polynomial of degree 5 on
-// the FMA
+//             rounded, take the place of their scores, and are the second product's operand there.
+// Rescaling   o is rescaled only where a row's maximum grew by more than 8 (log2) since the last time; exact (Softmax).
+// Exponentials  On sm_100 a quarter of them, in tiles without a mask, comes from a polynomial of degree 5 on the FMA
 //             units: MUFU, 16 a clock, would take as long as the tensor cores.  On sm_103, whose MUFU is faster, none.
-// Right to left  Tiles that need a mask (the diagonal, ragged ends, a window's left edge) are a loop of their own. Each
-//             half walks over the tiles it sees alone; all heads' query tiles are dealt out longest first
+// Masks       Tiles that need one (the diagonal, ragged ends, a window's left edge) are a loop of their own, first.
+//             Each half walks over the tiles that it sees alone; all heads' query tiles are dealt out longest first
 //             (wgmma_sm90_forward_schedule.h).
 // Rows        Tensor maps span the rows of all sequences, packed or equally long: a tile may read into the next
 //             sequence, whose keys are masked and whose output rows are not stored.  (As everywhere, a hidden value
 //             must be finite: its weight is zero, not absent.)
 // Hazard      Scores overwrite weights that the product issued before them reads: products of one thread run in order.
-//             The PTX ISA promises that for products of one shape and accumulator only; published kernels rely on more.
+//             The PTX ISA promises that for products of one shape and accumulator; published kernels rely on more.
 //
 // Tile        256 queries x 128 keys; a ring of k and v by turns: 8 stages (64), 4 (128), 2 (192/128)
-// Shared      64: 178 KiB; 128 and 192/128: 226 KiB: one CTA per multiprocessor
+// Shared      64: 179 KiB; 128 and 192/128: 227 KiB: one CTA per multiprocessor
 // Registers   512 threads start with 128; softmax takes 200, correction 72, the others 40.  No spills.
 // Shapes      head_dim up to 192 and value_dim up to 128, multiples of 8 (64/64, 128/128, 192/128 run at full width,
 //             others as the next wider); any lengths, zero included, below 2^30; causal (bottom-right), sliding window,
 //             packed sequences, grouped heads; arrays aligned to 16 bytes
-// Expected    At 128 dimensions a key tile takes the tensor cores 2 x 2 x 512 clocks, MUFU 1536, issue 1472, shared
-//             memory 2048: the tensor cores and shared memory bound it; 1.9 PFLOP/s on a B200 at 1.85 GHz were nothing
-//             else in the way: see tcgen05_sm100_forward_model.h.  Not yet run on a GPU.
+// Expected    At 128 dimensions a key tile takes the tensor cores 2048 clocks (two halves, two products of 128 x 128 x
+//             128 each), MUFU 1536, issue 1472, shared memory 2048: tensor cores and shared memory bound it, at 2.24
+//             PFLOP/s on a B200 of 1.85 GHz; 1.97 with what the halves do not hide of each other's turns, an
+//             assumption (tcgen05_sm100_forward_model.h).  Not yet run on a GPU.
 // Source      Written for this project from the PTX ISA.  The scheme is published: FlashAttention-4 (arXiv 2603.05451).
 #pragma once
 #include <cuda_runtime.h>

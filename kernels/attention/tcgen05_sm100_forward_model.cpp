@@ -37,7 +37,8 @@ std::int64_t section_heads(const AttentionProblem& p, int ctas) {
     const std::int64_t sequences = std::min<std::int64_t>(p.batch, 1 + ctas / (kv_heads * p.group()));
     if (bytes * double(kv_heads * sequences) <= kL2Working) break;
   }
-  return kv_heads * p.group();
+  const std::int64_t sections = divide_up(p.kv_heads, kv_heads);
+  return divide_up(p.kv_heads, sections) * p.group();  // sections of about the same size
 }
 
 const Tcgen05Sm100ForwardInstance* find_instance(const AttentionProblem& p) {

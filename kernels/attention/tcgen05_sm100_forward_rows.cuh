@@ -99,8 +99,8 @@ struct Softmax {
       const float2 s2 = make_float2(score(s, first + 2 * i), score(s, first + 2 * i + 1));
       const float2 x = ptx::fma_f32x2(s2, both(scale_log2), both(minus_shift));
       float2 weight;
-      if (!kMasked &&
-          polynomial_pair(i))  // masked tiles use MUFU alone: 2^-infinity is 0, and hidden keys weigh nothing
+      // Masked tiles use MUFU alone: 2^-infinity is 0, and hidden keys weigh nothing.
+      if (!kMasked && polynomial_pair(i))
         weight = make_float2(exp2_polynomial(x.x), exp2_polynomial(x.y));
       else
         weight = make_float2(ptx::exp2_approximate(x.x), ptx::exp2_approximate(x.y));
