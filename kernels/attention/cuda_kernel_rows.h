@@ -31,8 +31,9 @@ inline AttentionPassKernel stateless_pass(Support (*supports)(const AttentionPro
 AttentionPassKernel attention_simt_f32_forward();
 AttentionPassKernel attention_mma_sm80_forward();
 AttentionPassKernel attention_mma_sm80_backward();
-AttentionPassKernel attention_wgmma_sm90_forward();  // where the build has sm_90a
+AttentionPassKernel attention_wgmma_sm90_forward();  // these two where the build has sm_90a
 AttentionPassKernel attention_wgmma_sm90_backward();
+AttentionPassKernel attention_tcgen05_sm100_forward();  // where the build has sm_100a or sm_103a
 
 AttentionKernel cudnn_attention();  // both passes; where the build has cuDNN
 

@@ -75,14 +75,14 @@ WgmmaSm90ForwardChoice choose_wgmma_sm90_forward(const AttentionProblem& p, cons
   return choice;
 }
 
-std::vector<AttentionQueryTile> packed_query_tiles(const AttentionProblem& p, int keys_per_tile) {
+std::vector<AttentionQueryTile> packed_query_tiles(const AttentionProblem& p, int keys_per_tile, int tile_queries) {
   std::vector<AttentionQueryTile> tiles;
   if (!p.packed()) return tiles;
   for (std::int64_t b = 0; b < p.batch; ++b)
-    for (std::int64_t first = 0; first < p.queries(b); first += kQueries) {
+    for (std::int64_t first = 0; first < p.queries(b); first += tile_queries) {
       const std::int64_t row = p.q_offsets[static_cast<std::size_t>(b)] + first;
       tiles.push_back({row, static_cast<std::int32_t>(row),
-                       static_cast<std::int32_t>(std::min<std::int64_t>(kQueries, p.queries(b) - first)),
+                       static_cast<std::int32_t>(std::min<std::int64_t>(tile_queries, p.queries(b) - first)),
                        static_cast<std::int32_t>(p.kv_offsets[static_cast<std::size_t>(b)]),
                        static_cast<std::int32_t>(p.keys(b)),
                        static_cast<std::int32_t>(first + p.keys(b) - p.queries(b))});

@@ -53,7 +53,8 @@ struct WgmmaSm90ForwardChoice {
 WgmmaSm90ForwardChoice choose_wgmma_sm90_forward(const AttentionProblem&, const Target&);
 
 /// The query tiles of packed sequences, those that walk over most keys first; empty where sequences are not packed.
-std::vector<AttentionQueryTile> packed_query_tiles(const AttentionProblem&, int keys_per_tile);
+std::vector<AttentionQueryTile> packed_query_tiles(const AttentionProblem&, int keys_per_tile,
+                                                   int tile_queries = AttentionSchedule::kQueries);
 
 /// Clocks of one key tile, by unit.
 struct WgmmaSm90ForwardKeyTile {

@@ -15,7 +15,7 @@
 
 namespace assay {
 
-/// Up to kQueries consecutive queries of a sequence, and the sequence's keys.
+/// Consecutive queries of a sequence, and the sequence's keys.
 struct AttentionQueryTile {
   std::int64_t lse;         // index in lse of the first query of head 0
   std::int32_t q_row;       // its row of q, counted over all sequences
@@ -57,24 +57,25 @@ struct AttentionWork {
 };
 
 struct AttentionSchedule {
-  static constexpr int kQueries = 128;  // of a tile
+  static constexpr int kQueries = 128;  // of a tile, where nothing else is said
 
   const AttentionQueryTile* tiles = nullptr;      // of packed sequences, in order; null where all are equally long:
   std::int32_t batch = 1, seq_q = 1, seq_kv = 1;  //   then these say it
   std::int32_t query_tiles = 1;                   // of one head, over all sequences
   std::int32_t heads = 1;
   std::int32_t section_heads = 1;
+  std::int32_t tile_queries = kQueries;
 
   ASSAY_HOST_DEVICE constexpr int units() const { return query_tiles * heads; }
 
   /// The n-th tile of one head where all sequences are equally long: the last of every sequence, then the last but one.
   ASSAY_HOST_DEVICE constexpr AttentionQueryTile equal_tile(int n) const {
-    const int sequence = n % batch, first = ((seq_q + kQueries - 1) / kQueries - 1 - n / batch) * kQueries;
+    const int sequence = n % batch, first = ((seq_q + tile_queries - 1) / tile_queries - 1 - n / batch) * tile_queries;
     const int rest = seq_q - first;
     AttentionQueryTile tile{};
     tile.lse = std::int64_t(sequence) * heads * seq_q + first;
     tile.q_row = sequence * seq_q + first;
-    tile.queries = rest < kQueries ? rest : kQueries;
+    tile.queries = rest < tile_queries ? rest : tile_queries;
     tile.kv_row = sequence * seq_kv;
     tile.keys = seq_kv;
     tile.position = first + seq_kv - seq_q;

@@ -70,6 +70,19 @@ __device__ __forceinline__ void tcgen05_wait_ld(std::uint32_t (&columns)[kCount]
     for (int j = 0; j < 32; ++j) asm volatile("" : "+r"(columns[i][j]));
 }
 
+/// The other way: lane l of the warp writes 16 columns of lane l of those its warp reaches.  Not in tensor memory
+/// before tcgen05_wait_st.
+__device__ __forceinline__ void tcgen05_st_32x32b_x16(std::uint32_t address, const std::uint32_t* column) {
+  asm volatile(
+      "tcgen05.st.sync.aligned.32x32b.x16.b32 [%16], "
+      "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15};\n" ::"r"(column[0]),
+      "r"(column[1]), "r"(column[2]), "r"(column[3]), "r"(column[4]), "r"(column[5]), "r"(column[6]), "r"(column[7]),
+      "r"(column[8]), "r"(column[9]), "r"(column[10]), "r"(column[11]), "r"(column[12]), "r"(column[13]),
+      "r"(column[14]), "r"(column[15]), "r"(address)
+      : "memory");
+}
+__device__ __forceinline__ void tcgen05_wait_st() { asm volatile("tcgen05.wait::st.sync.aligned;\n" ::: "memory"); }
+
 /// 32 lanes of 16 bytes from shared memory to four columns, the same in each of the four groups of 32 lanes.  In a
 /// pair, each CTA copies from its own shared memory to its own tensor memory, at the same addresses.
 template <int kCtas>
@@ -85,6 +98,17 @@ __device__ __forceinline__ void tcgen05_mma_f16(std::uint32_t d, std::uint64_t a
   ASSAY_CTA_GROUP("{\n.reg .pred p;\nsetp.ne.b32 p, %4, 0;\ntcgen05.mma", ".kind::f16 [%0], %1, %2, %3, p;\n}\n",
                   ::"r"(d), "l"(a), "l"(b), "r"(instruction), "r"(std::uint32_t(accumulate))
                   : "memory");
+}
+
+/// As above, a in tensor memory: row r in lane r, two elements along k to a column, the first in its lower half.  One
+/// CTA.
+__device__ __forceinline__ void tcgen05_mma_f16_from_tensor_memory(std::uint32_t d, std::uint32_t a, std::uint64_t b,
+                                                                   std::uint32_t instruction, bool accumulate) {
+  asm volatile(
+      "{\n.reg .pred p;\nsetp.ne.b32 p, %4, 0;\ntcgen05.mma.cta_group::1.kind::f16 [%0], [%1], %2, %3, p;\n}\n" ::"r"(
+          d),
+      "r"(a), "l"(b), "r"(instruction), "r"(std::uint32_t(accumulate))
+      : "memory");
 }
 
 template <int kCtas>
@@ -116,6 +140,13 @@ __device__ __forceinline__ void tcgen05_mma_mxf4nvf4(std::uint32_t d, std::uint6
                   ".kind::mxf4nvf4.block_scale.scale_vec::4X [%0], %1, %2, %3, [%4], [%5], p;\n}\n", ::"r"(d), "l"(a),
                   "l"(b), "r"(instruction), "r"(a_scales), "r"(b_scales), "r"(std::uint32_t(accumulate))
                   : "memory");
+}
+
+/// `value`, but the compiler does not know: what is computed from it is computed anew, not kept in registers from
+/// before a loop.  For the many addresses of one thread's products, in a warp that has few registers.
+__device__ __forceinline__ std::uint32_t recomputed(std::uint32_t value) {
+  asm volatile("" : "+r"(value));
+  return value;
 }
 
 // ---- order --------------------------------------------------------------------------------------------------------

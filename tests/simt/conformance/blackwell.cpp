@@ -12,8 +12,8 @@ using Words = std::vector<std::uint32_t>;
 
 std::vector<test::Case> all_cases() {
   std::vector<test::Case> all;
-  for (const auto& list :
-       {test::layout_cases(), test::shape_cases(), test::format_cases(), test::pair_cases(), test::scaled_cases()})
+  for (const auto& list : {test::layout_cases(), test::shape_cases(), test::format_cases(), test::tensor_a_cases(),
+                           test::pair_cases(), test::scaled_cases()})
     all.insert(all.end(), list.begin(), list.end());
   return all;
 }

@@ -154,6 +154,31 @@ void TensorCores::gather(const Cta& c, const Op& op, const Operand& o, float* ou
     }
 }
 
+/// A in tensor memory: row r in lane r, its elements along k packed into 32-bit columns, the first in the lowest bits
+/// (PTX ISA, "Packing formats used in Tensor Memory", for elements that fill their bits).
+void TensorCores::gather_from_lanes(const Cta& c, Op& op, const InstructionDescriptor& i, float* out) {
+  const std::uint32_t address = std::uint32_t(op.mma.a), first = address & 0xffff;
+  const unsigned columns = unsigned(i.k * i.a.bits() / 32);
+  if (i.m != 128 || op.mma.cta_group != 1)
+    throw Error(Fault::Unsupported, "tcgen05.mma with A in tensor memory and m != 128, at " + symbolise(op.site));
+  if (i.a_mn_major)
+    throw Error(Fault::Descriptor, "tcgen05.mma with A in tensor memory and MN-major, at " + symbolise(op.site));
+  if (address >> 16)
+    throw Error(Fault::TensorMemory,
+                format("tcgen05.mma with A at lane %u, at %s", address >> 16, symbolise(op.site).c_str()));
+  check_allocated(c, first, columns, "A of tcgen05.mma", op.site);
+  memory(c);
+  op.access.last_ordered = {};
+  for (unsigned lane = 0; lane < kLanes; lane += 16)
+    for (unsigned k = first; k < first + columns; ++k) touch(c, lane, k, false, op.access);
+  std::vector<std::uint32_t> row(columns);
+  for (unsigned lane = 0; lane < kLanes; ++lane) {
+    for (unsigned k = 0; k < columns; ++k) row[k] = word(c, lane, first + k);
+    for (int k = 0; k < i.k; ++k)
+      out[int(lane) * i.k + k] = float(i.a_sign) * decode(i.a, reinterpret_cast<const unsigned char*>(row.data()), k);
+  }
+}
+
 void TensorCores::perform_mma(Op& op) {
   const InstructionDescriptor i(op.mma, op.site);
   const auto ctas = group(*op.cta, op.mma.cta_group, op.site);
@@ -163,7 +188,10 @@ void TensorCores::perform_mma(Op& op) {
     gather(*ctas[std::size_t(p)], op, {"B", op.mma.b, i.b, n_part, i.k, i.b_sign, i.b_mn_major},
            &b[std::size_t(p * n_part * i.k)]);
   for (const Cta* c : ctas) {
-    gather(*c, op, {"A", op.mma.a, i.a, m, i.k, i.a_sign, i.a_mn_major}, a.data());
+    if (op.mma.a_in_tensor_memory)
+      gather_from_lanes(*c, op, i, a.data());
+    else
+      gather(*c, op, {"A", op.mma.a, i.a, m, i.k, i.a_sign, i.a_mn_major}, a.data());
     scaled_b = b;
     if (op.mma.scale_vector) {  // each CTA has the factors of its rows of A and of all columns of B
       scale(*c, op, {op.mma.scale_a, i.scale_a, i.scale_is_e8m0, m, i.k}, a.data());

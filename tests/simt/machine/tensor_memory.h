@@ -22,14 +22,16 @@ class Cta;
 class Cluster;
 struct InstructionDescriptor;
 
-/// tcgen05.mma: D (m x n, in tensor memory) = A (m x k) B (k x n) + D, A and B by shared-memory descriptors.
+/// tcgen05.mma: D (m x n, in tensor memory) = A (m x k) B (k x n) + D, A and B by shared-memory descriptors, or A in
+/// tensor memory.
 struct TensorMma {
   enum Kind : std::uint8_t { F16, Tf32, F8f6f4, Mxf8f6f4, Mxf4, Mxf4nvf4 } kind = F16;
   int cta_group = 1;
   int scale_vector = 0;  // scale factors per row and product: 0 (none), 1, 2, 4
   bool accumulate = false;
   std::uint32_t d = 0, idesc = 0;
-  std::uint64_t a = 0, b = 0;
+  bool a_in_tensor_memory = false;
+  std::uint64_t a = 0, b = 0;              // a: an address in tensor memory, where it lies there
   std::uint32_t scale_a = 0, scale_b = 0;  // tensor-memory addresses
 };
 
@@ -178,6 +180,7 @@ class TensorCores {
     return memory(c).words[lane * kColumns + column];
   }
   void gather(const Cta&, const Op&, const Operand&, float* out);
+  void gather_from_lanes(const Cta&, Op&, const InstructionDescriptor&, float* out);
   void scale(const Cta&, Op&, const Scales&, float* operand);
   void accumulate(const Cta&, Op&, const InstructionDescriptor&, const float* a, const float* b, float* d);
 

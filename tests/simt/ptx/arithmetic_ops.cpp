@@ -301,16 +301,16 @@ void nan_variant(Decoding& d) {
 }
 
 constexpr Opcode kOpcodes[] = {
-    {"add", "rn ftz", "ttt", number<Binary, Add>},
+    {"add", "rn ftz", "ttt", or_pair<number<Binary, Add>, Binary, Add>},
     {"sub", "rn ftz", "ttt", number<Binary, Sub>},
-    {"mul", "rn ftz", "ttt", any_float<Binary, Mul>},
+    {"mul", "rn ftz", "ttt", or_pair<any_float<Binary, Mul>, Binary, Mul>},
     {"mul.lo", "", "ttt", integer<Binary, Mul>},
     {"mul.hi", "", "ttt", integer<Binary, MulHi>},
     {"mul.wide", "", "wtt", choose_wide<false>},
     {"mad.lo", "", "tttt", integer<Ternary, Mad>},
     {"mad.wide", "", "wttw", choose_wide<true>},
     {"mad.rn", "ftz", "tttt", floating<Ternary, Fma>},
-    {"fma", "rn ftz", "tttt", any_float<Ternary, Fma>},
+    {"fma", "rn ftz", "tttt", or_pair<any_float<Ternary, Fma>, Ternary, Fma>},
     {"add.rz", "ftz", "ttt", floating<Directed<FE_TOWARDZERO, Binary>, Add>},
     {"add.rm", "ftz", "ttt", floating<Directed<FE_DOWNWARD, Binary>, Add>},
     {"add.rp", "ftz", "ttt", floating<Directed<FE_UPWARD, Binary>, Add>},

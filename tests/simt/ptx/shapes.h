@@ -116,6 +116,23 @@ Exec any_float(Type t) {
   return half<F>(t);
 }
 
+/// Two f32 in a 64-bit register, of sm_100 and later: each by itself.
+struct F32Pair {
+  float element[2];
+};
+template <class F>
+struct OnBoth {
+  template <class... A>
+  F32Pair operator()(const A&... a) const {
+    return {{F{}(a.element[0]...), F{}(a.element[1]...)}};
+  }
+};
+/// `choose`'s types, and pairs of f32.
+template <Exec (*choose)(Type), class Shape, class F>
+Exec or_pair(Type t) {
+  return t == Type::f32x2 ? Shape::template run<F32Pair, OnBoth<F>> : choose(t);
+}
+
 template <class Shape, class F>
 Exec number(Type t) {
   if (const Exec e = integer<Shape, F>(t)) return e;

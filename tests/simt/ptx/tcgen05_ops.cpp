@@ -103,12 +103,15 @@ int only_lane(std::uint32_t lanes, const Inst& i) {
   return std::countr_zero(lanes);
 }
 
-// op: d, a, b, idesc, accumulate [, scale_a, scale_b]; imm: cta_group, kind, scale vector
+// op: d, a, b, idesc, accumulate [, scale_a, scale_b]; imm: cta_group, kind, scale vector, whether a is in tensor
+// memory
 void mma(Warp& w, const Inst& i, std::uint32_t lanes) {
   const int l = only_lane(lanes, i);
   TensorMma m;
   m.cta_group = int(i.imm[0]), m.kind = TensorMma::Kind(i.imm[1]), m.scale_vector = int(i.imm[2]);
-  m.d = std::uint32_t(w.address(i.op[0], l)), m.a = w.load(i.op[1], l), m.b = w.load(i.op[2], l);
+  m.a_in_tensor_memory = i.imm[3];
+  m.a = m.a_in_tensor_memory ? std::uint64_t(w.address(i.op[1], l)) : w.load(i.op[1], l);
+  m.d = std::uint32_t(w.address(i.op[0], l)), m.b = w.load(i.op[2], l);
   m.idesc = std::uint32_t(w.load(i.op[3], l)), m.accumulate = w.pred_bits(i.op[4]) >> l & 1;
   if (m.scale_vector)
     m.scale_a = std::uint32_t(w.address(i.op[5], l)), m.scale_b = std::uint32_t(w.address(i.op[6], l));
@@ -142,10 +145,12 @@ void set_mma(Decoding& d) {
     if (d.has(k.name)) kind = &k;
   if (!kind) d.fail("unsupported kind of tcgen05.mma");
   const int vector = scale_vector(d, *kind);
-  if (d.args.size() != (vector ? 7u : 5u) || d.args[1][0] == '[') d.fail("unsupported form of tcgen05.mma");
-  d.add(0, 4), d.add(1, 8), d.add(2, 8), d.add(3, 4), d.add(vector ? 6 : 4, 0);
+  const bool a_in_tensor_memory = d.args.size() > 1 && d.args[1][0] == '[';
+  if (d.args.size() != (vector ? 7u : 5u) || (a_in_tensor_memory && vector)) d.fail("unsupported form of tcgen05.mma");
+  d.add(0, 4), d.add(1, a_in_tensor_memory ? 4 : 8), d.add(2, 8), d.add(3, 4), d.add(vector ? 6 : 4, 0);
   if (vector) d.add(4, 4), d.add(5, 4);
   d.inst.imm[0] = std::uint32_t(cta_group(d)), d.inst.imm[1] = kind->kind, d.inst.imm[2] = std::uint32_t(vector);
+  d.inst.imm[3] = a_in_tensor_memory;
   d.inst.exec = mma;
 }
 

@@ -220,5 +220,23 @@ TEST(Decoder, NamesWhatItDoesNotKnow) {
   EXPECT_EQ(message("add.u32 %r0, %r1, %r2;"), "accepted");
 }
 
+TEST(Arithmetic, PairsOfF32) {
+  using Pair = std::array<float, 2>;
+  std::array<Pair, 32> a, b, c;
+  for (std::size_t l = 0; l < 32; ++l) {
+    const float x = float(l);
+    a[l] = {x / 3, 7 - x}, b[l] = {x + 0.1f, -x / 7}, c[l] = {-x * x / 3, 1e8f};
+  }
+  const auto fma = run_instruction<Pair, Pair>("fma.rn.f32x2 %d, %a, %b, %c", ".b64", ".b64", {a, b, c});
+  const auto sum = run_instruction<Pair, Pair>("add.rn.f32x2 %d, %a, %b", ".b64", ".b64", {a, b});
+  const auto product = run_instruction<Pair, Pair>("mul.rn.f32x2 %d, %a, %b", ".b64", ".b64", {a, b});
+  for (std::size_t l = 0; l < 32; ++l)
+    for (std::size_t e = 0; e < 2; ++e) {
+      EXPECT_EQ(fma[l][e], std::fma(a[l][e], b[l][e], c[l][e])) << l;
+      EXPECT_EQ(sum[l][e], a[l][e] + b[l][e]) << l;
+      EXPECT_EQ(product[l][e], a[l][e] * b[l][e]) << l;
+    }
+}
+
 }  // namespace
 }  // namespace simt::test

@@ -88,6 +88,16 @@ TENSOR_MMA(mma_f16_pair, "2", "kind::f16")
 TENSOR_MMA(mma_f8f6f4_pair, "2", "kind::f8f6f4")
 #undef TENSOR_MMA
 
+/// The same with A in tensor memory.
+__device__ __forceinline__ void mma_f16_tensor_a(uint32_t d, uint32_t a, uint64_t b, uint32_t instruction,
+                                                 bool accumulate) {
+  asm volatile(
+      "{\n.reg .pred p;\nsetp.ne.b32 p, %4, 0;\n"
+      "tcgen05.mma.cta_group::1.kind::f16 [%0], [%1], %2, %3, p;\n}\n" ::"r"(d),
+      "r"(a), "l"(b), "r"(instruction), "r"(uint32_t(accumulate))
+      : "memory");
+}
+
 #define TENSOR_MMA_SCALED(NAME, GROUP, KIND)                                                                      \
   __device__ __forceinline__ void NAME(uint32_t d, uint64_t a, uint64_t b, uint32_t instruction, bool accumulate, \
                                        uint32_t scale_a, uint32_t scale_b) {                                      \

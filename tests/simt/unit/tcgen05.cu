@@ -15,7 +15,18 @@ __device__ void start_products(const simt::test::Product& p, uint32_t d, Start s
           s > 0 || p.accumulate);
 }
 
-template <int kGroup, class Products>
+/// Brings A, K-major in rows of 128 swizzled bytes at the image's start, to tensor memory: a row to its lane.
+__device__ void store_a(uint32_t to) {
+#pragma unroll 1
+  for (int word = 0; word < 32; ++word) {
+    const int byte = word * 4 ^ int(threadIdx.x) % 8 << 4;
+    tensor_st_x1(to + word, *reinterpret_cast<const uint32_t*>(image + threadIdx.x * 128 + byte));
+  }
+  tensor_wait_st();
+  tensor_fence_before();
+}
+
+template <int kGroup, bool kStoreA = false, class Products>
 __device__ void run(const simt::test::Product& p, const unsigned char* bytes, uint32_t* out, Products products) {
   __shared__ alignas(8) uint64_t done;
   __shared__ uint32_t allocated;
@@ -37,6 +48,7 @@ __device__ void run(const simt::test::Product& p, const unsigned char* bytes, ui
     tensor_wait_st();
     tensor_fence_before();
   }
+  if constexpr (kStoreA) store_a(d + 256 + quarter);
   if constexpr (kGroup == 2) cluster_sync();
   __syncthreads();
   if (threadIdx.x == 0 && rank == 0) {
@@ -68,6 +80,17 @@ PRODUCT(product_tf32, 1, mma_tf32)
 PRODUCT(product_f8f6f4, 1, mma_f8f6f4)
 PRODUCT(product_f16_pair, 2, mma_f16_pair)
 PRODUCT(product_f8f6f4_pair, 2, mma_f8f6f4_pair)
+
+extern "C" __global__ void product_f16_tensor_a(const simt::test::Product p, const unsigned char* bytes,
+                                                uint32_t* out) {
+  run<1, true>(p, bytes, out, [&](uint32_t d) {  // a product reads 8 columns of A; the descriptor of A is not used
+    uint32_t a = d + 256;
+    start_products(p, d, [&](uint32_t t, uint64_t, uint64_t b, uint32_t i, bool x) {
+      mma_f16_tensor_a(t, a, b, i, x);
+      a += 8;
+    });
+  });
+}
 
 // Scale factors come first, from 128 x 4 tiles at scale_a and scale_b of the image, to columns 256 and 264.
 #define SCALED_PRODUCT(NAME, GROUP, MMA)                                                                          \

@@ -154,6 +154,17 @@ std::vector<Case> format_cases() {
           make("product_tf32", kTf32, 128, 48, 4, kK128, kK128)};
 }
 
+std::vector<Case> tensor_a_cases() {
+  std::vector<Case> cases;
+  for (const Format& f : {kBf16, kF16})
+    for (const auto& [n, layout] : {std::pair{48, kK128}, {128, kMn128}}) {
+      cases.push_back(make("product_f16_tensor_a", f, 128, n, 4, kK128, layout));
+      cases.back().accumulate = f.code;
+      cases.back().sign_a = f.code ? -1 : 1;
+    }
+  return cases;
+}
+
 std::vector<Case> pair_cases() {
   std::vector<Case> cases;
   for (const auto& [m, n] : {std::pair{256, 256}, {256, 64}, {128, 128}})

@@ -104,6 +104,7 @@ struct Case {
 std::vector<Case> layout_cases();
 std::vector<Case> shape_cases();
 std::vector<Case> format_cases();
+std::vector<Case> tensor_a_cases();
 std::vector<Case> pair_cases();
 std::vector<Case> scaled_cases();
 

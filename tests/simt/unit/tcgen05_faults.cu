@@ -32,6 +32,17 @@ enum class Mistake {
   DeallocatedTooEarly,
 };
 
+// What can go wrong between the stores of A to tensor memory and the products that read it.
+enum class MistakeWithA {
+  None,
+  NoWaitForStore,
+  NoFenceBefore,
+  NoFenceAfter,
+  OverwrittenTooEarly,
+  PastTheAllocation,
+  NeverStored
+};
+
 constexpr int kN = 16;
 struct Barriers {
   uint64_t done, drained;
@@ -159,6 +170,52 @@ KERNEL(AnotherShape)
 KERNEL(AddsToNothing)
 KERNEL(NoWaitForStore)
 KERNEL(DeallocatedTooEarly)
+
+template <MistakeWithA kMistake>
+__device__ void product_of_stored(float* out) {
+  constexpr auto is = [](MistakeWithA m) { return m == kMistake; };
+  __shared__ alignas(1024) uint16_t b[kN * 16];
+  __shared__ alignas(8) uint64_t done, stored;
+  __shared__ uint32_t allocated;
+  const int warp = threadIdx.x / 32;
+  fill(b, kN, 0x4000);
+  fence_proxy_async();
+  if (threadIdx.x == 0) mbarrier_init(shared_address(&done), 1), mbarrier_init(shared_address(&stored), 128);
+  if (warp == 4) tensor_alloc<1>(shared_address(&allocated), 32), tensor_relinquish<1>();
+  __syncthreads();
+  const uint32_t d = allocated, a = d + (is(MistakeWithA::PastTheAllocation) ? 28 : 16);
+  if (warp < 4) {
+    const uint32_t quarter = warp * 32 << 16;
+    for (int c = 0; c < 8; ++c)
+      if (!is(MistakeWithA::NeverStored) || c < 7) tensor_st_x1(d + 16 + quarter + c, 0x3f803f80);  // 1, 1
+    if (!is(MistakeWithA::NoWaitForStore)) tensor_wait_st();
+    if (!is(MistakeWithA::NoFenceBefore)) tensor_fence_before();
+    mbarrier_arrive(shared_address(&stored));
+    if (is(MistakeWithA::OverwrittenTooEarly)) tensor_st_x1(d + 16 + quarter, 0), tensor_wait_st();
+    mbarrier_wait(shared_address(&done), 0);
+    tensor_fence_after();
+    const uint32_t value = tensor_ld_x1(d + quarter);
+    tensor_wait_ld();
+    out[threadIdx.x] = __uint_as_float(value);
+    tensor_fence_before();
+  } else if (threadIdx.x == 128) {
+    mbarrier_wait(shared_address(&stored), 0);
+    if (!is(MistakeWithA::NoFenceAfter)) tensor_fence_after();
+    mma_f16_tensor_a(d, a, descriptor(b), 1u << 4 | 1u << 7 | 1u << 10 | uint32_t(kN / 8) << 17 | 8u << 24, false);
+    tensor_commit<1>(shared_address(&done));
+  }
+  __syncthreads();
+  if (warp == 4) tensor_dealloc<1>(d, 32);
+}
+#define KERNEL_WITH_A(NAME) \
+  extern "C" __global__ void a_##NAME(float* out) { product_of_stored<MistakeWithA::NAME>(out); }
+KERNEL_WITH_A(None)
+KERNEL_WITH_A(NoWaitForStore)
+KERNEL_WITH_A(NoFenceBefore)
+KERNEL_WITH_A(NoFenceAfter)
+KERNEL_WITH_A(OverwrittenTooEarly)
+KERNEL_WITH_A(PastTheAllocation)
+KERNEL_WITH_A(NeverStored)
 
 // Only one CTA of a pair allocates.
 extern "C" __global__ void half_a_pair_allocates() {

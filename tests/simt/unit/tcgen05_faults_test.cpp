@@ -68,6 +68,18 @@ TEST_P(Tcgen05FaultTest, OrderOfProductsAndLoads) {
   EXPECT_THAT(run("AnotherShape"), AllOf(StartsWith("data race"), HasSubstr("another shape")));
 }
 
+TEST_P(Tcgen05FaultTest, AInTensorMemory) {
+  ASSERT_EQ(run("a_None"), "none");
+  for (int i = 0; i < 128; ++i) EXPECT_EQ(out_[i], float(16 * 2)) << i;
+  EXPECT_THAT(run("a_NoWaitForStore"), AllOf(StartsWith("data race"), HasSubstr("tcgen05.wait")));
+  EXPECT_THAT(run("a_NoFenceBefore"),
+              AllOf(StartsWith("missing tcgen05 fence"), HasSubstr("fence::before_thread_sync")));
+  EXPECT_THAT(run("a_NoFenceAfter"), AllOf(StartsWith("missing tcgen05 fence"), HasSubstr("fence::after_thread_sync")));
+  EXPECT_THAT(run("a_OverwrittenTooEarly"), StartsWith("data race"));
+  EXPECT_THAT(run("a_PastTheAllocation"), AllOf(StartsWith("tensor memory"), HasSubstr("not all allocated")));
+  EXPECT_THAT(run("a_NeverStored"), AllOf(StartsWith("tensor memory"), HasSubstr("was never written")));
+}
+
 TEST_P(Tcgen05FaultTest, SharedMemoryOfProducts) {
   EXPECT_THAT(run("NoProxyFence"), StartsWith("missing proxy fence"));
   EXPECT_THAT(run("RefilledTooEarly"), AllOf(StartsWith("data race"), HasSubstr("shared address")));

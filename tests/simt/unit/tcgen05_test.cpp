@@ -52,6 +52,11 @@ TEST(TensorProduct, Formats) {
   for (const Case& c : format_cases()) EXPECT_EQ(check(c, Async::Lazy), "") << c.name;
 }
 
+TEST(TensorProduct, AInTensorMemory) {
+  for (const Async async : kPolicies)
+    for (const Case& c : tensor_a_cases()) EXPECT_EQ(check(c, async), "") << c.name;
+}
+
 TEST(TensorProduct, Pairs) {
   for (const Async async : kPolicies)
     for (const Case& c : pair_cases()) EXPECT_EQ(check(c, async), "") << c.name;
