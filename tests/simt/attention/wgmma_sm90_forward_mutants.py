@@ -178,7 +178,7 @@ D128 = [
     ("tiles left out", SCHEDULE, "next_ += to_next_;", "next_ += to_next_ + 1;", WRONG),
     ("both ways from left to right", SCHEDULE, "to_next_(2 * (ctas - 1 - cta) + 1), to_after_(2 * cta + 1)",
      "to_next_(2 * cta + 1), to_after_(2 * (ctas - 1 - cta) + 1)", WRONG),
-    ("a sequence's last tile one too far", SCHEDULE, "/ kQueries - 1 - n / batch) * kQueries", "/ kQueries - n / batch) * kQueries",
+    ("a sequence's last tile one too far", SCHEDULE, "/ tile_queries - 1 - n / batch) * tile_queries", "/ tile_queries - n / batch) * tile_queries",
      ANY),
     # --- machine
     ("more registers than there are", KERNEL, "ptx::setmaxnreg_inc<240>()", "ptx::setmaxnreg_inc<248>()", DEADLOCK),
