@@ -16,7 +16,7 @@
 //             units: MUFU, 16 a clock, would take as long as the tensor cores.  On sm_103, whose MUFU is faster, none.
 // Masks       Tiles that need one (the diagonal, ragged ends, a window's left edge) are a loop of their own, first.
 //             Each half walks over the tiles that it sees alone; all heads' query tiles are dealt out longest first
-//             (wgmma_sm90_forward_schedule.h).
+//             (forward_schedule.h).
 // Rows        Tensor maps span the rows of all sequences, packed or equally long: a tile may read into the next
 //             sequence, whose keys are masked and whose output rows are not stored.  (As everywhere, a hidden value
 //             must be finite: its weight is zero, not absent.)

@@ -95,7 +95,7 @@ Tcgen05Sm100ForwardChoice choose_tcgen05_sm100_forward(const AttentionProblem& p
   s.heads = static_cast<std::int32_t>(p.heads);
   s.tile_queries = kQueries;
   choice.ctas = std::max(1, std::min(target.multiprocessors, s.units()));
-  s.section_heads = static_cast<std::int32_t>(section_heads(p, choice.ctas));
+  s.take_sections(static_cast<std::int32_t>(section_heads(p, choice.ctas)));
   return choice;
 }
 

@@ -3,7 +3,7 @@
 #pragma once
 #include <cstdint>
 
-#include "kernels/attention/wgmma_sm90_forward_schedule.h"
+#include "kernels/attention/forward_schedule.h"
 #include "kernels/common/tcgen05_descriptors.h"
 
 /// ROW(head_dim, value_dim), narrowest first: a problem takes the first that is wide enough, and its missing dimensions

@@ -4,7 +4,7 @@
 //             sum exp(score - m) v; a new maximum rescales l and o; at the end o / l and lse = m + ln l.  Persistent
 //             and warp-specialised: one thread of the producer warpgroup keeps rings of q, k and v tiles in shared
 //             memory filled by bulk copies; two consumer warpgroups own 64 queries each, and all heads' query tiles are
-//             dealt out longest first (wgmma_sm90_forward_schedule.h).
+//             dealt out longest first (forward_schedule.h).
 // Overlap     A warpgroup starts the scores of a key tile and, behind them, the output of the tile before; its softmax
 //             runs beside the latter.  Named barriers let the two warpgroups start their products by turns, so that the
 //             softmax of one runs beside the products of the other, and the tensor cores never wait for either.

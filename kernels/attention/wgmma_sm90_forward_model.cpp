@@ -71,7 +71,7 @@ WgmmaSm90ForwardChoice choose_wgmma_sm90_forward(const AttentionProblem& p, cons
   s.query_tiles = static_cast<std::int32_t>(query_tiles(p));
   s.heads = static_cast<std::int32_t>(p.heads);
   choice.ctas = std::max(1, std::min(target.multiprocessors, s.units()));
-  s.section_heads = static_cast<std::int32_t>(section_heads(p, choice.ctas));
+  s.take_sections(static_cast<std::int32_t>(section_heads(p, choice.ctas)));
   return choice;
 }
 

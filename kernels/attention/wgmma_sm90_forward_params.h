@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "kernels/attention/wgmma_sm90_forward_schedule.h"
+#include "kernels/attention/forward_schedule.h"
 
 namespace assay {
 

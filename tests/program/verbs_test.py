@@ -123,13 +123,13 @@ class Installed(program.Folder):
         done = subprocess.run(["cmake", "--install", program.BUILD, "--prefix", prefix], capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr[-2000:])
         shutil.move(prefix, copy)
-        program = copy / "bin" / "assay"
-        linked = subprocess.run(["ldd", program], capture_output=True, text=True).stdout
+        installed = copy / "bin" / "assay"
+        linked = subprocess.run(["ldd", installed], capture_output=True, text=True).stdout
         self.assertNotIn("not found", linked)
         for line in linked.splitlines():
             if "=>" in line and not any(system in line for system in ("libc.so", "libm.so", "libdl.so", "librt.so", "libpthread.so", "ld-linux")):
                 self.assertIn(str(copy), line, "comes from the system, not from the folder")
-        done = subprocess.run([program, "run", "smoke", "--filter", "gemm/*", "--out", "r.json"], cwd=self.folder, capture_output=True,
+        done = subprocess.run([installed, "run", "smoke", "--filter", "gemm/*", "--out", "r.json"], cwd=self.folder, capture_output=True,
                               text=True, env={"PATH": "/usr/bin:/bin"})
         self.assertEqual(done.returncode, 0, done.stderr[-2000:])
         self.assertTrue((copy / "configs" / "suites" / "quick.json").exists())

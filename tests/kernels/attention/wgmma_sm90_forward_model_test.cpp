@@ -59,7 +59,7 @@ TEST(WgmmaSm90ForwardSchedule, EveryQueryIsComputedOnce) {
       for (const AttentionProblem& p :
            {problem(3, 6, 3, 300, true), packed({0, 130, 130, 131, 400}, {0, 5, 90, 90, 700}, true)}) {
         AttentionSchedule schedule = choose_wgmma_sm90_forward(p, hopper()).schedule;
-        schedule.section_heads = section_heads;
+        schedule.take_sections(section_heads);
         expect_every_query_once(p, schedule, ctas);
       }
     }

@@ -4,7 +4,7 @@ import mutants
 
 KERNEL, ISSUE, ROWS = (f"kernels/attention/tcgen05_sm100_forward{part}.cuh" for part in ("", "_issue", "_rows"))
 TILE = "kernels/attention/tcgen05_sm100_forward_tile.h"
-SCHEDULE = "kernels/attention/wgmma_sm90_forward_schedule.h"
+SCHEDULE = "kernels/attention/forward_schedule.h"
 
 WRONG = "wrong result"
 RACE = "data race"

@@ -4,7 +4,7 @@ import mutants
 
 KERNEL = "kernels/attention/wgmma_sm90_forward.cuh"
 ROWS = "kernels/attention/wgmma_sm90_forward_rows.cuh"
-SCHEDULE = "kernels/attention/wgmma_sm90_forward_schedule.h"
+SCHEDULE = "kernels/attention/forward_schedule.h"
 DESCRIPTOR = "kernels/common/ptx/wgmma_descriptor.h"
 REGISTERS = "kernels/common/ptx/wgmma_registers.cuh"
 

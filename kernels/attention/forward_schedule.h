@@ -63,8 +63,15 @@ struct AttentionSchedule {
   std::int32_t batch = 1, seq_q = 1, seq_kv = 1;  //   then these say it
   std::int32_t query_tiles = 1;                   // of one head, over all sequences
   std::int32_t heads = 1;
-  std::int32_t section_heads = 1;
+  std::int32_t section_heads = 1, sections = 1;  // see take_sections
   std::int32_t tile_queries = kQueries;
+
+  /// Works on `query_heads` at a time, once `heads` is known.  Counted here: a division less for threads that have no
+  /// register left.
+  constexpr void take_sections(std::int32_t query_heads) {
+    section_heads = query_heads;
+    sections = (heads + query_heads - 1) / query_heads;
+  }
 
   ASSAY_HOST_DEVICE constexpr int units() const { return query_tiles * heads; }
 
@@ -85,7 +92,7 @@ struct AttentionSchedule {
   ASSAY_HOST_DEVICE constexpr AttentionWork work(int unit) const {
     const int section = unit / (query_tiles * section_heads), first_head = section * section_heads;
     const int in_section = heads - first_head < section_heads ? heads - first_head : section_heads;
-    const int rest = unit - query_tiles * first_head, sections = (heads + section_heads - 1) / section_heads;
+    const int rest = unit - query_tiles * first_head;
     const bool forward = (sections - 1 - section) % 2 == 0;
     const int n = forward ? rest / in_section : query_tiles - 1 - rest / in_section;
     return {tiles ? tiles[n] : equal_tile(n), first_head + rest % in_section};
