@@ -1,6 +1,6 @@
-// Which queries of which head each CTA of a persistent forward pass (wgmma_sm90, tcgen05_sm100) works on, in which order,
-// and which keys they see.  Arithmetic only, so that plain C++ can test that every query is computed once.  C++17, no
-// CUDA.
+// Which queries of which head each CTA of a persistent forward pass (wgmma_sm90, tcgen05_sm100) works on, in which
+// order, and which keys they see.  Arithmetic only, so that plain C++ can test that every query is computed once.
+// C++17, no CUDA.
 //
 // A unit of work is one query tile of one head.  Units are numbered so that those with most keys come first (of a
 // causal mask the last queries), query heads that share keys and values run side by side, and what runs at the same
