@@ -60,11 +60,29 @@ class AttentionWorkload final : public SingleDeviceWorkload<AttentionProblem, At
     const auto dkv = all_references(
         keys, [&](const Row& row) { return attention_reference_dkv(problem_, host, row.batch, row.head, row.at); });
     for_each_launched_set(launches, [&](int set) { compare_backward(check, set, queries, dq, keys, dkv); });
+    if (problem_.deterministic) compare_bits(check, launches);
     return check;
   }
 
  private:
   bool backward() const { return problem_.pass == AttentionPass::backward; }
+
+  /// Every launched set had the same inputs; set 0 is launched once more, for where it is the only one.
+  void compare_bits(Check& check, const std::vector<std::int64_t>& launches) {
+    for (const auto& output : tensors_.outputs()) {
+      const auto first = tensors_.copy_out(*output.buffer, 0);
+      for_each_launched_set(launches, [&](int set) {
+        if (launches[0] > 0 && tensors_.copy_out(*output.buffer, set) != first)
+          check.fail_outside(fmt::format("{} of set {} has other bits than set 0's, and was asked to be deterministic",
+                                         output.name, set));
+      });
+      launch(0);
+      backend_.synchronize();
+      if (launches[0] > 0 && tensors_.copy_out(*output.buffer, 0) != first)
+        check.fail_outside(
+            fmt::format("{} changed its bits from launch to launch, and was asked to be deterministic", output.name));
+    }
+  }
 
   AttentionRow forward_reference(const Row& row) const {
     const AttentionBuffers host = tensors_.host();

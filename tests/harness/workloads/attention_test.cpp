@@ -177,6 +177,21 @@ TEST(PlantedAttention, WrongGradientsAreNamed) {
   EXPECT_THAT(check.describe(), HasSubstr("dv["));
 }
 
+TEST(PlantedAttention, DeterministicGradientsAreHeldToTheirBits) {
+  Case point = attention_case("causal", 9, 23, DType::f32, kBackward);
+  set(point, "gradients", std::string("deterministic"));
+  EXPECT_TRUE(check_planted(point, {}).ok());
+  double nudge = 1;  // far below what is allowed, and another one in every launch
+  const Planted wavering{.dkv = [&nudge](AttentionKeyGradients& rows, auto b, auto h, auto j) {
+    if (b == 0 && h == 0 && j == 0) rows.dv.value[0] *= nudge += 0x1p-22;
+  }};
+  const Check check = check_planted(point, wavering);
+  EXPECT_FALSE(check.ok());
+  EXPECT_THAT(check.describe(), HasSubstr("dv changed its bits"));
+  set(point, "gradients", std::string("fast"));
+  EXPECT_TRUE(check_planted(point, wavering).ok());
+}
+
 /// Gradients of a wrong o would be right gradients of the wrong thing.
 TEST(PlantedAttention, BackwardChecksTheForwardPassToo) {
   const Check check = check_planted(attention_case("full", 9, 23, DType::bf16, kBackward),
