@@ -23,6 +23,7 @@ struct Measurement {
   double wall_seconds = 0;   // sampling, warm-up excluded
   double floor_seconds = 0;  // the measurement floor: an empty launch timed the same way
   StopReason stop = StopReason::max_samples;
+  int in_turns = 1;  // kernels whose samples were taken in turns, this one among them; 1: alone
 };
 
 }  // namespace assay

@@ -1,7 +1,9 @@
-// Takes samples of a launch: warm-up to steady state, then sampling until the stopping rule is satisfied.
+// Takes samples of launches: warm-up to steady state, then sampling until the stopping rule is satisfied.
 #pragma once
 #include <atomic>
+#include <exception>
 #include <functional>
+#include <vector>
 
 #include "harness/backends/backend.h"
 #include "harness/communicators/communicator.h"
@@ -27,16 +29,35 @@ struct Sampled {
   int sets = 1;
   bool probe_placement = false;  // CPU work on several threads or ranks
   bool own_threads = false;      // the launch computes in threads of its own, not in the backend's
+  bool hot = false;              // operands are meant to be in the caches
 };
 
 /// Seconds since some fixed moment.
 using Clock = std::function<double()>;
 double steady_seconds();
 
+/// What came of one of several: a measurement, or the error its launch ended with.
+struct Sampling {
+  Measurement measurement;
+  std::exception_ptr error;  // then the measurement is empty
+};
+
+/// Samples several launches in turns, so that what happens to the machine meanwhile (a clock that moves, a neighbour, a
+/// virtual machine's cores that change places) happens to all of them.  Each warms up by itself; then come rounds, in
+/// each of which every one takes a turn of at least kTurnSeconds, the round's first being the last one's second.  They
+/// go on until the rule of each is satisfied, so that all have as many turns; but none beyond the rule's own limits of
+/// time (its own turns' alone) and samples.  What is short, or hot, is launched once untimed before its turn: its code
+/// and data are in the caches again, as they are without the others.
+///
 /// Ranks agree: a sample is the slowest rank's time, and rank 0 decides when to stop.  Every rank calls it.
-/// Stops after the first sample at the earliest, unless interrupted or timed out while warming up: then there are none.
+/// Each has one sample at least, unless interrupted or timed out while warming up: then there are none.
 /// A launch that never returns cannot be ended from within its process; one that does after more than the timeout
-/// ends the case.  A failed launch throws its error on its rank, and MeasureError on the others.
+/// ends its own sampling.  A failed launch's error is its own on its rank, and a MeasureError on the others.
+std::vector<Sampling> sample_in_turns(const std::vector<Sampled>&, Backend&, Communicator&, const SamplingRule&, Mode,
+                                      const std::atomic<bool>& interrupted, const Clock& now = steady_seconds);
+inline constexpr double kTurnSeconds = 10e-3;
+
+/// One alone.  Throws its error.
 Measurement sample(const Sampled&, Backend&, Communicator&, const SamplingRule&, Mode,
                    const std::atomic<bool>& interrupted, const Clock& now = steady_seconds);
 

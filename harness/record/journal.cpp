@@ -19,7 +19,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kJournalFormat = "assay-journal/1";
+constexpr const char* kJournalFormat = "assay-journal/2";
 
 std::string reason(int error) { return std::strerror(error); }
 
@@ -77,21 +77,22 @@ class JournalReader {
       finish(record_from_json(in.at("record"), place, "/record"), in);
   }
   void end() {
-    if (!begun_.empty()) out_.interrupted.push_back(begun_);
+    for (const auto& id : begun_) out_.interrupted.push_back({id, begun_alone_});
   }
 
  private:
   void begin(const JsonFields& in) {
     end();  // a second begin: the first was cut off, and the run resumed
-    begun_ = in.text("begin");
-    expect_planned(begun_, in, "begin");
+    begun_ = strings(in, "begin");
+    begun_alone_ = begun_.size() == 1;
+    for (const auto& id : begun_) expect_planned(id, in, "begin");
   }
   void finish(Record record, const JsonFields& in) {
     const std::string id = record.point.id();
     expect_planned(id, in, "record");
     if (!finished_.insert(id).second) in.fail("record", id + " was finished before");
-    if (!begun_.empty() && begun_ != id) in.fail("record", id + " was finished while " + begun_ + " was running");
-    begun_.clear();
+    if (!begun_.empty() && std::erase(begun_, id) == 0)
+      in.fail("record", id + " was finished while " + begun_.front() + " was running");
     out_.so_far.records.push_back(std::move(record));
   }
   void expect_planned(const std::string& id, const JsonFields& in, const char* key) {
@@ -101,7 +102,8 @@ class JournalReader {
   }
 
   JournalContents& out_;
-  std::string begun_;
+  std::vector<std::string> begun_;  // and not finished
+  bool begun_alone_ = true;
   std::set<std::string> planned_, finished_;
 };
 
@@ -188,7 +190,7 @@ Journal Journal::resume(const std::filesystem::path& path) {
   return journal;
 }
 
-void Journal::begin(const std::string& case_id) { append(Json{{"begin", case_id}}.dump()); }
+void Journal::begin(const std::vector<std::string>& case_ids) { append(Json{{"begin", case_ids}}.dump()); }
 
 void Journal::finish(const Record& record) {
   append(Json{{"record", to_json(record)}}.dump(-1, ' ', false, Json::error_handler_t::replace));

@@ -1,7 +1,7 @@
 // The journal beside a result: one line per finished case, appended and fsynced, so that a kill loses nothing finished.
 //
-//   {"journal":"assay-journal/1","suite":...,"sampling":...,"provenance":...,"plan":[ids]}
-//   {"begin":"<case id>"}
+//   {"journal":"assay-journal/2","suite":...,"sampling":...,"provenance":...,"plan":[ids]}
+//   {"begin":["<case id>", ...]}      cases that are measured in turns, or one
 //   {"record":{...}}
 // A torn last line (the kill hit while writing) is ignored; any other damage is an InputError.  One process at a time
 // holds a journal (a lock that ends with the process).
@@ -18,11 +18,17 @@ namespace assay {
 /// Where the journal of a result lives: RESULT + ".journal".
 std::filesystem::path journal_path(const std::filesystem::path& result);
 
+struct CutOff {
+  std::string id;
+  bool alone = true;  // not in turns with others, any of which may be what ended the run
+  bool operator==(const CutOff&) const = default;
+};
+
 struct JournalContents {
-  bool started = false;                  // false where even the first line is torn: as if it were not there
-  Result so_far;                         // finished records
-  std::vector<std::string> plan;         // ids the run set out to do, in order
-  std::vector<std::string> interrupted;  // ids begun and not finished, one entry per time
+  bool started = false;             // false where even the first line is torn: as if it were not there
+  Result so_far;                    // finished records
+  std::vector<std::string> plan;    // ids the run set out to do, in order
+  std::vector<CutOff> interrupted;  // begun and not finished, one entry per time
 };
 JournalContents read_journal(const std::filesystem::path&);
 
@@ -37,7 +43,7 @@ class Journal {
   Journal(Journal&&) noexcept;
   Journal& operator=(Journal&&) noexcept;
   ~Journal();
-  void begin(const std::string& case_id);
+  void begin(const std::vector<std::string>& case_ids);
   void finish(const Record&);
   /// After the result is saved.
   void remove();

@@ -11,6 +11,7 @@ class JsonFields {
   /// Throws where `object` is none.  `place` is a JSON pointer ("/records/3/work").
   JsonFields(const nlohmann::ordered_json& object, std::string source, std::string place);
 
+  bool has(const char* key) const { return object_.contains(key); }
   const nlohmann::ordered_json& at(const char* key) const;
   JsonFields object(const char* key) const;
   std::string text(const char* key) const;

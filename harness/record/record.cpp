@@ -33,7 +33,8 @@ Json to_json(const Measurement& m) {
           {"warmup_seconds", finite_or_null(m.warmup_seconds)},
           {"wall_seconds", finite_or_null(m.wall_seconds)},
           {"floor_seconds", finite_or_null(m.floor_seconds)},
-          {"stop", name(m.stop)}};
+          {"stop", name(m.stop)},
+          {"in_turns", m.in_turns}};
 }
 
 Json to_json(const Rates& r) {
@@ -113,6 +114,8 @@ Measurement measurement_from_json(const JsonFields& in) {
   m.wall_seconds = in.number_or("wall_seconds", 0);
   m.floor_seconds = in.number_or("floor_seconds", 0);
   m.stop = in.word<StopReason>("stop", parse);
+  if (in.has("in_turns"))
+    m.in_turns = int(std::min<std::int64_t>(in.count("in_turns", 1), std::numeric_limits<int>::max()));
   return m;
 }
 

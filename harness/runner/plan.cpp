@@ -13,22 +13,22 @@ namespace {
 /// Ranks of the case's work: one per process, or one per GPU that the process drives.
 int ranks_of(const Backend& backend, const Communicator& communicator) { return backend.slots() * communicator.size(); }
 
-Support support_here(const Case& point, const WorkloadKind& kind, Backend& backend, const Communicator& communicator) {
-  const Support support = kind.supports(point, backend.target(), communicator);
-  if (!support.ok()) return support;
-  rotation_sets(point, kind.set_bytes(point), backend);  // throws where it does not fit
-  return Support::yes();
+/// Throws where it does not fit.
+std::size_t bytes_here(const Case& point, const WorkloadKind& kind, const Backend& backend) {
+  const std::size_t one = kind.set_bytes(point);
+  return one * std::size_t(rotation_sets(point, one, backend));
 }
 
 /// What this rank thinks of the case; work is counted even where it cannot run.
 PlannedCase plan_here(const Case& point, const WorkloadKind& kind, Machine& machine, const Communicator& communicator) {
-  PlannedCase planned{point, Support::yes(), {}, false};
+  PlannedCase planned{point, Support::yes(), {}};
   if (const auto* kernel = find_kernel(kind, point.kernel)) planned.vendor = kernel->vendor;
   int ranks = communicator.size();
   try {
     Backend& backend = machine.backend_for(point);
     ranks = ranks_of(backend, communicator);
-    planned.support = support_here(point, kind, backend, communicator);
+    planned.support = kind.supports(point, backend.target(), communicator);
+    if (planned.support.ok()) planned.bytes = bytes_here(point, kind, backend);
   } catch (const MeasureError& error) {
     planned.support = Support::no(error.what());
   }
@@ -39,7 +39,7 @@ PlannedCase plan_here(const Case& point, const WorkloadKind& kind, Machine& mach
 /// The same for an accelerator that is described.
 PlannedCase plan_there(const Case& point, const WorkloadKind& kind, const Accelerator& accelerator,
                        const Communicator& communicator) {
-  PlannedCase planned{point, Support::yes(), kind.work(point, communicator.size()), false};
+  PlannedCase planned{point, Support::yes(), kind.work(point, communicator.size())};
   if (const auto* kernel = find_kernel(kind, point.kernel)) planned.vendor = kernel->vendor;
   planned.support = kind.supports(point, target_of(accelerator), communicator);
   const auto bytes = double(kind.set_bytes(point));

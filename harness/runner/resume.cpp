@@ -97,7 +97,7 @@ Start begin_here(const Result& fresh, const std::vector<std::string>& ids, const
     start.journal = Journal::create(journal, fresh, ids);
     return start;
   }
-  std::map<std::string, int> interrupted;
+  std::map<std::string, Todo> cut_off;
   if (is_there(journal)) {
     start.journal = Journal::resume(journal);  // first: it locks, and cuts off a torn line
     JournalContents contents = read_journal(journal);
@@ -108,7 +108,10 @@ Start begin_here(const Result& fresh, const std::vector<std::string>& ids, const
     }
     expect_same_plan(journal.string(), contents.plan, ids);
     expect_same_run(journal.string(), contents.so_far, fresh);
-    for (const auto& id : contents.interrupted) ++interrupted[id];
+    for (const auto& [id, alone] : contents.interrupted) {
+      ++cut_off[id].interrupted_attempts;
+      cut_off[id].interrupted_alone += alone;
+    }
     start.result = std::move(contents.so_far);
   } else {  // finished: nothing to do but to say so
     start.result = load_result(options.out);
@@ -119,19 +122,22 @@ Start begin_here(const Result& fresh, const std::vector<std::string>& ids, const
   }
   std::set<std::string> finished;
   for (const auto& record : start.result.records) finished.insert(record.point.id());
-  for (std::size_t i = 0; i < ids.size(); ++i) start.todo[i] = {finished.contains(ids[i]), interrupted[ids[i]]};
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    start.todo[i] = cut_off[ids[i]];
+    start.todo[i].done = finished.contains(ids[i]);
+  }
   return start;
 }
 
 std::string encode(const std::vector<Todo>& todo) {
   Json out = Json::array();
-  for (const auto& one : todo) out.push_back({one.done, one.interrupted_attempts});
+  for (const auto& one : todo) out.push_back({one.done, one.interrupted_attempts, one.interrupted_alone});
   return out.dump();
 }
 
 std::vector<Todo> decode(const std::string& text) {
   std::vector<Todo> out;
-  for (const auto& one : Json::parse(text)) out.push_back({one[0].get<bool>(), one[1].get<int>()});
+  for (const auto& one : Json::parse(text)) out.push_back({one[0].get<bool>(), one[1].get<int>(), one[2].get<int>()});
   return out;
 }
 

@@ -11,6 +11,7 @@ namespace assay {
 struct Todo {
   bool done = false;             // its record is there already
   int interrupted_attempts = 0;  // runs of it that were cut off
+  int interrupted_alone = 0;     // of these, while nothing else was measured
 };
 
 struct Start {

@@ -1,6 +1,7 @@
 // The run as a whole: Google Benchmark drives the cases, the journal outlives us, all ranks do the same.
 //
-// Each case is one registered benchmark of one iteration with manual time; our sampler runs inside it.  Google
+// Each case is one registered benchmark of one iteration with manual time; our sampler runs inside it, for all kernels
+// of a point inside the first one's.  Google
 // Benchmark's own search for an iteration count re-enters a function four times with growing counts and cannot be ended
 // early, which fits neither a GPU nor several ranks.
 #include <benchmark/benchmark.h>
@@ -18,6 +19,7 @@
 #include "harness/runner/progress.h"
 #include "harness/runner/resume.h"
 #include "harness/runner/runner.h"
+#include "harness/runner/turns.h"
 
 namespace assay {
 namespace {
@@ -84,52 +86,78 @@ class Run {
     progress_.start(
         std::size_t(std::count_if(start.todo.begin(), start.todo.end(), [](const Todo& t) { return !t.done; })),
         result_.sampling.wall_seconds);
+    groups_ = arrange_turns(planned, start.todo, machine_, communicator_);
     fix_google_benchmark_options();
     Registry registry;
-    for (std::size_t i = 0; i < planned.size(); ++i)
-      if (const Todo todo = start.todo[i]; !todo.done)
-        registry.add(planned[i].point.id(),
-                     [this, &one = planned[i], todo](benchmark::State& state) { step(state, one, todo); });
-    if (std::any_of(start.todo.begin(), start.todo.end(), [](const Todo& t) { return !t.done; })) registry.run_all();
+    for (const auto& group : groups_)
+      for (const std::size_t i : group)
+        registry.add(planned[i].point.id(), [this, &planned, &todo = start.todo, &group, i](benchmark::State& state) {
+          step(state, planned, todo, group, i);
+        });
+    if (!groups_.empty()) registry.run_all();
     if (failure_) std::rethrow_exception(failure_);
     progress_.done();
     return finish(planned, options);
   }
 
  private:
-  /// One registered benchmark.  Nothing may be thrown through Google Benchmark's frames.
-  void step(benchmark::State& state, const PlannedCase& planned, const Todo& todo) {
-    if (failure_ || stopped_) return state.SkipWithError("the run has ended");
+  /// One registered benchmark: the first of a group measures all of it.  Nothing may be thrown through Google
+  /// Benchmark's frames.
+  void step(benchmark::State& state, const std::vector<PlannedCase>& planned, const std::vector<Todo>& todo,
+            const std::vector<std::size_t>& group, std::size_t index) {
+    if (failure_) return state.SkipWithError("the run has ended");
     try {
-      // Every rank ends before the same case, whichever saw the signal.
-      stopped_ = communicator_.maximum(interrupted_ ? 1 : 0) > 0;
-      if (stopped_) return state.SkipWithError("interrupted");
-      Record record = todo.interrupted_attempts < kMostAttempts ? measure(planned, todo) : given_up(planned, todo);
-      const auto derived = rates(record);
-      if (journal_) journal_->finish(record);
-      progress_.finish(record);
-      result_.records.push_back(std::move(record));
-      if (!derived) return state.SkipWithError(name(result_.records.back().outcome.kind));
-      for ([[maybe_unused]] auto iteration : state) state.SetIterationTime(derived->seconds.median);
+      if (index == group.front() && !interrupted()) measure(planned, todo, group);
+      const auto found = seconds_.find(index);
+      if (found == seconds_.end()) return state.SkipWithError("no time");
+      for ([[maybe_unused]] auto iteration : state) state.SetIterationTime(found->second);
     } catch (...) {
       failure_ = std::current_exception();
       state.SkipWithError("failed");
     }
   }
 
-  Record measure(const PlannedCase& planned, const Todo& todo) {
-    const std::string id = planned.point.id();
-    progress_.begin(id);
-    if (journal_) journal_->begin(id);
-    // A signal ends the run after the case at hand, so the case itself does not see it.
-    const std::atomic<bool> never{false};
-    Record record = run_case(planned, *find_workload(catalog_, planned.point.workload), machine_, communicator_,
-                             result_.sampling, never);
-    record.interrupted_attempts = todo.interrupted_attempts;
-    return record;
+  /// Every rank ends before the same group, whichever saw the signal.
+  bool interrupted() {
+    stopped_ = stopped_ || communicator_.maximum(interrupted_ ? 1 : 0) > 0;
+    return stopped_;
   }
 
-  /// A case that twice took the process with it would do so for ever.
+  void measure(const std::vector<PlannedCase>& planned, const std::vector<Todo>& todo,
+               const std::vector<std::size_t>& group) {
+    std::vector<Record> records;
+    if (todo[group.front()].interrupted_alone >= kMostAttempts)
+      records = {given_up(planned[group.front()], todo[group.front()])};
+    else
+      records = run_group(planned, group);
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      Record& record = records[i];
+      record.interrupted_attempts = todo[group[i]].interrupted_attempts;
+      if (const auto derived = rates(record)) seconds_[group[i]] = derived->seconds.median;
+      if (journal_) journal_->finish(record);
+      progress_.finish(record);
+      result_.records.push_back(std::move(record));
+    }
+  }
+
+  std::vector<Record> run_group(const std::vector<PlannedCase>& planned, const std::vector<std::size_t>& group) {
+    std::vector<const PlannedCase*> cases;
+    std::vector<std::string> ids;
+    for (const std::size_t i : group) {
+      cases.push_back(&planned[i]);
+      ids.push_back(planned[i].point.id());
+    }
+    progress_.begin(group.size() == 1 ? ids.front()
+                                      : fmt::format("{} and {} more in turns", ids.front(), ids.size() - 1));
+    if (journal_) journal_->begin(ids);
+    // A signal ends the run after the group at hand, so the group itself does not see it.
+    const std::atomic<bool> never{false};
+    return run_cases(cases, *find_workload(catalog_, cases.front()->point.workload), machine_, communicator_,
+                     result_.sampling, never);
+  }
+
+  /// A case that twice took the process with it would do so for ever.  Times when others took turns with it do not
+  /// count: it may have been any of them.
   static Record given_up(const PlannedCase& planned, const Todo& todo) {
     Record record;
     record.point = planned.point;
@@ -138,7 +166,7 @@ class Run {
     record.started_utc = utc_now();
     record.interrupted_attempts = todo.interrupted_attempts;
     record.outcome = {OutcomeKind::failed,
-                      "interrupted twice: a crash or a kill ended the run while this case was measured"};
+                      "interrupted twice: a crash or a kill ended the run while this case alone was measured"};
     return record;
   }
 
@@ -163,7 +191,9 @@ class Run {
   Progress& progress_;
   const std::atomic<bool>& interrupted_;
   Result result_;
-  std::optional<Journal> journal_;  // rank 0's
+  std::vector<std::vector<std::size_t>> groups_;  // of planned cases: measured in turns
+  std::map<std::size_t, double> seconds_;         // of planned cases that have a time
+  std::optional<Journal> journal_;                // rank 0's
   std::exception_ptr failure_;
   bool stopped_ = false;
 };

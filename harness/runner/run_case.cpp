@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
+#include <iterator>
 
 #include "harness/core/error.h"
 #include "harness/measure/sampler.h"
@@ -82,11 +84,30 @@ class CaseRun {
     record_.outcome = {OutcomeKind::ok, ""};
   }
 
-  Record run(const SamplingRule& rule, const std::atomic<bool>& interrupted) {
-    if (!planned_.support.ok())
-      record_.outcome = {OutcomeKind::skipped, planned_.support.reason};
-    else if (prepare() && measure(rule, interrupted))
-      check();
+  /// Whether there is something to sample.
+  bool prepare() {
+    if (planned_.support.ok()) return make();
+    record_.outcome = {OutcomeKind::skipped, planned_.support.reason};
+    return false;
+  }
+
+  Backend& backend() const { return *backend_; }
+  Sampled sampled() {
+    return {[this](int set) {
+              ++launches_[std::size_t(set)];
+              workload_->launch(set);
+            },
+            workload_->sets(), workload_->probe_placement(), workload_->own_threads(),
+            planned_.point.cache == Cache::hot};
+  }
+
+  /// What came of sampling, and whether its results are right.
+  void judge(Sampling sampling, const SamplingRule& rule) {
+    if (keep(std::move(sampling), rule)) check();
+  }
+
+  Record finish() {
+    workload_.reset();
     return std::move(record_);
   }
 
@@ -96,7 +117,7 @@ class CaseRun {
     return false;
   }
 
-  bool prepare() {
+  bool make() {
     bool unsupported = false;
     const std::string failure = agree(communicator_, failure_of([&] {
                                         backend_ = &machine_.backend_for(planned_.point);
@@ -116,21 +137,13 @@ class CaseRun {
     return failure.empty() || (!unsupported && fail("preparing failed", failure));
   }
 
-  bool measure(const SamplingRule& rule, const std::atomic<bool>& interrupted) {
-    const Sampled sampled{[this](int set) {
-                            ++launches_[std::size_t(set)];
-                            workload_->launch(set);
-                          },
-                          workload_->sets(), workload_->probe_placement(), workload_->own_threads()};
-    // An error in one rank's launch leaves the sampler on all of them.
-    const std::string failure =
-        agree(communicator_, failure_of([&] {
-                record_.measurement = sample(sampled, *backend_, communicator_, rule, planned_.point.mode, interrupted);
-              }));
-    if (!failure.empty()) {
-      record_.measurement = {};
-      return fail("launching failed", failure);
-    }
+  bool keep(Sampling sampling, const SamplingRule& rule) {
+    // An error in one rank's launch has ended the sampling on all of them.
+    const std::string failure = agree(communicator_, failure_of([&] {
+                                        if (sampling.error) std::rethrow_exception(sampling.error);
+                                      }));
+    if (!failure.empty()) return fail("launching failed", failure);
+    record_.measurement = std::move(sampling.measurement);
     record_.outcome = outcome_of(record_.measurement, rule);
     const std::string reason = agree(communicator_, record_.outcome.reason);
     if (!reason.empty() && record_.outcome.ok()) fail("measuring failed", reason);
@@ -166,11 +179,43 @@ class CaseRun {
   std::vector<std::int64_t> launches_;
 };
 
+/// Those of `runs` whose kernels compute in threads of their own, or the others: never in turns with each other, since
+/// OpenMP's threads spin for a while beside what comes after them.
+std::vector<CaseRun*> with_own_threads(const std::vector<CaseRun*>& runs, bool own) {
+  std::vector<CaseRun*> out;
+  std::copy_if(runs.begin(), runs.end(), std::back_inserter(out),
+               [&](CaseRun* one) { return one->sampled().own_threads == own; });
+  return out;
+}
+
+void sample_and_judge(const std::vector<CaseRun*>& runs, Communicator& communicator, const SamplingRule& rule,
+                      Mode mode, const std::atomic<bool>& interrupted) {
+  if (runs.empty()) return;
+  std::vector<Sampled> contestants;
+  for (CaseRun* one : runs) contestants.push_back(one->sampled());
+  auto sampled = sample_in_turns(contestants, runs.front()->backend(), communicator, rule, mode, interrupted);
+  for (std::size_t i = 0; i < runs.size(); ++i) runs[i]->judge(std::move(sampled[i]), rule);
+}
+
 }  // namespace
+
+std::vector<Record> run_cases(const std::vector<const PlannedCase*>& planned, const WorkloadKind& kind,
+                              Machine& machine, Communicator& communicator, const SamplingRule& rule,
+                              const std::atomic<bool>& interrupted) {
+  std::deque<CaseRun> runs;  // stay where they are: what is sampled refers to them
+  std::vector<CaseRun*> ready;
+  for (const PlannedCase* one : planned)
+    if (CaseRun& run = runs.emplace_back(*one, kind, machine, communicator); run.prepare()) ready.push_back(&run);
+  for (const bool own : {false, true})
+    sample_and_judge(with_own_threads(ready, own), communicator, rule, planned.front()->point.mode, interrupted);
+  std::vector<Record> records;
+  for (CaseRun& one : runs) records.push_back(one.finish());
+  return records;
+}
 
 Record run_case(const PlannedCase& planned, const WorkloadKind& kind, Machine& machine, Communicator& communicator,
                 const SamplingRule& rule, const std::atomic<bool>& interrupted) {
-  return CaseRun(planned, kind, machine, communicator).run(rule, interrupted);
+  return run_cases({&planned}, kind, machine, communicator, rule, interrupted).front();
 }
 
 }  // namespace assay

@@ -1,4 +1,5 @@
-// Runs cases: each registered with Google Benchmark (one iteration, manual time), our sampler inside.
+// Runs cases: each registered with Google Benchmark (one iteration, manual time), our sampler inside; the kernels of
+// one point together.
 #pragma once
 #include <atomic>
 #include <filesystem>
@@ -19,6 +20,7 @@ struct PlannedCase {
   Support support;
   Work work;
   bool vendor = false;
+  std::size_t bytes = 0;  // of all its buffer sets together; 0 where it is skipped
 };
 
 class Progress;  // progress.h
@@ -54,13 +56,18 @@ std::vector<PlannedCase> plan(const Suite&, const Catalog&, Machine&, Communicat
 std::vector<PlannedCase> plan_as(const Accelerator&, const Suite&, const Catalog&, Machine&, Communicator&);
 
 /// Measures every planned case and returns the result, also saved with its journal protocol (rank 0 only; the other
-/// ranks return what they measured themselves).  Once `interrupted` is set on any rank the case at hand is finished and
-/// the rest left for a --resume: the result is saved, valid and not complete, and its journal stays.
+/// ranks return what they measured themselves).  Once `interrupted` is set on any rank the cases at hand are finished
+/// and the rest left for a --resume: the result is saved, valid and not complete, and its journal stays.
 Result run(const Suite&, const Catalog&, const std::vector<PlannedCase>&, Machine&, Communicator&, const RunOptions&,
            Progress&, const std::atomic<bool>& interrupted);
 
-/// One case, from preparation to record: never throws for what the case did wrong.  On several ranks the outcome is the
-/// same on all: what went wrong on one is everybody's outcome, and the reason names the rank.
+/// Kernels of one point, from preparation to records in their order, sampled in turns where there are several.  Never
+/// throws for what a case did wrong: that ends the case alone.  On several ranks the outcome is the same on all: what
+/// went wrong on one is everybody's outcome, and the reason names the rank.
+std::vector<Record> run_cases(const std::vector<const PlannedCase*>&, const WorkloadKind&, Machine&, Communicator&,
+                              const SamplingRule&, const std::atomic<bool>& interrupted);
+
+/// One alone.
 Record run_case(const PlannedCase&, const WorkloadKind&, Machine&, Communicator&, const SamplingRule&,
                 const std::atomic<bool>& interrupted);
 

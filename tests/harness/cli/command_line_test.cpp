@@ -173,13 +173,16 @@ TEST_F(CommandLine, EndsOnASignalWithAValidResultAndResumes) {
     std::raise(SIGINT);
     return make(point, context);
   };
-  const Ran first = run({"right", "lib_right"});
+  const std::string planted = suite({"right"});
+  std::vector<std::string> words = {"run", planted, "--set", "n=5,7", "--out", "r.json", "--quiet"};
+  const Ran first = assay(words);
   EXPECT_EQ(first.code, 4);
   EXPECT_THAT(first.out, HasSubstr("--resume"));
   EXPECT_EQ(load_result("r.json").records.size(), 1u);
   EXPECT_FALSE(load_result("r.json").complete);
   catalog_[0].make = make;
-  const Ran second = assay({"run", "planted.json", "--out", "r.json", "--quiet", "--resume"});
+  words.push_back("--resume");
+  const Ran second = assay(words);
   EXPECT_EQ(second.code, 0) << second.err;
   EXPECT_TRUE(load_result("r.json").complete);
   EXPECT_EQ(load_result("r.json").records.size(), 2u);

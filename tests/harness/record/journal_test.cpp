@@ -44,9 +44,9 @@ class JournalTest : public testing::Test {
 TEST_F(JournalTest, HoldsWhatWasFinished) {
   {
     Journal journal = create();
-    journal.begin(a_.point.id());
+    journal.begin({a_.point.id()});
     journal.finish(a_);
-    journal.begin(b_.point.id());
+    journal.begin({b_.point.id()});
   }
   const JournalContents contents = read_journal(path_);
   EXPECT_TRUE(contents.started);
@@ -54,23 +54,35 @@ TEST_F(JournalTest, HoldsWhatWasFinished) {
   EXPECT_THAT(contents.plan, ElementsAre(a_.point.id(), b_.point.id()));
   ASSERT_EQ(contents.so_far.records.size(), 1u);
   EXPECT_EQ(to_json(contents.so_far.records[0]), to_json(a_));
-  EXPECT_THAT(contents.interrupted, ElementsAre(b_.point.id()));
+  EXPECT_THAT(contents.interrupted, ElementsAre(CutOff{b_.point.id(), true}));
   EXPECT_EQ(contents.so_far.suite, "quick");
   EXPECT_EQ(contents.so_far.provenance, sample_provenance());
 }
 
 TEST_F(JournalTest, CountsEachTimeACaseWasCutOff) {
-  { create().begin(a_.point.id()); }
-  { Journal::resume(path_).begin(a_.point.id()); }
-  EXPECT_THAT(read_journal(path_).interrupted, ElementsAre(a_.point.id(), a_.point.id()));
+  { create().begin({a_.point.id()}); }
+  { Journal::resume(path_).begin({a_.point.id()}); }
+  EXPECT_THAT(read_journal(path_).interrupted, testing::SizeIs(2));
+  EXPECT_THAT(read_journal(path_).interrupted, testing::Each(CutOff{a_.point.id(), true}));
+}
+
+TEST_F(JournalTest, OfCasesBegunTogetherThoseNotFinishedWereCutOff) {
+  {
+    Journal journal = create();
+    journal.begin({a_.point.id(), b_.point.id()});
+    journal.finish(b_);
+  }
+  EXPECT_THAT(read_journal(path_).interrupted, ElementsAre(CutOff{a_.point.id(), false}));
+  { Journal::resume(path_).begin({a_.point.id()}); }
+  EXPECT_THAT(read_journal(path_).interrupted, ElementsAre(CutOff{a_.point.id(), false}, CutOff{a_.point.id(), true}));
 }
 
 TEST_F(JournalTest, IsReadableWhereverItIsTorn) {
   {
     Journal journal = create();
-    journal.begin(a_.point.id());
+    journal.begin({a_.point.id()});
     journal.finish(a_);
-    journal.begin(b_.point.id());
+    journal.begin({b_.point.id()});
     journal.finish(b_);
   }
   const std::string whole = read_file(path_);
@@ -89,7 +101,7 @@ TEST_F(JournalTest, IsReadableWhereverItIsTorn) {
 TEST_F(JournalTest, ResumingCutsOffATornLine) {
   {
     Journal journal = create();
-    journal.begin(a_.point.id());
+    journal.begin({a_.point.id()});
   }
   const std::string whole = read_file(path_);
   write(whole + R"({"record":{"id":"gem)");
@@ -101,15 +113,17 @@ TEST_F(JournalTest, ResumingCutsOffATornLine) {
 TEST_F(JournalTest, RefusesDamageThatIsNoTornLine) {
   {
     Journal journal = create();
-    journal.begin(a_.point.id());
+    journal.begin({a_.point.id()});
   }
   const std::string whole = read_file(path_);
   write(whole + "{\"record\":{\"id\n");
   EXPECT_THAT(refusal(), HasSubstr(path_.string() + ":3"));
   write(whole + "{\"something\":1}\n");
   EXPECT_THAT(refusal(), HasSubstr(":3"));
-  write(whole + R"({"begin":"gemm/of/another/plan"})" + "\n");
+  write(whole + R"({"begin":["gemm/of/another/plan"]})" + "\n");
   EXPECT_THAT(refusal(), HasSubstr("not in the plan"));
+  write(whole + R"({"begin":"gemm"})" + "\n");
+  EXPECT_THAT(refusal(), HasSubstr("array of strings"));
   write("{\"journal\":\"assay-journal/9\"}\n");
   EXPECT_THAT(refusal(), HasSubstr(":1"));
   write("not JSON\n");

@@ -41,6 +41,7 @@ inline Record ok_record(std::int64_t m = 64, const std::string& kernel = "cpu_bl
   record.measurement.wall_seconds = 1.0 / 3;
   record.measurement.floor_seconds = 1e-7;
   record.measurement.stop = StopReason::interval;
+  record.measurement.in_turns = 3;
   record.check = sample_check();
   record.description = "tile 64 x 64";
   record.started_utc = "2026-01-31T12:34:56Z";

@@ -1,9 +1,11 @@
-// A run that the kill test ends with SIGKILL: kill_target OUT LOG KERNEL...
+// A run that the kill test ends with SIGKILL: kill_target OUT LOG KERNELS...
+// Each KERNELS is a point of its own: one kernel, or several joined by '+', which are sampled in turns.
 // Each preparation of a case adds a line to LOG.  The kernel `dies` always kills the process, `dies_once` the first
 // time.
 #include <csignal>
 #include <cstdio>
 #include <fstream>
+#include <sstream>
 
 #include "harness/runner/progress.h"
 #include "harness/runner/runner.h"
@@ -30,8 +32,12 @@ int main(int count, char** words) {
   suite.name = "kill";
   suite.sampling = quick_rule();
   suite.sampling.wall_seconds = 0.02;
-  std::vector<std::string> kernels(words + 3, words + count);
-  for (std::size_t i = 0; i < kernels.size(); ++i) suite.cases.push_back(planted_case(kernels[i], std::int64_t(i) + 1));
+  std::vector<std::string> kernels;
+  for (int i = 3; i < count; ++i) {
+    std::istringstream joined(words[i]);
+    for (std::string kernel; std::getline(joined, kernel, '+'); kernels.push_back(kernel))
+      suite.cases.push_back(planted_case(kernel, i));
+  }
   Catalog catalog = {planted_kind(kernels)};
   const auto make = catalog[0].make;
   catalog[0].make = [&](const Case& point, WorkloadContext& context) {

@@ -104,11 +104,11 @@ TEST_F(RunTest, ResumingAFinishedRunMeasuresNothing) {
   EXPECT_EQ(to_text(go()), to_text(first));
 }
 
-TEST_F(RunTest, EndsAfterTheCaseASignalCameInAndResumes) {
+TEST_F(RunTest, EndsAfterThePointASignalCameInAndResumes) {
   interrupt_during("right");
   const Result first = go();
   EXPECT_FALSE(first.complete);
-  EXPECT_THAT(kinds(first), ElementsAre(OutcomeKind::ok));
+  EXPECT_THAT(kinds(first), ElementsAre(OutcomeKind::ok, OutcomeKind::wrong, OutcomeKind::ok)) << "kernels of a point";
   EXPECT_EQ(to_text(load_result(options_.out)), to_text(first));
   EXPECT_TRUE(fs::exists(journal_path(options_.out)));
 
@@ -116,10 +116,22 @@ TEST_F(RunTest, EndsAfterTheCaseASignalCameInAndResumes) {
   options_.resume = true;
   const Result second = go();
   EXPECT_TRUE(second.complete);
-  EXPECT_EQ(second.records.size(), 4u);
+  ASSERT_EQ(second.records.size(), 4u);
   EXPECT_EQ(to_json(second.records[0]), to_json(first.records[0]));
-  EXPECT_EQ(second.records[2].interrupted_attempts, 0);
+  EXPECT_EQ(to_json(second.records[2]), to_json(first.records[1]));
+  EXPECT_EQ(second.records[1].outcome.kind, OutcomeKind::skipped);
+  EXPECT_EQ(second.records[1].interrupted_attempts, 0);
   EXPECT_FALSE(fs::exists(journal_path(options_.out)));
+}
+
+TEST_F(RunTest, KernelsOfAPointTakeTurns) {
+  suite_.cases = {planted_case("right", 8), planted_case("right", 9), planted_case("lib_right", 8),
+                  planted_case("throws", 8)};
+  const Result result = go();
+  EXPECT_THAT(kinds(result), ElementsAre(OutcomeKind::ok, OutcomeKind::ok, OutcomeKind::ok, OutcomeKind::failed));
+  EXPECT_EQ(result.records[0].measurement.in_turns, 3);
+  EXPECT_EQ(result.records[1].measurement.in_turns, 1);
+  EXPECT_EQ(result.records[2].measurement.in_turns, 3);
 }
 
 TEST_F(RunTest, ResumesOnlyTheSameRun) {
