@@ -49,6 +49,9 @@ struct Case {
   std::uint64_t seed = 1;
   /// Where the shape comes from ("llama3-8b/qkv/forward"); annotation only, not part of the id.
   std::vector<std::string> labels;
+  /// Cases of one device that share this name are sampled in turns with each other, whatever they measure; empty: the
+  /// kernels of one point are.  Not part of the id either, nor of a record.
+  std::string in_turns;
 
   /// "gemm/mma_sm80/gpu0/bf16/layout=tn/m=4096/n=4096/k=4096/cold/burst/normal/seed=1"
   std::string id() const;

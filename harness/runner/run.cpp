@@ -1,7 +1,7 @@
 // The run as a whole: Google Benchmark drives the cases, the journal outlives us, all ranks do the same.
 //
-// Each case is one registered benchmark of one iteration with manual time; our sampler runs inside it, for all kernels
-// of a point inside the first one's.  Google
+// Each case is one registered benchmark of one iteration with manual time; our sampler runs inside it, for all that
+// are sampled in turns inside the first one's.  Google
 // Benchmark's own search for an iteration count re-enters a function four times with growing counts and cannot be ended
 // early, which fits neither a GPU nor several ranks.
 #include <benchmark/benchmark.h>
@@ -152,8 +152,7 @@ class Run {
     if (journal_) journal_->begin(ids);
     // A signal ends the run after the group at hand, so the group itself does not see it.
     const std::atomic<bool> never{false};
-    return run_cases(cases, *find_workload(catalog_, cases.front()->point.workload), machine_, communicator_,
-                     result_.sampling, never);
+    return run_cases(cases, catalog_, machine_, communicator_, result_.sampling, never);
   }
 
   /// A case that twice took the process with it would do so for ever.  Times when others took turns with it do not

@@ -199,13 +199,15 @@ void sample_and_judge(const std::vector<CaseRun*>& runs, Communicator& communica
 
 }  // namespace
 
-std::vector<Record> run_cases(const std::vector<const PlannedCase*>& planned, const WorkloadKind& kind,
-                              Machine& machine, Communicator& communicator, const SamplingRule& rule,
+std::vector<Record> run_cases(const std::vector<const PlannedCase*>& planned, const Catalog& catalog, Machine& machine,
+                              Communicator& communicator, const SamplingRule& rule,
                               const std::atomic<bool>& interrupted) {
   std::deque<CaseRun> runs;  // stay where they are: what is sampled refers to them
   std::vector<CaseRun*> ready;
   for (const PlannedCase* one : planned)
-    if (CaseRun& run = runs.emplace_back(*one, kind, machine, communicator); run.prepare()) ready.push_back(&run);
+    if (CaseRun& run = runs.emplace_back(*one, *find_workload(catalog, one->point.workload), machine, communicator);
+        run.prepare())
+      ready.push_back(&run);
   for (const bool own : {false, true})
     sample_and_judge(with_own_threads(ready, own), communicator, rule, planned.front()->point.mode, interrupted);
   std::vector<Record> records;
@@ -213,9 +215,9 @@ std::vector<Record> run_cases(const std::vector<const PlannedCase*>& planned, co
   return records;
 }
 
-Record run_case(const PlannedCase& planned, const WorkloadKind& kind, Machine& machine, Communicator& communicator,
+Record run_case(const PlannedCase& planned, const Catalog& catalog, Machine& machine, Communicator& communicator,
                 const SamplingRule& rule, const std::atomic<bool>& interrupted) {
-  return run_cases({&planned}, kind, machine, communicator, rule, interrupted).front();
+  return run_cases({&planned}, catalog, machine, communicator, rule, interrupted).front();
 }
 
 }  // namespace assay

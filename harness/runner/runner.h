@@ -61,14 +61,14 @@ std::vector<PlannedCase> plan_as(const Accelerator&, const Suite&, const Catalog
 Result run(const Suite&, const Catalog&, const std::vector<PlannedCase>&, Machine&, Communicator&, const RunOptions&,
            Progress&, const std::atomic<bool>& interrupted);
 
-/// Kernels of one point, from preparation to records in their order, sampled in turns where there are several.  Never
-/// throws for what a case did wrong: that ends the case alone.  On several ranks the outcome is the same on all: what
-/// went wrong on one is everybody's outcome, and the reason names the rank.
-std::vector<Record> run_cases(const std::vector<const PlannedCase*>&, const WorkloadKind&, Machine&, Communicator&,
+/// Cases of one device and mode, from preparation to records in their order, sampled in turns where there are several.
+/// Never throws for what a case did wrong: that ends the case alone.  On several ranks the outcome is the same on all:
+/// what went wrong on one is everybody's outcome, and the reason names the rank.
+std::vector<Record> run_cases(const std::vector<const PlannedCase*>&, const Catalog&, Machine&, Communicator&,
                               const SamplingRule&, const std::atomic<bool>& interrupted);
 
 /// One alone.
-Record run_case(const PlannedCase&, const WorkloadKind&, Machine&, Communicator&, const SamplingRule&,
+Record run_case(const PlannedCase&, const Catalog&, Machine&, Communicator&, const SamplingRule&,
                 const std::atomic<bool>& interrupted);
 
 }  // namespace assay

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 namespace assay {
 namespace {
@@ -10,10 +11,13 @@ namespace {
 /// copies, of which every case of the group has its own.
 constexpr double kSharedMemory = 0.4;
 
-/// The same for all kernels of a point.
-std::string point_of(Case point) {
+/// The same for all kernels of a point, or for what the suite gave one name; of one backend, whose time they take.
+using Key = std::pair<const Backend*, std::string>;
+Key key_of(Case point, Machine& machine) {
+  const Backend* backend = &machine.backend_for(point);
+  if (!point.in_turns.empty()) return {backend, "in turns: " + point.in_turns};
   point.kernel.clear();
-  return point.id();
+  return {backend, point.id()};
 }
 
 bool takes_turns(const PlannedCase& planned, const Todo& todo) {
@@ -27,7 +31,7 @@ double shared_memory(const Case& point, Machine& machine) {
   return kSharedMemory * double(least);
 }
 
-/// The group of a point that takes more.
+/// A group that takes more.
 struct Open {
   std::size_t group = 0;
   double bytes_left = 0;
@@ -39,22 +43,22 @@ std::vector<std::vector<std::size_t>> arrange_turns(const std::vector<PlannedCas
                                                     const std::vector<Todo>& todo, Machine& machine,
                                                     Communicator& communicator) {
   std::vector<std::vector<std::size_t>> groups;
-  std::map<std::string, Open> open;
+  std::map<Key, Open> open;
   for (std::size_t i = 0; i < planned.size(); ++i) {
     if (todo[i].done) continue;
     if (!takes_turns(planned[i], todo[i])) {
       groups.push_back({i});
       continue;
     }
-    const std::string point = point_of(planned[i].point);
+    const Key key = key_of(planned[i].point, machine);
     const double bytes = double(planned[i].bytes);
-    const auto found = open.find(point);
+    const auto found = open.find(key);
     const bool fits_here = found != open.end() && bytes <= found->second.bytes_left;
     if (communicator.maximum(fits_here ? 0 : 1) == 0) {
       groups[found->second.group].push_back(i);
       found->second.bytes_left -= bytes;
     } else {
-      open[point] = {groups.size(), shared_memory(planned[i].point, machine) - bytes};
+      open[key] = {groups.size(), shared_memory(planned[i].point, machine) - bytes};
       groups.push_back({i});
     }
   }

@@ -1,4 +1,5 @@
-// Which cases are sampled in turns: the kernels of one point, so that ours and the yardstick see the same machine.
+// Which cases are sampled in turns: the kernels of one point, so that ours and the yardstick see the same machine, and
+// whatever else a suite wants to compare.
 #pragma once
 #include <vector>
 

@@ -15,7 +15,7 @@ namespace {
 using nlohmann::ordered_json;
 
 /// Keys that hold no list.
-constexpr const char* kPlainKeys[] = {"workload", "description", "shapes"};
+constexpr const char* kPlainKeys[] = {"workload", "description", "shapes", "in_turns"};
 
 std::vector<std::string> names_of(const std::vector<KeySpec>& keys) {
   std::vector<std::string> names;
@@ -134,6 +134,7 @@ Entry read_entry(const ordered_json& json, const ordered_json& defaults, const s
   for (const auto& [name, value] : defaults.items())
     if (!entry.find(name))
       entry.values[name] = read_values(*find_key(keys, name), value, fmt::format("{}: /defaults/{}", source, name));
+  entry.in_turns = json.value("in_turns", "");
   if (json.contains("shapes")) read_shapes(json["shapes"], entry);
   check_model_keys(entry);
   return entry;

@@ -37,6 +37,7 @@ struct Entry {
   std::string place;                                  // "quick.json: /cases/3"
   std::map<std::string, Values, std::less<>> values;  // by key (keys.h); what nobody gave has its default
   std::vector<Shape> shapes;                          // as written, or derived from models; one without axes otherwise
+  std::string in_turns;                               // as the case's
   bool derived = false;                               // from models
   bool kernel_overridden = false;
 

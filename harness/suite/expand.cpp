@@ -97,6 +97,7 @@ Case make_case(const Entry& entry, const std::vector<CaseAxis>& chosen, const st
   parse(std::get<std::string>(value_of(chosen, "data")), point.data);
   point.seed = std::uint64_t(std::get<std::int64_t>(value_of(chosen, "seed")));
   point.labels = labels;
+  point.in_turns = entry.in_turns;
   return point;
 }
 

@@ -25,7 +25,7 @@ Record record_of(const Case& point, Communicator& communicator) {
   Machine machine(1);
   const Suite suite = suite_of({point});
   const auto planned = plan(suite, catalog, machine, communicator);
-  return run_case(planned.at(0), catalog[0], machine, communicator, suite.sampling, std::atomic<bool>{false});
+  return run_case(planned.at(0), catalog, machine, communicator, suite.sampling, std::atomic<bool>{false});
 }
 
 Record record_of(const std::string& kernel) {
@@ -101,7 +101,7 @@ TEST(RunCase, TimesOut) {
   SamplingRule rule = quick_rule();
   rule.timeout_seconds = 1e-4;
   const auto planned = plan(suite_of({planted_case("slow")}), catalog, machine, *alone);
-  const Record record = run_case(planned.at(0), catalog[0], machine, *alone, rule, std::atomic<bool>{false});
+  const Record record = run_case(planned.at(0), catalog, machine, *alone, rule, std::atomic<bool>{false});
   EXPECT_EQ(record.outcome.kind, OutcomeKind::timed_out);
   EXPECT_THAT(record.outcome.reason, HasSubstr("0.0001 s"));
   EXPECT_FALSE(rates(record));
@@ -137,7 +137,7 @@ TEST(RunCase, FailsOnAllRanksWhereOneFails) {
     Machine machine(1);
     const auto planned = plan(suite_of({planted_case("right")}), catalog, machine, communicator);
     const Record record =
-        run_case(planned.at(0), catalog[0], machine, communicator, quick_rule(), std::atomic<bool>{false});
+        run_case(planned.at(0), catalog, machine, communicator, quick_rule(), std::atomic<bool>{false});
     const std::lock_guard lock(mutex);
     outcomes.push_back(record.outcome);
   });

@@ -35,6 +35,12 @@ TEST_F(TurnsTest, AreTakenByTheKernelsOfAPointInTheOrderOfThePlan) {
   EXPECT_THAT(got, ElementsAre(ElementsAre(0, 1, 3), ElementsAre(2, 4)));
 }
 
+TEST_F(TurnsTest, AreTakenByWhatTheSuiteGaveOneName) {
+  auto cases = std::vector{planned("a", 1), planned("b", 2), planned("c", 3), planned("d", 1), planned("e", 2)};
+  cases[0].point.in_turns = cases[1].point.in_turns = cases[4].point.in_turns = "bars";
+  EXPECT_THAT(groups(cases), ElementsAre(ElementsAre(0, 1, 4), ElementsAre(2), ElementsAre(3)));
+}
+
 TEST_F(TurnsTest, AreNotTakenInSustainedMode) {
   const Groups got = groups({planned("a", 1, Mode::sustained), planned("b", 1, Mode::sustained), planned("b", 1)});
   EXPECT_THAT(got, ElementsAre(ElementsAre(0), ElementsAre(1), ElementsAre(2)));
