@@ -15,8 +15,12 @@ assay_simt_test(simt_wgmma_sm90_forward_e4m3_test SOURCES wgmma_sm90_forward_e4m
                 LINK assay_wgmma_sm90_forward_on_simt PTX wgmma_forward_e4m3_sm90 TIMEOUT 600)
 assay_mutants(simt_wgmma_sm90_forward_e4m3_mutants wgmma_sm90_forward_e4m3_mutants.py)
 
-add_test(NAME wgmma_sm90_forward_overlap COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/wgmma_sm90_forward_overlap_test.py
-  ${CMAKE_CURRENT_BINARY_DIR}/wgmma_forward_bf16_sm90.ptx)
+foreach(dtype bf16 e4m3)
+  add_test(NAME wgmma_sm90_forward_${dtype}_overlap
+    COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/wgmma_sm90_forward_overlap_test.py
+    ${CMAKE_CURRENT_BINARY_DIR}/wgmma_forward_${dtype}_sm90.ptx)
+endforeach()
 add_test(NAME wgmma_sm90_forward_overlap_self_test
   COMMAND Python3::Interpreter -B ${CMAKE_CURRENT_SOURCE_DIR}/wgmma_sm90_forward_overlap_test.py --self-test)
-set_tests_properties(wgmma_sm90_forward_overlap wgmma_sm90_forward_overlap_self_test PROPERTIES LABELS simt)
+set_tests_properties(wgmma_sm90_forward_bf16_overlap wgmma_sm90_forward_e4m3_overlap wgmma_sm90_forward_overlap_self_test
+  PROPERTIES LABELS simt)
