@@ -11,7 +11,8 @@ if(ASSAY_HAS_SM90)
 endif()
 if(ASSAY_HAS_SM100)
   target_sources(assay_attention PRIVATE tcgen05_sm100_forward_row.cpp)
-  assay_cuda_sources(assay_attention tcgen05_forward_bf16_sm100.cu tcgen05_forward_f16_sm100.cu)
+  assay_cuda_sources(assay_attention tcgen05_forward_bf16_sm100.cu tcgen05_forward_f16_sm100.cu
+                     tcgen05_forward_e4m3_sm100.cu)
 endif()
 if(ASSAY_HAS_CUDNN)  # its header; the library itself is loaded at run time
   target_sources(assay_attention PRIVATE cudnn.cpp cudnn_attention_graph.cpp cudnn_graph.cpp cudnn_library.cpp)

@@ -38,7 +38,8 @@ AttentionKernel cuda_row(const char* name, std::vector<DType> dtypes, const Atte
 
 void append_cuda_attention_kernels(std::vector<AttentionKernel>& kernels) {
 #if ASSAY_HAS_SM100
-  kernels.push_back(cuda_row("tcgen05_sm100", {DType::bf16, DType::f16}, attention_tcgen05_sm100_forward()));
+  kernels.push_back(
+      cuda_row("tcgen05_sm100", {DType::bf16, DType::f16, DType::e4m3}, attention_tcgen05_sm100_forward()));
 #endif
 #if ASSAY_HAS_SM90
   kernels.push_back(cuda_row("wgmma_sm90", {DType::bf16, DType::f16, DType::e4m3}, attention_wgmma_sm90_forward(),

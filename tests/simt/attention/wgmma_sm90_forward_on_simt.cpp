@@ -64,17 +64,21 @@ simt::Options forward_options(simt::Async async, std::uint64_t seed) {
   return options;
 }
 
+void upload_factors(const AttentionProblem& p, const ForwardInputs& inputs, simt::DeviceHeap& heap,
+                    AttentionBuffers& buffers) {
+  if (!p.scaled()) return;
+  buffers.q_scale = heap.upload(std::vector<float>{inputs.q_scale});
+  buffers.k_scale = heap.upload(std::vector<float>{inputs.k_scale});
+  buffers.v_scale = heap.upload(std::vector<float>{inputs.v_scale});
+}
+
 ForwardOutputs run_forward(const simt::ptx::Module& module, const AttentionProblem& p, const ForwardInputs& inputs,
                            int multiprocessors, simt::Options options) {
   simt::DeviceHeap heap;
   options.heap = &heap;
   AttentionBuffers buffers;
   buffers.q = heap.upload(inputs.q), buffers.k = heap.upload(inputs.k), buffers.v = heap.upload(inputs.v);
-  if (p.scaled()) {
-    buffers.q_scale = heap.upload(std::vector<float>{inputs.q_scale});
-    buffers.k_scale = heap.upload(std::vector<float>{inputs.k_scale});
-    buffers.v_scale = heap.upload(std::vector<float>{inputs.v_scale});
-  }
+  upload_factors(p, inputs, heap, buffers);
   const std::size_t o_bytes = static_cast<std::size_t>(p.o_elements()) * size_bytes(p.out_dtype());
   const auto rows = static_cast<std::size_t>(p.lse_elements());
   auto* o = heap.poisoned<unsigned char>(o_bytes);

@@ -25,6 +25,9 @@ struct ForwardInputs {
 /// Standard normal times the given factors.
 ForwardInputs forward_inputs(const AttentionProblem&, unsigned seed, double q_factor = 1, double k_factor = 1);
 
+/// Of types that are scaled: the inputs' factors.
+void upload_factors(const AttentionProblem&, const ForwardInputs&, simt::DeviceHeap&, AttentionBuffers&);
+
 struct ForwardOutputs {
   std::vector<unsigned char> o;
   std::vector<float> lse;
