@@ -15,6 +15,7 @@ constexpr double kLaunch = 4000;  // about 2 us: launch, barriers, descriptors, 
 // What of k and v should be in use at once: half of the L2 cache (50 MB) and some for q and o.
 constexpr double kL2Working = 32e6;
 constexpr int kQueries = AttentionSchedule::kQueries;
+static_assert(WgmmaSm90ForwardE4m3Tile<64, 64>::kWeightExponent == kE4m3WeightExponent, "what the reference allows");
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
