@@ -22,17 +22,19 @@
 //             (BackwardSchedule), and hands on when its reduction has been performed, not only read.  The same bits
 //             every time.
 //
-// Tile        64 queries x 128 keys (head_dim 128) or 128 x 128 (64)
+// Tile        64 queries x 128 keys (head_dim 128) or 128 x 128 (64); 192 with values of 128, and 256, have orders of
+//             their own: wgmma_sm90_backward_wide.cuh.  A problem takes the narrowest tile that holds its columns; the
+//             missing ones are zeros, and cost what others do (96: a quarter of 128's work).
 // Shared      198,656 bytes (128), 199,680 (64): k, v, two stages of q and do, two of ds, staging of dq; one CTA an SM
 // Registers   launched with 168: 24 for the producers' warpgroup, 240 for the consumers' (24 + 2 * 240 = 3 * 168)
-// Shapes      head_dim 64 and 128, any lengths below 2^29, heads a multiple of kv_heads; causal, window, packed
-//             sequences; arrays 16-byte aligned.
+// Shapes      head_dim and the values' width multiples of 8 up to 256, any lengths below 2^29, heads a multiple of
+//             kv_heads; causal, window, packed sequences; arrays 16-byte aligned.
 // Warning     Rows behind the last of a packed sequence are its neighbour's.  They are masked, but an infinity or NaN
 //             among them spreads into the sequence's last tile (0 * inf).
 // Expected    per query tile: tensor cores 2560 clocks, shared memory 3076 (3208 at head_dim 64), MUFU 512 (1024): a
 //             warpgroup's 64 x 64 products read 128 bytes a clock, which is all there is.  With 200 clocks that nothing
-//             hides, causal 16384 x 16384, 64 query and 8 kv heads of 128: 733 TFLOP/s at 1.83 GHz
-//             (wgmma_sm90_backward_model.cpp).  Not yet run on a GPU.
+//             hides, causal 16384 x 16384, 64 query and 8 kv heads of 128: 733 TFLOP/s at 1.83 GHz (of 96: 552;
+//             wgmma_sm90_backward_model.cpp).  Not yet run on a GPU.
 // Source      Shah et al., "FlashAttention-3" (arXiv 2407.08608) and its backward pass's plan of operands and roles;
 //             written for this project, with another order of products.  C++17.
 #pragma once

@@ -37,13 +37,13 @@ struct WgmmaSm90BackwardTile {
   /// dk and dv of a key in the registers of both consumers, half of the columns each (wgmma_sm90_backward_wide.cuh).
   static constexpr bool kWide = kHeadDim == 256;
   static constexpr int kKeys = kWide ? 64 : BackwardSchedule::kKeys;
-  // Registers of a thread: kQueries / 2 scores, kPart / 2 of dp, kHeadDim / 2 of dk, kValueDim / 2 of dv, and as packed
-  // operands kQueries / 4 of p and of ds: 224 at 64 and 128, of which p and ds replace scores and dp bit by bit; 240 at
-  // 192, of which 8 never meet.  kWide: 64 of dk, of dv and of dq, 16 of scores and of dp.
+  // Registers of a thread at 64 and 128: kQueries / 2 scores, 32 of dp, kHeadDim / 2 of dk and of dv, and as packed
+  // operands kQueries / 2 of p and ds: 224, of which p and ds replace scores and dp bit by bit.  At 192 dk and dv take
+  // 160, at 256 (half of the columns) 128; 16 of scores and of dp, 32 of dq.
   static constexpr int kQueries = kHeadDim == 64 ? 128 : 64;
   static constexpr int kConsumers = 2;  // warpgroups: 64 keys each, or of the same 64
   static constexpr int kThreads = 128 * (1 + kConsumers);
-  static constexpr int kQStages = 2, kDoStages = kWide ? 1 : 2;  // a second do has no room
+  static constexpr int kQStages = 2, kDoStages = kWide ? 1 : 2;  // two of do have no room
 
   // Tiles are panels of 64 elements, 128 bytes, per row, under the 128-byte swizzle.
   static constexpr int kQPanels = kHeadDim / 64, kVPanels = kValueDim / 64, kDsPanels = kQueries / 64;
@@ -53,7 +53,7 @@ struct WgmmaSm90BackwardTile {
   static constexpr int kDsBytes = kDsPanels * kKeyPanelBytes;
   static constexpr int kRowBytes = kQueries * 4;  // of lse and delta
   // A tile of dq is blocks of 64 x 64, one above the other or side by side.  In each pass either consumer makes one;
-  // the last one of three both make together, each of its own keys.
+  // the last one of three both make together in the first pass, each over its own keys.
   static constexpr int kDqBlocks = kDsPanels * kQPanels, kDqPasses = (kDqBlocks + 1) / 2;
   ASSAY_HOST_DEVICE static constexpr bool shared_dq_block(int pass) { return kDqBlocks == 3 && pass == 0; }
   ASSAY_HOST_DEVICE static constexpr int dq_block(int consumer, int pass) {
@@ -67,8 +67,8 @@ struct WgmmaSm90BackwardTile {
     alignas(1024) unsigned char v[kVBytes];  // and dv
     alignas(1024) unsigned char q[kQStages][kQBytes];
     alignas(1024) unsigned char d_o[kDoStages][kDoBytes];
-    alignas(
-        1024) unsigned char ds[kWide ? 4 : 2][kDsBytes];  // a row is a key, a panel 64 queries; kWide: p behind them
+    // A row is a key, a panel 64 queries; kWide: two of ds, one of p.
+    alignas(1024) unsigned char ds[kWide ? 3 : 2][kDsBytes];
     alignas(1024) float dq[kConsumers][kBlockFloats];
     alignas(16) float lse_log2[kQStages][kQueries];
     alignas(16) float delta[kDoStages][kQueries];

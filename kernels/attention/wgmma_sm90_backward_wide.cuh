@@ -1,27 +1,27 @@
-// What consumers of wgmma_sm90_backward.cuh do where dk and dv leave too few registers for its own loop; sm_90a, C++17.
+// What consumers of wgmma_sm90_backward.cuh do where dk and dv leave too few registers for its own order.  sm_90a,
+// C++17.
 //
 // 192, 128    64 queries x 128 keys, 64 keys a warpgroup.  160 accumulators of dk and dv leave room neither for 64
 //             queries' scores nor for ds until dk's turn: 32 queries at a time go from s to dv, and dk takes ds from
-//             shared memory.  dq has three blocks of 64 columns: in one pass each consumer makes one, before it both
-//             make the third, each over its own keys, so that its sums get two parts from a CTA (in the deterministic
-//             form in turn). Order: s, dp, dv; s, dp, dv; dq's common block; its own, dk.
+//             shared memory.  dq has three blocks of 64 columns: each consumer makes one, and before it both make the
+//             third, each over its own keys, so that its sums get two parts from a CTA (deterministic form: in turn).
+//             Order: s, dp, dv; s, dp, dv; dq's common block; its own, dk.
 // 256, 256    64 queries x 64 keys.  dk and dv of 64 keys are 256 accumulators: both consumers have the same keys, half
-//             of the columns each, and half of the queries' scores each, so that p and ds both go through shared
-//             memory. do has one stage.  Order: s, dp, dq, dv, dq, dk; two blocks of dq, one behind the other.
-// Shared      230,512 and 230,256 bytes: one CTA an SM
+//             of the columns each, and half of the queries' scores each; p and ds both go through shared memory.  do
+//             has one stage: 32 KiB more do not fit.  Order: s, dp, dq's first block, dv, its second, dk.
+// Shared      231,424 and 222,208 bytes: one CTA an SM
+// Registers   24 and 240, as in wgmma_sm90_backward.cuh; no spills, nothing serialised
 // Expected    per query tile: tensor cores 3328 and 2560 clocks, shared memory 5060 and 4548: products of 32 queries
-// read
-//             half as much again as those of 64.  With 600 and 400 clocks that nothing hides, 64 query and 8 kv heads
-//             (192: 128 and 128), causal 16384 x 16384: @A@ and @B@ TFLOP/s at 1.83 GHz
-//             (wgmma_sm90_backward_model.cpp); at 256 the L2 too is busy, 128 KiB a query tile, which the model does
-//             not count.  Not yet run on a GPU.
+//             read half as much again as those of 64.  With 600 and 400 clocks that nothing hides, causal 16384 x
+//             16384: 556 TFLOP/s (128 heads of 192, 128) and 495 (64 query and 8 kv heads of 256) at 1.83 GHz
+//             (wgmma_sm90_backward_model.cpp).  At 256 L2 too is busy, 128 KiB a query tile, which the model does not
+//             count.  Not yet run on a GPU.
 #pragma once
 #include "kernels/attention/wgmma_sm90_backward_consumer.cuh"
 
 namespace assay::wgmma_sm90_backward {
 
-/// The same for head_dim 192, whose dk leaves no registers for 64 queries' scores, nor for ds until dk is due: 32
-/// queries at a time go from s to dv, dk takes ds from shared memory, and dq's three blocks need two passes.
+/// head_dim 192, values of 128.
 template <class Element, class Tile>
 __device__ __forceinline__ void consume_in_parts(const Params& p, typename Tile::Shared& shared,
                                                  const Work<Tile>& work) {
@@ -79,7 +79,7 @@ __device__ __forceinline__ void consume_in_parts(const Params& p, typename Tile:
   c.store_gradients(p);
 }
 
-/// head_dim 256.
+/// head_dim 256.  Scores, p and ds of this consumer's 32 queries.
 template <class Element, class Tile>
 __device__ __forceinline__ void consume_in_halves(const Params& p, typename Tile::Shared& shared,
                                                   const Work<Tile>& work) {
@@ -106,9 +106,9 @@ __device__ __forceinline__ void consume_in_halves(const Params& p, typename Tile
     exponentiate(s, shared.lse_log2[stage] + first, p.scale_log2);
 #pragma unroll
     for (int k = 0; k < kPart / 16; ++k) pack<Element>(operand[k], s + 8 * k);
-    unsigned char *ds = shared.ds[stage], *stored_p = shared.ds[2 + stage];
-    c.template store_ds<kPart / 16>(operand, first / 16, stored_p);
-    ptx::wgmma_wait<0>();  // dp
+    unsigned char *ds = shared.ds[stage], *stored_p = shared.ds[2];
+    c.template store_ds<kPart / 16>(operand, first / 16, stored_p);  // do is here, so that dv is done with the last p
+    ptx::wgmma_wait<0>();                                            // dp
     ptx::wgmma_registers_fence(dp);
 #pragma unroll
     for (int k = 0; k < kPart / 16; ++k) {

@@ -129,8 +129,8 @@ __device__ __forceinline__ void wgmma(float (&d)[kN / 2], std::uint64_t desc_a, 
   ASSAY_WGMMA_FIRST(64, types, "%32", "%33", "%34", "%35"); \
   ASSAY_WGMMA_FIRST(128, types, "%64", "%65", "%66", "%67");
 
-/// d = a * b for 16-bit operands, kN = 32, 64 or 128.  The compiler need not keep what d held, so that accumulators of a
-/// loop are registers only while they are in use; wgmma() without `accumulate` reads them, as far as it knows.
+/// d = a * b for 16-bit operands, kN = 32, 64 or 128.  The compiler need not keep what d held, so that accumulators of
+/// a loop are registers only while they are in use; wgmma() without `accumulate` reads them, as far as it knows.
 template <WgmmaTypes kTypes, int kN, Major kA = Major::k, Major kB = Major::k>
 __device__ __forceinline__ void wgmma_first(float (&d)[kN / 2], std::uint64_t desc_a, std::uint64_t desc_b) {
   static_assert(kN == 32 || kN == 64 || kN == 128);

@@ -74,6 +74,7 @@ TEST_P(Forms, RowsThatSeeNothingGiveAndGetNothing) {
 
 TEST_P(Forms, ExtremeLogits) {
   for (const bool causal : {false, true}) {
+    if (!causal && GetParam().head_dim == 256) continue;  // differs from 128 in tiles, which take long, not in masks
     const AttentionProblem p = problem_of(1, 1, 64, 192, causal);  // 192 % 128 == 64: half a tile of keys is not there
     for (const double logit : {-120.0, 120.0, -3000.0})            // lse below -88: 2^-lse of a key not there overflows
       expect_right(p, constant_logit_gradient_inputs(p, 8, logit));

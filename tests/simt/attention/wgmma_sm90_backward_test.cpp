@@ -115,7 +115,7 @@ INSTANTIATE_TEST_SUITE_P(BackwardToo, Shapes,
 // 96 is filled up with zeros in the tile of 128; 192, with values of 128, and 256 have loops of their own.
 constexpr Kind kOtherWidths[] = {{DType::bf16, 96}, {DType::bf16, 192}, {DType::bf16, 256}};
 INSTANTIATE_TEST_SUITE_P(Widths, Shapes,
-                         testing::Combine(testing::ValuesIn(kOtherWidths), testing::Values<std::size_t>(3, 7, 8),
+                         testing::Combine(testing::ValuesIn(kOtherWidths), testing::Values<std::size_t>(3, 8),
                                           testing::Bool()),
                          shape_name);
 
@@ -140,6 +140,7 @@ INSTANTIATE_TEST_SUITE_P(Widths, Others, testing::ValuesIn(other_problems()),
 
 // --- many query tiles, so that every ring and every phase wraps; windows; sequences of various lengths
 class Kinds : public testing::TestWithParam<Kind> {};
+class EveryKind : public Kinds {};  // the others, too, which cost more
 
 TEST_P(Kinds, ManyQueryTiles) {
   const AttentionProblem p = make_problem(GetParam(), {1, 2, 1}, 530, 140, false);
@@ -166,17 +167,18 @@ AttentionProblem packed_problem(Kind kind, bool causal, std::vector<std::int64_t
   return p;
 }
 
-TEST_P(Kinds, PackedSequences) {
+TEST_P(EveryKind, PackedSequences) {
   for (const bool causal : {false, true}) {
     AttentionProblem p = packed_problem(GetParam(), causal, {30, 0, 70, 129, 1, 0}, {150, 40, 0, 60, 129, 0});
     for (const bool deterministic : {false, true}) {
+      if (GetParam().head_dim > 128 && deterministic != causal) continue;
       p.deterministic = deterministic;
       expect_right(p, test::normal_gradient_inputs(p, 21), causal ? simt::Async::Lazy : simt::Async::Random);
     }
   }
 }
 
-TEST_P(Kinds, NothingToSee) {
+TEST_P(EveryKind, NothingToSee) {
   for (const bool causal : {false, true}) {
     AttentionProblem p = packed_problem(GetParam(), causal, {5, 0}, {0, 7});
     expect_right(p, test::normal_gradient_inputs(p, 22), simt::Async::Lazy);
@@ -239,9 +241,11 @@ TEST_P(Kinds, AHiddenKeyHasNoInfluence) {
 }
 
 // --- the same bits however it runs
-TEST_P(Kinds, DeterministicFormDoesNotChangeABit) {
+TEST_P(EveryKind, DeterministicFormDoesNotChangeABit) {
   for (const bool causal : {false, true}) {
-    AttentionProblem p = make_problem(GetParam(), {1, 2, 1}, 140, 390, causal);
+    const bool wide = GetParam().head_dim > 128;  // 256: as many tiles of half as many keys
+    AttentionProblem p =
+        make_problem(GetParam(), {1, wide ? 1 : 2, 1}, 140, GetParam().head_dim == 256 ? 198 : 390, causal);
     p.deterministic = true;
     const GradientInputs inputs = test::normal_gradient_inputs(p, 12);
     const Outcome first = run(p, inputs, simt::Async::Lazy);
@@ -268,7 +272,8 @@ TEST_P(Kinds, FreeFormIsRightInEveryOrder) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Backward, Kinds, testing::ValuesIn(kKinds), kind_name);
-INSTANTIATE_TEST_SUITE_P(Widths, Kinds, testing::ValuesIn(kOtherWidths), kind_name);
+INSTANTIATE_TEST_SUITE_P(Backward, EveryKind, testing::ValuesIn(kKinds), kind_name);
+INSTANTIATE_TEST_SUITE_P(Widths, EveryKind, testing::Values(kOtherWidths[1], kOtherWidths[2]), kind_name);
 
 }  // namespace
 }  // namespace assay
