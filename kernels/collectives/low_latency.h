@@ -15,8 +15,8 @@
 
 namespace assay {
 
-/// Above this, words half full of marks cost more than a counter does.
-inline constexpr std::int64_t kLowLatencyBytes = 512;
+/// Above this, words half full of marks cost more than a counter does (measured between near cores).
+inline constexpr std::int64_t kLowLatencyBytes = 32;
 
 /// Most that the algorithm takes where it is asked for by name.
 inline constexpr std::int64_t kMostLowLatencyBytes = 64 << 10;

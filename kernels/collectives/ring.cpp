@@ -42,6 +42,7 @@ void RingMember::run(const void* input, void* output) {
     run_block(static_cast<const std::byte*>(input), static_cast<std::byte*>(output), first,
               std::min(plan_.block(), plan_.count - first));
   }
+  if (plan_.output_store == StoreKind::streaming) complete_streaming_stores();
 }
 
 void RingMember::run_block(const std::byte* input, std::byte* output, std::int64_t first, std::int64_t count) {

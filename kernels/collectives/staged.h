@@ -19,8 +19,8 @@
 // rank reads from every other and a launch is one chunk, that is known already: a rank that has staged the chunk
 // between has collected the one before it.
 //
-// Two chunks fit in a second-level cache, so that user buffers are read once and written once, past the caches if they
-// do not stay there.  Between caches that are far apart dirty lines move slowly (five times slower than from memory, on
+// Slots stay in the caches, so that user buffers are read once and written once, past the caches if they do not stay
+// there.  Between caches that are far apart dirty lines move slowly (five times slower than from memory, on
 // two Zen 4 cores of a virtual machine); there, staging goes past the caches too.
 #pragma once
 #include <cstddef>
@@ -72,6 +72,7 @@ class StagedMember final : public RankAlgorithm {
   void collect_sum(std::int64_t c);
   void collect_copies(std::int64_t c);
   void gather(std::int64_t c);
+  void finish(Phase);
   void wait_for_slot(Phase readers_phase, std::uint64_t chunk);
 
   StagedPlan plan_;

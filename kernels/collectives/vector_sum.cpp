@@ -226,8 +226,9 @@ void sum_elements(DType dtype, std::span<const void* const> sources, std::span<c
     if (reinterpret_cast<std::uintptr_t>(aligned[i].to) % vector != 0) aligned[i].kind = StoreKind::cached;
   }
   run(dtype, sources, {aligned, destinations.size()}, std::size_t(count));
-  hwy::FlushStream();
 }
+
+void complete_streaming_stores() { hwy::FlushStream(); }
 
 void add_elements(DType dtype, const void* a, const void* b, Destination to, std::int64_t count) {
   const void* const sources[] = {a, b};

@@ -19,12 +19,16 @@ struct Destination {
 
 /// Every destination gets the element-wise sum of all sources (at least one; one is a copy).  f32, bf16 and f16: summed
 /// in fp32 in the order of the sources, rounded once, to nearest even.  A copy takes any type of 1, 2 or 4 bytes.
-/// Sources may be any of the destinations, element on element.  Streaming stores are complete for other cores when this
-/// returns; where the first address is not aligned to a vector they are cached ones.
+/// Sources may be any of the destinations, element on element.  Where a streaming destination is not aligned to a
+/// vector it is a cached one.  Streaming stores are not ordered with what is stored after them: before other cores are
+/// told that results are there, complete_streaming_stores().
 void sum_elements(DType, std::span<const void* const> sources, std::span<const Destination>, std::int64_t count);
 
 /// `to[i] = a[i] + b[i]`.
 void add_elements(DType, const void* a, const void* b, Destination to, std::int64_t count);
 void copy_elements(DType, const void* from, Destination to, std::int64_t count);
+
+/// This thread's streaming stores are in memory when this returns.  It waits for them: once a message, not once a piece.
+void complete_streaming_stores();
 
 }  // namespace assay

@@ -28,6 +28,7 @@ void WindowDirectMember::run(const void* input, void* output) {
   member_.finish(Phase::first);
   member_.wait_for_all(Phase::first, launches_);
   transfer(static_cast<const std::byte*>(input), static_cast<std::byte*>(output));
+  if (store_ == StoreKind::streaming) complete_streaming_stores();
   member_.finish(Phase::second);
   member_.wait_for_all(Phase::second, launches_);
 }
