@@ -1,7 +1,7 @@
 // NCCL as a row of the table: all GPUs of the node, driven by this process.
 #pragma once
-#include "kernels/collectives/all_reduce.h"
+#include "kernels/collectives/collectives.h"
 
 namespace assay {
-AllReduceKernel nccl_kernel();
+CollectiveKernel nccl_kernel();
 }  // namespace assay

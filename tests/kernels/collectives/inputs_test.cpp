@@ -127,6 +127,14 @@ TEST(CollectiveKernels, SayWhyTheyCannotRun) {
       Target gpu;
       gpu.device = Device::gpu;
       EXPECT_THAT(kernel.supports(processes, gpu).reason, ::testing::HasSubstr("without an MPI launcher"));
+      CollectiveProblem ring = alone;
+      ring.algorithm = "ring";
+      EXPECT_THAT(kernel.supports(ring, gpu).reason, ::testing::HasSubstr("algo=auto"));
+      CollectiveProblem narrow = alone;  // the library may be missing here, and then that is the reason
+      narrow.dtype = DType::e4m3;
+      gpu.compute_capability = 80;
+      EXPECT_THAT(kernel.supports(narrow, gpu).reason,
+                  ::testing::AnyOf(::testing::HasSubstr("sm_90"), ::testing::HasSubstr("NCCL ")));
     }
   }
 }
