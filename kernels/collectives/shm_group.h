@@ -23,7 +23,8 @@ struct alignas(128) ShmCounter {
 struct ShmRank {
   ShmCounter finished[3];       // by Phase
   ShmCounter ping, pong;        // of the distance between this rank and its partner
-  alignas(128) std::atomic<std::int32_t> far;  // 1 where they were far apart when last measured
+  alignas(128) std::atomic<std::int32_t> far;     // 1 where they were far apart when last measured
+  alignas(128) std::atomic<std::int32_t> choice;  // what this rank tells the others; an algorithm's own
 };
 
 /// At the start of the shared segment.  Zeroed pages are its valid initial state.
@@ -76,6 +77,9 @@ class ShmMember {
   void measure_distance();
   /// Whether any two partners were far apart when they last measured.
   bool far() const;
+  /// Tells the others a number, before finish(); they see it once they have seen that count.
+  void tell(std::int32_t choice) { control_->ranks[rank_].choice.store(choice, std::memory_order_relaxed); }
+  std::int32_t told_by(int rank) const { return control_->ranks[rank].choice.load(std::memory_order_relaxed); }
   /// Whether each rank has a core of its own: without, distances mean nothing.
   bool own_cores() const { return own_cores_; }
 

@@ -1,13 +1,16 @@
 #include "kernels/collectives/window_direct.h"
 
 #include <algorithm>
+#include <chrono>
 
 namespace assay {
 namespace {
 
-// From here on inputs and outputs of two ranks are more than a last-level cache of 32 MiB; below, outputs are read from
-// it soon.
+// From here on inputs and outputs of two ranks are more than a last-level cache of 32 MiB.
 constexpr std::int64_t kStreamingBytes = 16 << 20;
+
+// Below this, stores past the caches were never faster.
+constexpr std::int64_t kLeastTrialBytes = 32 << 10;
 
 constexpr std::int64_t kAlignment = 64;  // bytes: a cache line, which two ranks must not share, and a vector store
 
@@ -23,14 +26,30 @@ WindowDirectMember::WindowDirectMember(const CollectiveProblem& problem, const S
       sources_(pieces_.size()),
       destinations_(pieces_.size()) {}
 
+bool WindowDirectMember::tries() const {
+  return problem_.bytes() >= kLeastTrialBytes && problem_.bytes() < kStreamingBytes;
+}
+
+void WindowDirectMember::choose_store() {
+  if (!tries()) return;
+  const bool streaming = (member_.told_by(0) != 0) != StoreTrials::is_trial(launches_);
+  store_ = streaming ? StoreKind::streaming : StoreKind::cached;
+}
+
 void WindowDirectMember::run(const void* input, void* output) {
-  ++launches_;
+  using Clock = std::chrono::steady_clock;
+  const bool times = tries() && member_.rank() == 0;
+  if (times) member_.tell(trials_.streaming());
   member_.finish(Phase::first);
-  member_.wait_for_all(Phase::first, launches_);
+  member_.wait_for_all(Phase::first, launches_ + 1);
+  const auto start = times ? Clock::now() : Clock::time_point();
+  choose_store();
   transfer(static_cast<const std::byte*>(input), static_cast<std::byte*>(output));
   if (store_ == StoreKind::streaming) complete_streaming_stores();
   member_.finish(Phase::second);
-  member_.wait_for_all(Phase::second, launches_);
+  member_.wait_for_all(Phase::second, launches_ + 1);
+  if (times) trials_.add(launches_, std::chrono::duration<double>(Clock::now() - start).count());
+  ++launches_;
 }
 
 // In place, all_gather's inputs lie at different offsets of the pieces: part r of rank r's output.

@@ -8,11 +8,15 @@
 // A barrier before (the others' inputs are there, their outputs are free) and one after (nobody reads ours any more,
 // nobody writes to it any more), each one counter per rank.  In place, all_reduce is safe because only rank r touches
 // segment r, and reads an element of all ranks before it writes it.
+//
+// Large messages are stored past the caches, small ones through them, and between the two the first rank finds out by
+// trial (store_trials.h), for all.
 #pragma once
 #include <cstddef>
 #include <vector>
 
 #include "kernels/collectives/rank_algorithm.h"
+#include "kernels/collectives/store_trials.h"
 #include "kernels/collectives/vector_sum.h"
 
 namespace assay {
@@ -24,6 +28,8 @@ class WindowDirectMember final : public RankAlgorithm {
   void run(const void* input, void* output) override;
 
  private:
+  bool tries() const;
+  void choose_store();
   void transfer(const std::byte* input, std::byte* output);
   void sum_segment(const std::byte* input, std::byte* output);
   /// Where `rank` has what lies at `mine` here.
@@ -39,6 +45,7 @@ class WindowDirectMember final : public RankAlgorithm {
   std::vector<std::byte*> pieces_;
   std::int64_t size_;
   StoreKind store_;
+  StoreTrials trials_;  // of rank 0
   std::uint64_t launches_ = 0;
   std::vector<const void*> sources_;
   std::vector<Destination> destinations_;

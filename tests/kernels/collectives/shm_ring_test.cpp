@@ -15,6 +15,7 @@
 #include "kernels/collectives/shared_memory.h"
 #include "kernels/collectives/shm_window.h"
 #include "kernels/collectives/staged.h"
+#include "kernels/collectives/store_trials.h"
 #include "tests/kernels/collectives/ranks.h"
 
 namespace assay {
@@ -167,6 +168,35 @@ TEST(StagedPlan, CoversEveryElementOnceInSlotsThatStaySmall) {
             EXPECT_LT((plan.chunks - 1) * plan.chunk, plan.length);
             EXPECT_LE(plan.shared_bytes(), std::size_t(64) << 20) << kind.name << " " << ranks << " " << count;
           }
+}
+
+// What the trials choose after so many launches, where one way takes so long and the other so long.
+bool chosen_after(int launches, double cached, double streaming, StoreTrials trials = {}) {
+  for (std::uint64_t launch = 0; launch < std::uint64_t(launches); ++launch)
+    trials.add(launch, trials.streaming() != StoreTrials::is_trial(launch) ? streaming : cached);
+  return trials.streaming();
+}
+
+TEST(StoreTrials, ChoosesTheFasterWay) {
+  EXPECT_FALSE(chosen_after(7, 2, 1)) << "not yet decided";
+  EXPECT_TRUE(chosen_after(8, 2, 1));
+  EXPECT_TRUE(chosen_after(1000, 2, 1));
+  EXPECT_FALSE(chosen_after(1000, 1, 2));
+}
+
+TEST(StoreTrials, FollowsWhenTheOtherWayBecomesFaster) {
+  StoreTrials trials;
+  int streamed = 0, tried = 0;
+  for (std::uint64_t launch = 0; launch < 640; ++launch) {
+    const bool early = launch < 320;
+    const bool streaming = trials.streaming() != StoreTrials::is_trial(launch);
+    trials.add(launch, streaming == early ? 1 : 2);
+    if (launch >= 8) tried += StoreTrials::is_trial(launch);
+    if (launch >= 322) streamed += streaming;
+  }
+  EXPECT_FALSE(trials.streaming());
+  EXPECT_LE(streamed, 62 + 6) << "until the next trials, and then in trials";
+  EXPECT_LE(tried, 20) << "2 of 64";
 }
 
 // Ranks driven by the test's own threads, one of which never comes.
