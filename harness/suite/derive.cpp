@@ -59,8 +59,8 @@ class ModelFilter {
     layers_.erase(std::unique(layers_.begin(), layers_.end()), layers_.end());
     for (std::size_t i = 0; i < patterns_.size(); ++i)
       if (!used_[i])
-        throw InputError(fmt::format("{}: no {} of the models matches \"{}\"; there are {}{}",
-                                     entry.find(key_)->place, key_, printable(patterns_[i]), join(layers_),
+        throw InputError(fmt::format("{}: no {} of the models matches \"{}\"; there are {}{}", entry.find(key_)->place,
+                                     key_, printable(patterns_[i]), join(layers_),
                                      did_you_mean(patterns_[i], layers_)));
   }
 
@@ -173,8 +173,7 @@ void derive_shapes(Entry& entry) {
       }
       if (of_messages) {
         for (const auto t : tokens)
-          for (const auto& message :
-               at_place(entry.place, [&] { return messages_of(model, entry.kind->name, tp, t); }))
+          for (const auto& message : at_place(entry.place, [&] { return messages_of(model, entry.kind->name, tp, t); }))
             if (filter.takes(message))
               for (const Shape& shape : to_shapes(message, entry)) add(shape);
         continue;

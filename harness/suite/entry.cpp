@@ -140,7 +140,8 @@ Entry read_entry(const ordered_json& json, const ordered_json& defaults, const s
 }
 
 void apply_overrides(std::vector<Entry>& entries, const std::vector<AxisOverride>& overrides) {
-  constexpr const char* kModelKeys[] = {"model", "tensor_parallel", "expert_parallel", "tokens", "pass", "layer", "message"};
+  constexpr const char* kModelKeys[] = {"model", "tensor_parallel", "expert_parallel", "tokens",
+                                        "pass",  "layer",           "message"};
   for (const auto& [axis, texts] : overrides) {
     if (axis == "device" || axis == "workload") continue;  // these narrow: narrow(), parse_suite()
     const std::string place = fmt::format("--set {}", axis);

@@ -214,8 +214,7 @@ void CollectiveRun::compare_set(Check& check, int set, Pass pass) {
     const RotatedBuffer& buffer = problem_.in_place ? input_[local] : output_[local];
     std::vector<std::byte> got(buffer.bytes());
     buffer.copy_out(set, got.data());
-    const std::byte* const output =
-        got.data() + part_offset(problem_, info(problem_.operation).output_is_part, rank);
+    const std::byte* const output = got.data() + part_offset(problem_, info(problem_.operation).output_is_part, rank);
     compare_elements(check, output, expected, rank, set, pass);
     Digest digest(digests_[local]);
     digest.add(output, expected.size());

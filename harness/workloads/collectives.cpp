@@ -76,13 +76,13 @@ std::vector<AxisSpec> axes_of(Collective operation) {
                  0,
                  kMostCollectiveRanks,
                  AxisValue(std::int64_t(0))};
-  AxisSpec placement{"placement", "in_place: the output overwrites the input", {"out_of_place"}, 0, 0,
-                     AxisValue("out_of_place")};
+  AxisSpec placement{
+      "placement", "in_place: the output overwrites the input", {"out_of_place"}, 0, 0, AxisValue("out_of_place")};
   if (info(operation).has_in_place) placement.words.push_back("in_place");
   std::vector<AxisSpec> axes = {bytes, ranks, placement};
   if (operation == Collective::broadcast)
-    axes.push_back({"root", "the rank that has the message", {}, 0, kMostCollectiveRanks - 1,
-                    AxisValue(std::int64_t(0)), true});
+    axes.push_back(
+        {"root", "the rank that has the message", {}, 0, kMostCollectiveRanks - 1, AxisValue(std::int64_t(0)), true});
   axes.push_back({"buffers",
                   "user: the caller's own; registered: with the library; window: in memory all ranks' kernels reach",
                   {std::begin(kBufferKinds), std::end(kBufferKinds)},

@@ -72,12 +72,18 @@ double collective_expected(const CollectiveProblem& problem, int rank, std::int6
     return total;
   };
   switch (problem.operation) {
-    case Collective::all_reduce: return sum(index);
-    case Collective::reduce_scatter: return sum(rank * part + index);
-    case Collective::all_gather: return input(int(index / part), index % part);
-    case Collective::all_to_all: return input(int(index / part), rank * part + index % part);
-    case Collective::broadcast: return input(problem.root, index);
-    case Collective::send_recv: return input((rank + ranks - 1) % ranks, index);
+    case Collective::all_reduce:
+      return sum(index);
+    case Collective::reduce_scatter:
+      return sum(rank * part + index);
+    case Collective::all_gather:
+      return input(int(index / part), index % part);
+    case Collective::all_to_all:
+      return input(int(index / part), rank * part + index % part);
+    case Collective::broadcast:
+      return input(problem.root, index);
+    case Collective::send_recv:
+      return input((rank + ranks - 1) % ranks, index);
   }
   return 0;
 }

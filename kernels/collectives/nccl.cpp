@@ -16,11 +16,16 @@ constexpr int kSymmetric = 1;  // NCCL_WIN_COLL_SYMMETRIC, which headers before 
 
 ncclDataType_t type_of(DType dtype) {
   switch (dtype) {
-    case DType::bf16: return ncclBfloat16;
-    case DType::f16: return ncclFloat16;
-    case DType::e4m3: return ncclDataType_t(10);  // ncclFloat8e4m3 and ncclFloat8e5m2, which headers before 2.24 lack
-    case DType::e5m2: return ncclDataType_t(11);
-    default: return ncclFloat32;
+    case DType::bf16:
+      return ncclBfloat16;
+    case DType::f16:
+      return ncclFloat16;
+    case DType::e4m3:
+      return ncclDataType_t(10);  // ncclFloat8e4m3 and ncclFloat8e5m2, which headers before 2.24 lack
+    case DType::e5m2:
+      return ncclDataType_t(11);
+    default:
+      return ncclFloat32;
   }
 }
 
@@ -136,10 +141,14 @@ class NcclOperation final : public CollectiveOperation {
     const ncclComm_t comm = group_->comm(rank);
     const auto count = std::size_t(problem_.count), part = std::size_t(problem_.part());
     switch (problem_.operation) {
-      case Collective::all_reduce: return nccl.all_reduce(input, output, count, type_, ncclSum, comm, stream);
-      case Collective::all_gather: return nccl.all_gather(input, output, part, type_, comm, stream);
-      case Collective::reduce_scatter: return nccl.reduce_scatter(input, output, part, type_, ncclSum, comm, stream);
-      case Collective::broadcast: return nccl.broadcast(input, output, count, type_, problem_.root, comm, stream);
+      case Collective::all_reduce:
+        return nccl.all_reduce(input, output, count, type_, ncclSum, comm, stream);
+      case Collective::all_gather:
+        return nccl.all_gather(input, output, part, type_, comm, stream);
+      case Collective::reduce_scatter:
+        return nccl.reduce_scatter(input, output, part, type_, ncclSum, comm, stream);
+      case Collective::broadcast:
+        return nccl.broadcast(input, output, count, type_, problem_.root, comm, stream);
       case Collective::all_to_all:
         if (nccl.all_to_all) return nccl.all_to_all(input, output, part, type_, comm, stream);
         return all_to_all_by_parts(rank, input, output, stream);

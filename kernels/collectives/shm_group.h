@@ -21,8 +21,8 @@ struct alignas(128) ShmCounter {
 };
 
 struct ShmRank {
-  ShmCounter finished[3];       // by Phase
-  ShmCounter ping, pong;        // of the distance between this rank and its partner
+  ShmCounter finished[3];                         // by Phase
+  ShmCounter ping, pong;                          // of the distance between this rank and its partner
   alignas(128) std::atomic<std::int32_t> far;     // 1 where they were far apart when last measured
   alignas(128) std::atomic<std::int32_t> choice;  // what this rank tells the others; an algorithm's own
 };

@@ -78,9 +78,8 @@ ShmChoice choose_staged(const CollectiveProblem& problem, const std::string& alg
   }
   if (algorithm == "ring") {
     const RingPlan plan = plan_ring(problem.peers.ranks, problem.dtype, problem.count);
-    choice.description =
-        "ring, " + std::to_string(plan.blocks) + " blocks, mailbox slots of " + std::to_string(plan.slot_bytes()) +
-        " bytes";
+    choice.description = "ring, " + std::to_string(plan.blocks) + " blocks, mailbox slots of " +
+                         std::to_string(plan.slot_bytes()) + " bytes";
     choice.shared_bytes = plan.shared_bytes();
     choice.make = [plan](const ShmMember& member, std::byte* shared) {
       return std::make_unique<RingMember>(plan, member, shared);

@@ -73,9 +73,8 @@ CollectiveKernel shm_window_kernel() {
     return make_shm_window(problem.peers, bytes);
   };
   kernel.prepare = [](const CollectiveProblem& problem, const Target& target,
-                      const std::vector<CollectiveBuffers>& sets, Stream) {
-    return prepare_shm_window(problem, target, sets.front().window);
-  };
+                      const std::vector<CollectiveBuffers>& sets,
+                      Stream) { return prepare_shm_window(problem, target, sets.front().window); };
   return kernel;
 }
 

@@ -7,11 +7,11 @@
 //
 //   operation, algorithm     what is staged                              collected
 //   all_reduce, flat         the chunk                                   the sum of all slots and the own input
-//   all_reduce, two_shot     the segments (n to a chunk) of the others   the sum of the own segment, into output and slot
-//   reduce_scatter           the chunk of every other rank's part        the sum of the own part
-//   all_gather, broadcast    the chunk                                   a copy
-//   all_to_all               the chunk of every other rank's part        a copy of what every slot has for this rank
-//   send_recv                the chunk                                   a copy of the predecessor's
+//   all_reduce, two_shot     the segments (n to a chunk) of the others   the sum of the own segment, into output and
+//   slot reduce_scatter           the chunk of every other rank's part        the sum of the own part all_gather,
+//   broadcast    the chunk                                   a copy all_to_all               the chunk of every other
+//   rank's part        a copy of what every slot has for this rank send_recv                the chunk a copy of the
+//   predecessor's
 //
 // The next chunk is staged before one is collected, and one is collected before the last one is gathered, so that what
 // a rank waits for was due a step ago.  Per rank and phase a counter of chunks says how far it has come.  Slots are two
@@ -59,10 +59,10 @@ class StagedMember final : public RankAlgorithm {
   struct Range {
     std::int64_t first, count;  // elements
   };
-  Range chunk(std::int64_t c) const;                    // of the length
-  Range segment(std::int64_t c, int rank) const;        // two_shot: of the message, what `rank` sums
+  Range chunk(std::int64_t c) const;              // of the length
+  Range segment(std::int64_t c, int rank) const;  // two_shot: of the message, what `rank` sums
   std::byte* slot(int rank, std::int64_t c, std::int64_t element) const;
-  bool reads_from(int rank, int other) const;           // does `rank` read `other`'s slot?
+  bool reads_from(int rank, int other) const;  // does `rank` read `other`'s slot?
   const std::byte* in(std::int64_t element) const { return input_ + element * size_; }
   Destination out(std::int64_t element) const { return {output_ + element * size_, output_store_}; }
 
@@ -79,7 +79,7 @@ class StagedMember final : public RankAlgorithm {
   ShmMember member_;
   std::byte* slots_;
   std::int64_t size_;
-  bool acknowledged_;  // whether a slot's readers have to be waited for
+  bool acknowledged_;       // whether a slot's readers have to be waited for
   std::uint64_t done_ = 0;  // chunks of earlier launches
   std::uint64_t launches_ = 0;
   const std::byte* input_ = nullptr;

@@ -6,15 +6,13 @@
 namespace assay {
 
 /// Which way is faster depends on what no kernel can see: whether the caller's buffers are in the caches, and how far
-/// apart the hypervisor has put the cores for the moment (measured on two Zen 4 cores at 1 MiB: through the caches three
-/// times faster on warm buffers and near cores, past them 1.3 times faster on cold buffers, 1.5 on far cores).  So both
-/// ways are timed: in turn during the first launches, and later the other one in 2 of 64 launches.
+/// apart the hypervisor has put the cores for the moment (measured on two Zen 4 cores at 1 MiB: through the caches
+/// three times faster on warm buffers and near cores, past them 1.3 times faster on cold buffers, 1.5 on far cores). So
+/// both ways are timed: in turn during the first launches, and later the other one in 2 of 64 launches.
 class StoreTrials {
  public:
   /// Whether launch number `launch` takes the way that is not the choice.
-  static bool is_trial(std::uint64_t launch) {
-    return launch < kFirst ? launch % 2 == 1 : launch % kPeriod < kTrials;
-  }
+  static bool is_trial(std::uint64_t launch) { return launch < kFirst ? launch % 2 == 1 : launch % kPeriod < kTrials; }
 
   /// Whether the choice is to go past the caches.
   bool streaming() const { return streaming_; }

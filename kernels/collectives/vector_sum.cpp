@@ -74,8 +74,8 @@ struct Bf16 {
   template <class D>
   static HWY_INLINE hn::Vec<D> round(D d, Wide<D> a) {
     const hn::RepartitionToWide<D> d32;
-    return hn::BitCast(d, hn::Or(hn::ShiftRight<16>(rounded(d32, a.low)),
-                                 hn::And(rounded(d32, a.high), hn::Set(d32, 0xffff0000u))));
+    return hn::BitCast(
+        d, hn::Or(hn::ShiftRight<16>(rounded(d32, a.low)), hn::And(rounded(d32, a.high), hn::Set(d32, 0xffff0000u))));
   }
   // To nearest even in the upper half.  A NaN stays one: a sum of widened bf16 that is NaN has a zero lower half, so
   // nothing carries into the exponent.

@@ -28,7 +28,8 @@ void sum_elements(DType, std::span<const void* const> sources, std::span<const D
 void add_elements(DType, const void* a, const void* b, Destination to, std::int64_t count);
 void copy_elements(DType, const void* from, Destination to, std::int64_t count);
 
-/// This thread's streaming stores are in memory when this returns.  It waits for them: once a message, not once a piece.
+/// This thread's streaming stores are in memory when this returns.  It waits for them: once a message, not once a
+/// piece.
 void complete_streaming_stores();
 
 }  // namespace assay

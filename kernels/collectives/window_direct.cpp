@@ -66,7 +66,8 @@ void WindowDirectMember::transfer(const std::byte* input, std::byte* output) {
     copy_elements(problem_.dtype, input_of(from, input, from_element), {output + to_element * size_, store_}, count);
   };
   switch (problem_.operation) {
-    case Collective::all_reduce: return sum_segment(input, output);
+    case Collective::all_reduce:
+      return sum_segment(input, output);
     case Collective::reduce_scatter: {
       for (int r = 0; r < n; ++r) sources_[std::size_t(r)] = input_of(r, input, rank * part);
       const Destination to{output, store_};
@@ -75,7 +76,8 @@ void WindowDirectMember::transfer(const std::byte* input, std::byte* output) {
     case Collective::broadcast:
       if (!problem_.in_place || rank != problem_.root) copy(problem_.root, 0, 0, problem_.count);
       return;
-    case Collective::send_recv: return copy((rank + n - 1) % n, 0, 0, problem_.count);
+    case Collective::send_recv:
+      return copy((rank + n - 1) % n, 0, 0, problem_.count);
     case Collective::all_gather:
     case Collective::all_to_all:
       // Each starts with its neighbour, so that not all read from one.

@@ -31,11 +31,16 @@ class MpiOperation final : public CollectiveOperation {
   int run(const void* input, void* output) const {
     const DType dtype = problem_.dtype;
     switch (problem_.operation) {
-      case Collective::all_reduce: return module_.all_reduce(dtype, input, output, problem_.count);
-      case Collective::all_gather: return module_.all_gather(dtype, input, output, problem_.part());
-      case Collective::reduce_scatter: return module_.reduce_scatter(dtype, input, output, problem_.part());
-      case Collective::all_to_all: return module_.all_to_all(dtype, input, output, problem_.part());
-      case Collective::send_recv: return module_.send_to_next(dtype, input, output, problem_.count);
+      case Collective::all_reduce:
+        return module_.all_reduce(dtype, input, output, problem_.count);
+      case Collective::all_gather:
+        return module_.all_gather(dtype, input, output, problem_.part());
+      case Collective::reduce_scatter:
+        return module_.reduce_scatter(dtype, input, output, problem_.part());
+      case Collective::all_to_all:
+        return module_.all_to_all(dtype, input, output, problem_.part());
+      case Collective::send_recv:
+        return module_.send_to_next(dtype, input, output, problem_.count);
       case Collective::broadcast: {
         // MPI's broadcast is in place.  Out of place its root copies first, as the contract has an output there too.
         const bool root = module_.rank() == problem_.root;

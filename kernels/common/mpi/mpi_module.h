@@ -31,8 +31,8 @@ struct MpiModule {
   int (*broadcast)(void* data, int bytes);    // from rank 0
   int (*all_gather_int)(int mine, int* all);  // `all`: one per rank
   int (*all_gather_bytes)(const char* mine, int length, char* all, const int* lengths, const int* offsets);
-  /// Collectives on f32, bf16 and f16 (16-bit types are summed in fp32 and rounded), at most INT_MAX elements to a part.
-  /// Sum into `output` of every rank; `input` == `output` is in place.
+  /// Collectives on f32, bf16 and f16 (16-bit types are summed in fp32 and rounded), at most INT_MAX elements to a
+  /// part. Sum into `output` of every rank; `input` == `output` is in place.
   int (*all_reduce)(DType, const void* input, void* output, std::int64_t count);
   int (*reduce_scatter)(DType, const void* input, void* output, std::int64_t part);
   /// `input` == this rank's part of `output` is in place.

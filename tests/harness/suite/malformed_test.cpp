@@ -85,8 +85,9 @@ TEST(Malformed, Keys) {
   EXPECT_THAT(gemm(R"("m": 1, "n": 1, "k": 1, "kernal": "*")"), HasSubstr("did you mean 'kernel'?"));
   EXPECT_THAT(refused(R"({"workload": "all_reduce", "dtype": "f32", "bytes": 4, "model": "llama3-8b"})"),
               HasSubstr("/bytes: comes from \"model\""));
-  EXPECT_THAT(refused(R"({"workload": "all_reduce", "dtype": "f32", "model": "llama3-8b", "tokens": 1, "message": "x"})"),
-              HasSubstr("/message: no message of the models matches \"x\"; there are activations"));
+  EXPECT_THAT(
+      refused(R"({"workload": "all_reduce", "dtype": "f32", "model": "llama3-8b", "tokens": 1, "message": "x"})"),
+      HasSubstr("/message: no message of the models matches \"x\"; there are activations"));
   EXPECT_THAT(gemm(R"("m": 1, "n": 1)"), AllOf(HasSubstr("/cases/0: lacks the axis \"k\""), HasSubstr("gemm needs")));
 }
 

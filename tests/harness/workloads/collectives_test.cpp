@@ -273,18 +273,25 @@ class PlantedAny final : public CollectiveOperation {
           case Collective::reduce_scatter:
             for (int r = 0; r < ranks; ++r) value += in(r, rank * part + i);
             break;
-          case Collective::all_gather: value = in(int(i / part), i % part); break;
-          case Collective::all_to_all: value = in(int(i / part), rank * part + i % part); break;
-          case Collective::broadcast: value = in(problem_.root, i); break;
-          case Collective::send_recv: value = in((rank + ranks - 1) % ranks, i); break;
+          case Collective::all_gather:
+            value = in(int(i / part), i % part);
+            break;
+          case Collective::all_to_all:
+            value = in(int(i / part), rank * part + i % part);
+            break;
+          case Collective::broadcast:
+            value = in(problem_.root, i);
+            break;
+          case Collective::send_recv:
+            value = in((rank + ranks - 1) % ranks, i);
+            break;
         }
         outputs[std::size_t(rank)].push_back(value);
       }
     outputs[1][5] += 1;  // the fault
     for (int rank = 0; rank < ranks; ++rank)
       for (std::int64_t i = 0; i < problem_.output_count(); ++i)
-        store_element(problem_.dtype, buffers.output[std::size_t(rank)], i,
-                      outputs[std::size_t(rank)][std::size_t(i)]);
+        store_element(problem_.dtype, buffers.output[std::size_t(rank)], i, outputs[std::size_t(rank)][std::size_t(i)]);
   }
 
  private:

@@ -73,7 +73,8 @@ TEST(CollectiveExpected, SaysWhatEveryRankGets) {
   EXPECT_EQ(collective_expected(gather, 0, 14, 7), input(gather, 1, 4));
   EXPECT_EQ(collective_expected(gather, 2, 14, 7), input(gather, 1, 4));
   const CollectiveProblem scatter = problem_of(Collective::reduce_scatter, 3, 30);
-  EXPECT_EQ(collective_expected(scatter, 2, 3, 7), input(scatter, 0, 23) + input(scatter, 1, 23) + input(scatter, 2, 23));
+  EXPECT_EQ(collective_expected(scatter, 2, 3, 7),
+            input(scatter, 0, 23) + input(scatter, 1, 23) + input(scatter, 2, 23));
   const CollectiveProblem all_to_all = problem_of(Collective::all_to_all, 3, 30);
   EXPECT_EQ(collective_expected(all_to_all, 2, 14, 7), input(all_to_all, 1, 24));
   CollectiveProblem broadcast = problem_of(Collective::broadcast, 3, 30);

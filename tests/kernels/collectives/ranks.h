@@ -93,7 +93,8 @@ class Ranks {
   bool guards_whole(int local) {
     const std::byte* begin = memory(local);
     for (std::size_t g = 0; g < kGuard; ++g)
-      for (const std::size_t at : {g, kGuard + whole() + g, stride(problem_) + g, stride(problem_) + kGuard + whole() + g})
+      for (const std::size_t at :
+           {g, kGuard + whole() + g, stride(problem_) + g, stride(problem_) + kGuard + whole() + g})
         if (!(problem_.in_place && at >= stride(problem_)) && begin[at] != kGuardByte) return false;
     return true;
   }

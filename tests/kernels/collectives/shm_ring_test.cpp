@@ -75,15 +75,16 @@ TEST_P(ShmCollective, IsRightForEveryCountTypeAndPlacement) {
       }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, ShmCollective,
-    ::testing::Combine(::testing::Values(Collective::all_reduce, Collective::all_gather, Collective::reduce_scatter,
-                                         Collective::broadcast, Collective::all_to_all, Collective::send_recv),
-                       ::testing::Values(BufferKind::user, BufferKind::window), ::testing::Values(1, 2, 3, 4, 5)),
-    [](const auto& param) {
-      return std::string(name(std::get<0>(param.param))) + "_" + name(std::get<1>(param.param)) + "_" +
-             std::to_string(std::get<2>(param.param));
-    });
+INSTANTIATE_TEST_SUITE_P(All, ShmCollective,
+                         ::testing::Combine(::testing::Values(Collective::all_reduce, Collective::all_gather,
+                                                              Collective::reduce_scatter, Collective::broadcast,
+                                                              Collective::all_to_all, Collective::send_recv),
+                                            ::testing::Values(BufferKind::user, BufferKind::window),
+                                            ::testing::Values(1, 2, 3, 4, 5)),
+                         [](const auto& param) {
+                           return std::string(name(std::get<0>(param.param))) + "_" + name(std::get<1>(param.param)) +
+                                  "_" + std::to_string(std::get<2>(param.param));
+                         });
 
 TEST(ShmRingAlgorithms, EachIsRightForEveryCount) {
   for (const std::string algorithm : {"low_latency", "flat", "two_shot", "ring"})
