@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/common/cpu/tile_amx.h"
+
 namespace assay {
 namespace {
 
@@ -20,6 +22,12 @@ constexpr std::int64_t kUnitsBesideKeptA = 512;
 // Rows whose sums a bf16 d keeps aside: b is packed anew for each such block, less than a hundredth of the work.
 constexpr std::int64_t kSumRows = 1120;
 
+// Prefetchers run along a row of d up to the end of its page: where other threads write the rest of it, they take those
+// lines from them.  Two cores far apart lost a tenth of their time to it at 512 columns, so that slices may then have
+// sides a quarter longer.
+constexpr std::int64_t kPage = 4096;
+constexpr double kSharedPages = 1.25;
+
 std::int64_t ceil_div(std::int64_t x, std::int64_t y) { return (x + y - 1) / y; }
 std::int64_t round_up(std::int64_t x, std::int64_t y) { return ceil_div(x, y) * y; }
 
@@ -31,12 +39,14 @@ std::int64_t even_block(std::int64_t extent, std::int64_t limit, std::int64_t un
 
 /// How many parts the rows are cut into, of `threads` slices in all: slices as square as can be, since a slice reads
 /// and packs in proportion to its two sides.
-int row_parts(std::int64_t m, std::int64_t n, int threads) {
+int row_parts(const GemmProblem& p, int threads) {
   int best = threads;
   double least = 0;
   for (int rows = 1; rows <= threads; ++rows) {
     if (threads % rows != 0) continue;
-    const double sides = double(m) / rows + double(n) / (threads / rows);
+    const std::int64_t columns = p.n / (threads / rows);
+    double sides = double(p.m) / rows + double(columns);
+    if (rows < threads && columns * std::int64_t(size_bytes(p.output())) < kPage) sides *= kSharedPages;
     if (least == 0 || sides < least) best = rows, least = sides;
   }
   return best;
@@ -53,10 +63,13 @@ Range part_of(std::int64_t extent, std::int64_t unit, int parts, int index) {
 GemmBlocking block_gemm(const GemmProblem& p, const cpu::PackedTiles& tiles, int threads, const cpu::Caches& caches) {
   const cpu::TileSet& tile = *tiles.tiles;
   GemmBlocking out;
-  out.row_parts = row_parts(p.m, p.n, threads);
+  out.row_parts = row_parts(p, threads);
   out.column_parts = threads / out.row_parts;
+  // Cut into whole tiles, 512 rows are parts of 252 and 260.  A last tile of few rows costs about those rows; but on
+  // AMX whole registers.
+  out.row_unit = tiles.format == cpu::PackFormat::bf16_amx ? cpu::kAmxRegisterRows : 1;
   // The last slice is the largest.
-  const std::int64_t rows = part_of(p.m, tile.rows, out.row_parts, out.row_parts - 1).size();
+  const std::int64_t rows = part_of(p.m, out.row_unit, out.row_parts, out.row_parts - 1).size();
   const std::int64_t columns = part_of(p.n, tile.columns, out.column_parts, out.column_parts - 1).size();
 
   const std::int64_t most_units = std::clamp<std::int64_t>(caches.level2 / 1024, kLeastUnits, kMostUnits);
