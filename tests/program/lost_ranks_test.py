@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""Ranks that die, stop, hang or leave the common order, in every phase of a run under mpirun: the survivors name the
+culprit within the deadline, exit with 4, leave a result with every finished case, and no process is left.
+
+usage: lost_ranks_test.py --program LOST_RANK --assay ASSAY [--phase PHASE]
+"""
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import uuid
+from pathlib import Path
+
+PHASES = ["start", "plan", "preparation", "warm_up", "sampling", "check", "saving"]
+DEADLINE = 2.0
+# What is not the deadline: mpirun's start and end, the program's start, and cases that take no time to speak of; on a
+# machine that has other things to do.
+SLACK = 25.0
+SUITE = {
+    "schema": "assay-suite/1", "name": "lost", "description": "three cases of some milliseconds",
+    "sampling": {"min_samples": 60, "max_samples": 60, "wall_seconds": 5, "warmup_seconds": 0},
+    "cases": [{"workload": "planted", "kernel": "slow", "dtype": ["f32"], "cache": ["hot"], "n": [64, 65, 66]}],
+}
+# A shell around each rank writes down how it ended: mpirun's own code is that of the first that failed.  It outlives
+# the SIGTERM with which mpirun ends the others.
+# Pairs run as users run them: mpirun ends the whole job when the first rank has ended.  Fours run under an mpirun that
+# leaves that to us, so that it is seen of everyone how it ends by itself.
+WRAPPER = 'trap "" TERM; "$@"; code=$?; echo $code >"$CODES/$OMPI_COMM_WORLD_RANK"; exit $code'
+
+PROGRAM = ASSAY = None
+
+
+def processes_of(mark):
+    """Pids that carry the mark in their environment."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if mark.encode() in (entry / "environ").read_bytes() and (entry / "stat").read_text().split()[2] != "Z":
+                    found.append(int(entry.name))
+            except OSError:
+                pass
+    return found
+
+
+class Run:
+    def __init__(self, folder, ranks, phase, fault, culprit, extra=()):
+        self.out = folder / "result.json"
+        suite, codes = folder / "suite.json", folder / "codes"
+        suite.write_text(json.dumps(SUITE))
+        shutil.rmtree(codes, ignore_errors=True)
+        codes.mkdir()
+        mark = f"ASSAY_TEST_RUN={uuid.uuid4()}"
+        name, value = mark.split("=")
+        command = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", str(ranks),
+                   *(["--mca", "orte_abort_on_non_zero_status", "0"] if ranks > 2 else []),
+                   "sh", "-c", WRAPPER, "rank", PROGRAM, phase, fault, str(culprit),
+                   "run", str(suite), "--out", str(self.out), "--quiet", "--timeout", str(DEADLINE), *extra]
+        began = time.monotonic()
+        done = subprocess.run(command, env={**os.environ, name: value, "CODES": str(codes)}, timeout=120,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        self.seconds = time.monotonic() - began
+        self.code, self.stderr, self.stdout = done.returncode, done.stderr, done.stdout
+        self.codes = {int(p.name): int(p.read_text()) for p in codes.iterdir()}
+        for _ in range(50):
+            self.left = processes_of(mark)
+            if not self.left:
+                break
+            time.sleep(0.1)
+
+    def ids(self):
+        rows = subprocess.run([ASSAY, "table", str(self.out), "--format", "json"], capture_output=True, text=True)
+        if rows.returncode != 0:
+            raise AssertionError(f"the result does not load: {rows.stderr}")
+        return [row["id"] for row in json.loads(rows.stdout)]
+
+
+class LostRanks(unittest.TestCase):
+    phases = PHASES
+
+    def check(self, ranks, phase, fault, culprit):
+        with tempfile.TemporaryDirectory() as folder, self.subTest(ranks=ranks, phase=phase, fault=fault, rank=culprit):
+            run = Run(Path(folder), ranks, phase, fault, culprit)
+            said = f"\n{run.stderr}\ncodes {run.codes}, mpirun {run.code}, {run.seconds:.1f} s"
+            self.assertLess(run.seconds, DEADLINE + SLACK, said)
+            self.assertEqual(run.left, [], "processes are left" + said)
+            self.check_named(run, phase, culprit, said)
+            for rank in range(ranks):
+                # In a pair, mpirun may kill the other a moment after the culprit's end, before its shell writes.
+                if rank != culprit and not (ranks == 2 and fault == "kill" and rank not in run.codes):
+                    self.assertEqual(run.codes.get(rank), 4, f"rank {rank}" + said)
+            if fault != "kill" and (ranks == 2 or fault not in ("stop", "kill")):  # that of the first that ended
+                self.assertEqual(run.code, 4, said)
+            if phase not in ("start", "plan"):
+                self.check_result(run, ranks, phase, fault, culprit, Path(folder), said)
+
+    def check_named(self, run, phase, culprit, said):
+        if phase == "start":  # the ranks do not know each other yet: its line is of each survivor's own
+            self.assertRegex(run.stderr, f"(waited {DEADLINE:.0f} s|told to end), while MPI started.*rank {culprit} ", said)
+            return
+        self.assertRegex(run.stderr, f"assay: lost rank {culprit}( \\(|:)", said)
+        self.assertEqual(run.stderr.count("assay: lost rank"), 1, "said more than once" + said)
+        if "left the common order" in run.stderr:
+            self.assertRegex(run.stderr, f"> rank {culprit} \\([^,]+, pid \\d+", said)
+        else:
+            self.assertRegex(run.stderr, f"assay: lost rank {culprit} \\([^,]+, pid \\d+", said)
+
+    def check_result(self, run, ranks, phase, fault, culprit, folder, said):
+        finished = 1
+        if phase == "saving":  # the ranks leave the order while the last case is put away
+            finished = 2 if fault in ("skip", "other") else 3
+        if culprit == 0:  # nobody else writes: its journal is what --resume goes on from
+            self.assertTrue(Path(str(run.out) + ".journal").exists(), said)
+        else:
+            self.assertEqual(len(run.ids()), finished, said)
+            self.assertEqual(json.loads(run.out.read_text())["complete"], finished == 3, said)
+        if phase == "sampling":
+            self.assertIn("sampling planted", run.stderr, said)
+            resumed = Run(folder, ranks, "none", "none", 0, ["--resume"])
+            self.assertEqual(resumed.code, 0, resumed.stderr)
+            self.assertEqual(len(resumed.ids()), 3, resumed.stderr)
+
+    def each(self, fault, phases, culprits):
+        for phase in phases:
+            for ranks, culprit in culprits:
+                if phase in self.phases:
+                    self.check(ranks, phase, fault, culprit)
+
+    def test_killed(self):
+        self.each("kill", PHASES, [(2, 1), (4, 2)])
+
+    def test_stopped(self):
+        self.each("stop", PHASES, [(2, 1), (4, 3)])
+
+    def test_in_an_endless_loop(self):
+        self.each("loop", PHASES, [(2, 1), (4, 1)])
+
+    def test_skipped_an_operation(self):
+        self.each("skip", PHASES[1:], [(2, 1), (4, 2)])
+
+    def test_came_with_another_operation(self):
+        self.each("other", PHASES[1:], [(2, 1), (4, 2)])
+
+    def test_came_with_another_size(self):
+        self.each("size", ["warm_up"], [(2, 1), (4, 3)])
+
+    def test_rank_0_is_lost(self):
+        for fault in ("kill", "stop", "loop"):
+            self.each(fault, PHASES[1:-1], [(2, 0), (4, 0)])
+
+    def test_nobody_is_lost(self):
+        for ranks in (2, 4):
+            with tempfile.TemporaryDirectory() as folder:
+                run = Run(Path(folder), ranks, "none", "none", 0)
+                self.assertEqual((run.code, run.left, set(run.codes.values())), (0, [], {0}), run.stderr)
+                self.assertEqual(len(run.ids()), 3)
+                self.assertNotIn("lost", run.stderr)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--assay", required=True)
+    parser.add_argument("--phase", choices=PHASES)
+    options, rest = parser.parse_known_args()
+    PROGRAM, ASSAY = options.program, options.assay
+    if options.phase:
+        LostRanks.phases = [options.phase]
+    if not shutil.which("mpirun") or "Open MPI" not in subprocess.run(["mpirun", "--version"], capture_output=True,
+                                                                       text=True).stdout:
+        print("skipped: no Open MPI's mpirun here")
+        sys.exit(77)
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
