@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 #include <numeric>
 
@@ -34,8 +35,10 @@ Backend& Machine::backend_for(const Case& point) {
   if (gpus() == 0) throw MeasureError("no GPU: " + gpu_reason());
   if (point.device_index >= gpus())
     throw MeasureError(fmt::format("no GPU {}: there are {}, counted from 0", point.device_index, gpus()));
-  // An all-reduce between GPUs is one case of all GPUs of the node; everything else runs on the one it names.
-  if (point.workload == "all_reduce") {
+  // A collective between GPUs is one case of all GPUs of the node; everything else runs on the one it names.
+  const bool of_ranks =
+      std::any_of(point.axes.begin(), point.axes.end(), [](const auto& axis) { return axis.name == "ranks"; });
+  if (of_ranks) {
     if (!impl_->all_gpus) {
       std::vector<int> ordinals(std::size_t(gpus()), 0);
       std::iota(ordinals.begin(), ordinals.end(), 0);

@@ -6,6 +6,8 @@
 #include "harness/core/error.h"
 #include "harness/core/glob.h"
 #include "harness/suite/entry.h"
+#include "harness/suite/keys.h"
+#include "harness/suite/messages.h"
 #include "harness/suite/models.h"
 #include "harness/suite/wording.h"
 
@@ -28,12 +30,13 @@ std::vector<std::string> words(const Entry& entry, std::string_view key, std::ve
   return out;
 }
 
-/// What to take of a model's GEMMs, and which of the patterns matched any layer.
-class GemmFilter {
+/// What to take of a model's GEMMs or messages, and which of the patterns matched any.
+class ModelFilter {
  public:
-  explicit GemmFilter(const Entry& entry)
-      : passes_(words(entry, "pass", {"forward", "dgrad", "wgrad"})),
-        patterns_(words(entry, "layer", {"*"})),
+  ModelFilter(const Entry& entry, const char* key)
+      : key_(key),
+        passes_(words(entry, "pass", {"forward", "dgrad", "wgrad"})),
+        patterns_(words(entry, key, {"*"})),
         used_(patterns_.size(), false) {}
 
   bool takes(const ModelGemm& gemm) {
@@ -41,6 +44,7 @@ class GemmFilter {
   }
   /// The pass is an axis of the workload, and not the model's.
   bool takes(const ModelGroupedGemm& gemm) { return takes_layer(gemm.layer); }
+  bool takes(const ModelMessage& message) { return takes_layer(message.message); }
 
   /// A pattern that matches nothing is misspelled; but the suite's own may fit only the models it was written for, and
   /// not those that `--set model` put in their place.
@@ -50,13 +54,13 @@ class GemmFilter {
       const Values* values = entry.find(key);
       return values && values->place.starts_with(kCommandLine);
     };
-    if (replaced("model") && !replaced("layer")) return;
+    if (replaced("model") && !replaced(key_)) return;
     std::sort(layers_.begin(), layers_.end());
     layers_.erase(std::unique(layers_.begin(), layers_.end()), layers_.end());
     for (std::size_t i = 0; i < patterns_.size(); ++i)
       if (!used_[i])
-        throw InputError(fmt::format("{}: no layer of the models matches \"{}\"; there are {}{}",
-                                     entry.find("layer")->place, printable(patterns_[i]), join(layers_),
+        throw InputError(fmt::format("{}: no {} of the models matches \"{}\"; there are {}{}", entry.find(key_)->place,
+                                     key_, printable(patterns_[i]), join(layers_),
                                      did_you_mean(patterns_[i], layers_)));
   }
 
@@ -72,6 +76,7 @@ class GemmFilter {
     return any;
   }
 
+  const char* key_;  // that has the patterns
   std::vector<std::string> passes_, patterns_;
   std::vector<char> used_;
   std::vector<std::string> layers_;
@@ -104,6 +109,21 @@ Shape to_shape(const ModelAttention& attention) {
           {attention.label}};
 }
 
+/// One shape for each width of the entry's element types: a message's bytes depend on it.
+std::vector<Shape> to_shapes(const ModelMessage& message, const Entry& entry) {
+  std::vector<Shape> shapes;
+  for (const DTypeInfo& type : kDTypes) {
+    const auto has = [&](int bits) {
+      return std::any_of(shapes.begin(), shapes.end(), [&](const Shape& shape) { return shape.bits == bits; });
+    };
+    const auto dtypes = words(entry, "dtype", {});
+    if (std::find(dtypes.begin(), dtypes.end(), type.name) == dtypes.end() || has(type.bits)) continue;
+    shapes.push_back({{{"bytes", storage_bytes(type.dtype, message.elements)}}, {message.label}});
+    shapes.back().bits = type.bits;
+  }
+  return shapes;
+}
+
 /// Runs `derive` and puts the place before its errors.
 template <class Derive>
 auto at_place(const std::string& place, Derive derive) {
@@ -130,6 +150,7 @@ void derive_shapes(Entry& entry) {
       shape.axes.insert(shape.axes.end(), derived.axes.begin(), derived.axes.end());
       shape.labels = derived.labels;
       shape.width = derived.width;
+      shape.bits = derived.bits;
       entry.shapes.push_back(std::move(shape));
     }
   };
@@ -139,7 +160,8 @@ void derive_shapes(Entry& entry) {
   if (combinations > double(kMaxCases))
     throw InputError(fmt::format("{}: {:.0f} combinations of models, degrees, tokens and shapes, expected at most {}",
                                  entry.place, combinations, kMaxCases));
-  GemmFilter filter(entry);
+  const bool of_messages = find_key(keys_of(*entry.kind), "message") != nullptr;
+  ModelFilter filter(entry, of_messages ? "message" : "layer");
   for (const auto& value : named->list) {
     const Model& model = at_place(named->place, [&]() -> std::reference_wrapper<const Model> {
       return find_model(std::get<std::string>(value));
@@ -147,6 +169,13 @@ void derive_shapes(Entry& entry) {
     for (const auto tp : tensor_parallel) {
       if (entry.kind->name == "attention") {
         add(to_shape(at_place(entry.place, [&] { return model.attention(tp); })));
+        continue;
+      }
+      if (of_messages) {
+        for (const auto t : tokens)
+          for (const auto& message : at_place(entry.place, [&] { return messages_of(model, entry.kind->name, tp, t); }))
+            if (filter.takes(message))
+              for (const Shape& shape : to_shapes(message, entry)) add(shape);
         continue;
       }
       const auto add_grouped = [&](std::int64_t t, std::int64_t ep) {

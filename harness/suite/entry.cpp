@@ -87,7 +87,7 @@ void read_shapes(const ordered_json& json, Entry& entry) {
 
 /// What a model decides cannot be given beside it, and what only a model uses cannot be given without.
 void check_model_keys(const Entry& entry) {
-  constexpr const char* kNeedModel[] = {"tensor_parallel", "expert_parallel", "tokens", "pass", "layer"};
+  constexpr const char* kNeedModel[] = {"tensor_parallel", "expert_parallel", "tokens", "pass", "layer", "message"};
   if (!entry.find("model")) {
     for (const char* key : kNeedModel)
       if (entry.find(key) && !has_axis(*entry.kind, key))
@@ -141,7 +141,8 @@ Entry read_entry(const ordered_json& json, const ordered_json& defaults, const s
 }
 
 void apply_overrides(std::vector<Entry>& entries, const std::vector<AxisOverride>& overrides) {
-  constexpr const char* kModelKeys[] = {"model", "tensor_parallel", "expert_parallel", "tokens", "pass", "layer"};
+  constexpr const char* kModelKeys[] = {"model", "tensor_parallel", "expert_parallel", "tokens",
+                                        "pass",  "layer",           "message"};
   for (const auto& [axis, texts] : overrides) {
     if (axis == "device" || axis == "workload") continue;  // these narrow: narrow(), parse_suite()
     const std::string place = fmt::format("--set {}", axis);

@@ -30,6 +30,9 @@ struct Shape {
   std::vector<CaseAxis> axes;
   std::vector<std::string> labels;
   Width width = Width::any;
+  int bits = 0;  // of the element type it is for, where the axes depend on it; 0: any
+
+  bool fits(DType dtype) const { return covers(width, dtype) && (bits == 0 || bits == info(dtype).bits); }
 };
 
 struct Entry {

@@ -157,7 +157,7 @@ void Expander::add(const Entry& entry) {
   for (const auto& written : shapes) {
     const Shape shape = without_overridden(written, entry);
     auto fitting = choices;
-    std::erase_if(fitting, [&](const KernelChoice& choice) { return !covers(shape.width, choice.dtype); });
+    std::erase_if(fitting, [&](const KernelChoice& choice) { return !shape.fits(choice.dtype); });
     auto factors = free_axes(entry, shape);
     factors.insert(factors.end(), common.begin(), common.end());
     check_count(entry, factors, fitting.size() * shapes.size(), suite_.cases.size());

@@ -29,21 +29,25 @@ struct ModelKeys {
 std::vector<ModelKeys> model_keys() {
   const KeySpec model{"model", Form::text, {}};
   const KeySpec tensor_parallel{"tensor_parallel", Form::number, {}, 1, kMostRanks};
+  const KeySpec tokens{"tokens", Form::number, {}, 1, std::int64_t(1) << 30};
+  const std::vector<KeySpec> of_messages = {model, tensor_parallel, tokens, {"message", Form::text, {}}};
   return {{"gemm",
            {"layout", "m", "n", "k"},
            {model,
             tensor_parallel,
             {"expert_parallel", Form::number, {}, 1, kMostRanks},
-            {"tokens", Form::number, {}, 1, std::int64_t(1) << 30},
+            tokens,
             {"pass", Form::word, {"forward", "dgrad", "wgrad"}},
             {"layer", Form::text, {}}}},
           {"grouped_gemm",
            {"groups", "rows", "n", "k"},
-           {model,
-            {"expert_parallel", Form::number, {}, 1, kMostRanks},
-            {"tokens", Form::number, {}, 1, std::int64_t(1) << 30},
-            {"layer", Form::text, {}}}},
-          {"attention", {"heads", "kv_heads", "head_dim", "head_dim_v"}, {model, tensor_parallel}}};
+           {model, {"expert_parallel", Form::number, {}, 1, kMostRanks}, tokens, {"layer", Form::text, {}}}},
+          {"attention", {"heads", "kv_heads", "head_dim", "head_dim_v"}, {model, tensor_parallel}},
+          {"all_reduce", {"bytes"}, of_messages},
+          {"all_gather", {"bytes"}, of_messages},
+          {"reduce_scatter", {"bytes"}, of_messages},
+          {"all_to_all", {"bytes"}, of_messages},
+          {"send_recv", {"bytes"}, of_messages}};
 }
 
 std::string expectation(const KeySpec& key) {

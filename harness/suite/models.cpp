@@ -143,6 +143,8 @@ std::vector<ModelGemm> Model::gemms(std::int64_t tensor_parallel, std::int64_t t
   return all;
 }
 
+bool Model::has_routed_experts() const { return parse_json(text, name, kSchema).contains("experts"); }
+
 std::vector<ModelGroupedGemm> Model::grouped_gemms(std::int64_t tokens, std::int64_t expert_parallel) const {
   const ordered_json file = parse_json(text, name, kSchema);
   if (!file.contains("experts")) throw InputError(fmt::format("{}: it has no routed experts", name));

@@ -42,6 +42,7 @@ struct Model {
   /// the model's file); they are not split by tensor parallelism.
   std::vector<ModelGemm> gemms(std::int64_t tensor_parallel, std::int64_t tokens,
                                std::int64_t expert_parallel = 0) const;
+  bool has_routed_experts() const;
   /// One rank's routed experts when every rank has `tokens` tokens and experts are, over all ranks, equally wanted;
   /// InputError for a model that has none.
   std::vector<ModelGroupedGemm> grouped_gemms(std::int64_t tokens, std::int64_t expert_parallel = 0) const;

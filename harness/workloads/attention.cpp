@@ -32,6 +32,7 @@ class AttentionWorkload final : public SingleDeviceWorkload<AttentionProblem, At
   AttentionWorkload(const Case& point, const WorkloadContext& context, const AttentionKernel& kernel)
       : SingleDeviceWorkload(point, context.backend, attention_problem(point), set_bytes(point)),
         tensors_(backend_, point, problem_, sets_) {
+    if (kernel.accumulation) accumulation_ = kernel.accumulation(problem_, backend_.target());
     for (int set = 0; set < sets_; ++set) buffers_.push_back(tensors_.device(set));
     if (backward()) run_forward(kernel);
     prepare(kernel);
@@ -85,8 +86,7 @@ class AttentionWorkload final : public SingleDeviceWorkload<AttentionProblem, At
   }
 
   AttentionRow forward_reference(const Row& row) const {
-    const AttentionBuffers host = tensors_.host();
-    return attention_reference(problem_, host.q, host.k, host.v, row.batch, row.head, row.at);
+    return attention_reference(problem_, tensors_.host(), row.batch, row.head, row.at, accumulation_);
   }
 
   /// o and lse are what this kernel's own forward pass makes of the inputs, as in training; the check covers them too.
@@ -156,11 +156,13 @@ class AttentionWorkload final : public SingleDeviceWorkload<AttentionProblem, At
   void compare_row(Check& check, const char* tensor, const char* what, int set, const Row& row,
                    const std::vector<std::byte>& got, std::int64_t index, const std::vector<double>& expected,
                    const std::vector<double>& allowed) const {
+    // All but o have the problem's type, which is o's wherever there are gradients.
     for (std::size_t c = 0; c < expected.size(); ++c)
-      check.compare(load_element(problem_.dtype, got.data(), index + std::int64_t(c)), expected[c], allowed[c], [&] {
-        return fmt::format("{}[batch {}, {} {}, head {}, {}] of set {}", tensor, row.batch, what, row.at, row.head, c,
-                           set);
-      });
+      check.compare(load_element(problem_.out_dtype(), got.data(), index + std::int64_t(c)), expected[c], allowed[c],
+                    [&] {
+                      return fmt::format("{}[batch {}, {} {}, head {}, {}] of set {}", tensor, row.batch, what, row.at,
+                                         row.head, c, set);
+                    });
   }
 
   void finish_set(Check& check, int set, const std::vector<AttentionTensors::Output>& outputs,
@@ -172,6 +174,7 @@ class AttentionWorkload final : public SingleDeviceWorkload<AttentionProblem, At
   }
 
   AttentionTensors tensors_;
+  Accumulation accumulation_;  // the kernel's
 };
 
 AxisSpec count_axis(std::string name, std::string meaning) {

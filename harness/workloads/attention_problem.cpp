@@ -75,6 +75,8 @@ std::string validate_attention(const Case& point) {
     return "a sliding window goes with mask=causal: it ends at the query's own position";
   if (point.word_or("gradients", "fast") != "fast" && point.word_or("pass", "forward") == "forward")
     return "gradients=deterministic goes with pass=backward: a forward pass has none";
+  if (info(point.dtype).bits < 16 && point.word_or("pass", "forward") == "backward")
+    return fmt::format("pass=backward goes with types of at least 16 bits: {} is forward only", name(point.dtype));
   const double batch = double(point.number("batch"));
   const double d = double(std::max(point.number("head_dim"), point.number_or("head_dim_v", 0)));
   const double q = double(point.number("seq_q")), kv = double(point.number("seq_kv"));
@@ -94,8 +96,9 @@ AttentionBytes attention_bytes(const AttentionProblem& p) {
   bytes.q = tensor(p.q_elements());
   bytes.k = tensor(p.k_elements());
   bytes.v = tensor(p.v_elements());
-  bytes.o = tensor(p.o_elements());
+  bytes.o = std::size_t(storage_bytes(p.out_dtype(), p.o_elements()));
   bytes.lse = std::size_t(p.lse_elements()) * sizeof(float);
+  if (p.scaled()) bytes.scales = 3 * sizeof(float);
   if (p.packed()) bytes.offsets = std::size_t(p.batch + 1) * sizeof(std::int32_t);
   if (p.pass == AttentionPass::backward)
     bytes.d_o = bytes.o, bytes.dq = bytes.q, bytes.dk = bytes.k, bytes.dv = bytes.v;

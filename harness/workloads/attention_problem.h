@@ -32,6 +32,7 @@ Work attention_work(const Case&);
 /// Bytes of each tensor; 0 for those that the pass does not have.
 struct AttentionBytes {
   std::size_t q = 0, k = 0, v = 0, o = 0, lse = 0, d_o = 0, dq = 0, dk = 0, dv = 0, offsets = 0;
+  std::size_t scales = 0;  // of q, k and v, one behind the other
 };
 AttentionBytes attention_bytes(const AttentionProblem&);
 

@@ -1,6 +1,7 @@
 #include "harness/workloads/attention_tensors.h"
 
 #include "harness/verify/fill.h"
+#include "harness/verify/quantize.h"
 
 namespace assay {
 namespace {
@@ -17,9 +18,16 @@ AttentionTensors::AttentionTensors(Backend& backend, const Case& point, const At
       v_(backend, bytes_.v, sets),
       o_(backend, bytes_.o, sets),
       lse_(backend, bytes_.lse, sets) {
-  fill_input(q_, host_q_, p.q_elements(), point, kQ);
-  fill_input(k_, host_k_, p.k_elements(), point, kK);
-  fill_input(v_, host_v_, p.v_elements(), point, kV);
+  if (p.scaled()) {
+    host_scales_ = {quantise_input(q_, host_q_, p.q_elements(), p.head_dim, point, kQ),
+                    quantise_input(k_, host_k_, p.k_elements(), p.head_dim, point, kK),
+                    quantise_input(v_, host_v_, p.v_elements(), p.value_dim(), point, kV)};
+    scales_.emplace(backend, bytes_.scales, sets).copy_in(host_scales_.data());
+  } else {
+    fill_input(q_, host_q_, p.q_elements(), point, kQ);
+    fill_input(k_, host_k_, p.k_elements(), point, kK);
+    fill_input(v_, host_v_, p.v_elements(), point, kV);
+  }
   if (p.pass == AttentionPass::backward) {
     d_o_.emplace(backend, bytes_.d_o, sets);
     dq_.emplace(backend, bytes_.dq, sets);
@@ -41,7 +49,7 @@ AttentionTensors::AttentionTensors(Backend& backend, const Case& point, const At
 std::size_t AttentionTensors::set_bytes(const AttentionProblem& problem) {
   const AttentionBytes b = attention_bytes(problem);
   std::size_t sum = 0;
-  for (const std::size_t bytes : {b.q, b.k, b.v, b.o, b.lse, b.d_o, b.dq, b.dk, b.dv, b.offsets, b.offsets})
+  for (const std::size_t bytes : {b.q, b.k, b.v, b.o, b.lse, b.d_o, b.dq, b.dk, b.dv, b.offsets, b.offsets, b.scales})
     if (bytes > 0) sum += RotatedBuffer::stride_for(bytes);
   return sum;
 }
@@ -53,6 +61,20 @@ void AttentionTensors::fill_input(RotatedBuffer& buffer, std::vector<std::byte>&
   buffer.copy_in(host.data());
 }
 
+float AttentionTensors::quantise_input(RotatedBuffer& buffer, std::vector<std::byte>& host, std::int64_t elements,
+                                       std::int64_t width, const Case& point, std::uint64_t stream) const {
+  OperandFormat format;
+  format.dtype = dtype_;
+  format.rows = elements / width;
+  format.k = format.row_stride = width;
+  format.k_stride = 1;
+  format.tensor_factor = true;
+  ScaledOperand operand = quantized_operand(format, point.data, point.seed, stream, available_threads());
+  host = std::move(operand.elements);
+  buffer.copy_in(host.data());
+  return operand.tensor_factor;
+}
+
 AttentionBuffers AttentionTensors::device(int set) const {
   const auto data = [set](const std::optional<RotatedBuffer>& buffer) { return buffer ? buffer->data(set) : nullptr; };
   AttentionBuffers buffers;
@@ -61,6 +83,8 @@ AttentionBuffers AttentionTensors::device(int set) const {
   buffers.d_o = data(d_o_), buffers.dq = data(dq_), buffers.dk = data(dk_), buffers.dv = data(dv_);
   buffers.q_offsets = static_cast<const std::int32_t*>(data(q_offsets_));
   buffers.kv_offsets = static_cast<const std::int32_t*>(data(kv_offsets_));
+  if (const auto* scales = static_cast<const float*>(data(scales_)))
+    buffers.q_scale = scales, buffers.k_scale = scales + 1, buffers.v_scale = scales + 2;
   return buffers;
 }
 
@@ -71,6 +95,8 @@ AttentionBuffers AttentionTensors::host() const {
   // The contract's buffers are a kernel's, which writes o and lse; nobody writes through these.
   buffers.o = const_cast<std::byte*>(host_o_.data());
   buffers.lse = reinterpret_cast<float*>(const_cast<std::byte*>(host_lse_.data()));
+  if (scales_)
+    buffers.q_scale = &host_scales_[0], buffers.k_scale = &host_scales_[1], buffers.v_scale = &host_scales_[2];
   return buffers;
 }
 

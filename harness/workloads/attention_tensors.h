@@ -1,5 +1,6 @@
 // The tensors of one attention case: rotated buffers on the device and, of the inputs, what was put into them.
 #pragma once
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <vector>
@@ -13,7 +14,7 @@ namespace assay {
 
 class AttentionTensors {
  public:
-  /// Seeded q, k, v (and do) in every set; the rest is poisoned with NaN.
+  /// Seeded q, k, v (and do) in every set, those of 8 bits quantised with a factor each; the rest is poisoned with NaN.
   AttentionTensors(Backend&, const Case&, const AttentionProblem&, int sets);
 
   /// Memory a set takes.
@@ -46,12 +47,17 @@ class AttentionTensors {
  private:
   void fill_input(RotatedBuffer&, std::vector<std::byte>& host, std::int64_t elements, const Case&,
                   std::uint64_t stream) const;
+  /// `elements` drawn as fill_input does, `width` to a row, and quantised; the factor.
+  float quantise_input(RotatedBuffer&, std::vector<std::byte>& host, std::int64_t elements, std::int64_t width,
+                       const Case&, std::uint64_t stream) const;
 
   DType dtype_;
   AttentionBytes bytes_;
   RotatedBuffer q_, k_, v_, o_, lse_;
   std::optional<RotatedBuffer> d_o_, dq_, dk_, dv_;      // backward
   std::optional<RotatedBuffer> q_offsets_, kv_offsets_;  // packed sequences
+  std::optional<RotatedBuffer> scales_;                  // of q, k and v
+  std::array<float, 3> host_scales_{};
   std::vector<std::byte> host_q_, host_k_, host_v_, host_o_, host_lse_, host_d_o_;
 };
 

@@ -1,6 +1,6 @@
 // The workloads of this build.  Adding one: a file in this folder and a line here.
-#include "harness/workloads/all_reduce.h"
 #include "harness/workloads/attention.h"
+#include "harness/workloads/collectives.h"
 #include "harness/workloads/gemm.h"
 #include "harness/workloads/grouped_gemm.h"
 #include "harness/workloads/peak.h"
@@ -13,7 +13,12 @@ const Catalog& catalog() {
       gemm_workload(gemm_kernels()),
       grouped_gemm_workload(grouped_gemm_kernels()),
       attention_workload(attention_kernels()),
-      all_reduce_workload(all_reduce_kernels()),
+      collective_workload(Collective::all_reduce, collective_kernels()),
+      collective_workload(Collective::all_gather, collective_kernels()),
+      collective_workload(Collective::reduce_scatter, collective_kernels()),
+      collective_workload(Collective::broadcast, collective_kernels()),
+      collective_workload(Collective::all_to_all, collective_kernels()),
+      collective_workload(Collective::send_recv, collective_kernels()),
       peak_workload(peak_kernels()),
   };
   return workloads;

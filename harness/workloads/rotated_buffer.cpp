@@ -1,6 +1,7 @@
 #include "harness/workloads/rotated_buffer.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace assay {
@@ -17,7 +18,10 @@ std::size_t RotatedBuffer::stride_for(std::size_t bytes) {
 }
 
 RotatedBuffer::RotatedBuffer(Backend& backend, std::size_t bytes, int sets, int slot)
-    : backend_(&backend), bytes_(bytes), sets_(sets), storage_(backend.allocate(stride_for(bytes) * sets, slot)) {
+    : RotatedBuffer(backend, bytes, sets, backend.allocate(stride_for(bytes) * std::size_t(sets), slot)) {}
+
+RotatedBuffer::RotatedBuffer(Backend& backend, std::size_t bytes, int sets, Buffer storage)
+    : backend_(&backend), bytes_(bytes), sets_(sets), storage_(std::move(storage)) {
   backend_->fill(storage_, kGuardByte);
 }
 

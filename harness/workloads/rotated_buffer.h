@@ -11,6 +11,8 @@ namespace assay {
 class RotatedBuffer {
  public:
   RotatedBuffer(Backend&, std::size_t bytes, int sets, int slot = 0);
+  /// In `storage` of at least sets * stride_for(bytes), which the backend reaches: memory that a kernel allocated.
+  RotatedBuffer(Backend&, std::size_t bytes, int sets, Buffer storage);
 
   void* data(int set) const;
   std::size_t bytes() const { return bytes_; }

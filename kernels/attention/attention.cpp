@@ -62,6 +62,9 @@ double AttentionProblem::visible_pairs() const {
 }
 
 Support supports_features(const AttentionProblem& p, const AttentionFeatures& has) {
+  if (p.pass == AttentionPass::backward && p.scaled())
+    return Support::no(std::string("attention in ") + name(p.dtype) +
+                       " is forward only: gradients have no 8-bit form here");
   if (p.pass == AttentionPass::backward && !has.backward) return Support::no("has no backward pass");
   if (p.packed() && !has.packed) return Support::no("takes no packed sequences of various lengths");
   if (p.window > 0 && !has.window) return Support::no("has no sliding window");
@@ -74,7 +77,7 @@ Support supports_features(const AttentionProblem& p, const AttentionFeatures& ha
 
 const std::vector<AttentionKernel>& attention_kernels() {
   static const std::vector<AttentionKernel> kernels = [] {
-    std::vector<AttentionKernel> rows{cpu_flash_attention()};
+    std::vector<AttentionKernel> rows{cpu_flash_attention(), cpu_dequantized_attention()};
 #if ASSAY_HAS_OPENBLAS
     rows.push_back(openblas_unfused_attention());
 #endif

@@ -4,7 +4,8 @@
 //   v, dv      [batch, seq_kv, kv_heads, value_dim]
 //   o, do      [batch, seq_q,  heads,    value_dim]
 //   lse        [batch, heads, seq_q]                  fp32, natural logarithm: lse_i = ln sum_j exp(scale q_i . k_j)
-// all but lse in the problem's type.  Sequences of various lengths are packed one behind the other, without padding:
+// all but lse in the problem's type, but for e4m3, see below.  Sequences of various lengths are packed one behind the
+// other, without padding:
 //   q, dq, o, do  [queries of all sequences, heads, ...]      lse  [heads, queries of all sequences]
 //   k, dk, v, dv  [keys of all sequences, kv_heads, ...]
 // and sequence b has rows q_offsets[b] .. q_offsets[b + 1] - 1 of q and kv_offsets[b] .. of k, perhaps none.
@@ -20,6 +21,12 @@
 //   delta_i = sum_c o_ic do_ic               ds_ij = p_ij (do_i . v_j - delta_i)
 //   dq_i = scale sum_j ds_ij k_j             dk_j = scale sum_i ds_ij q_i        dv_j = sum_i p_ij do_i
 // where dk and dv sum over all query heads that read the kv head.
+//
+// e4m3 (forward only): q, k and v hold 8-bit elements; one fp32 factor of each tensor says what an element of it stands
+// for: q_scale, k_scale, v_scale (the "descale" factors of cuDNN's and FlashAttention-3's 8-bit attention, which takes
+// them per sequence and kv head; training recipes have one a tensor).  o is bf16.  Kernels may round the weights of the
+// second product to e4m3 too: then 2^8 exp(s_j - m), where m is the largest score of the query so far, so that they
+// reach 256 of e4m3's 448 and vanish below 2^-18 only; the factor cancels in the division by their sum.
 //
 // FLOP, per visible (query, key) pair and query head: forward 2 (head_dim + value_dim): two products; backward
 // 2 (3 head_dim + 2 value_dim): five, the scores' recomputation among them (the convention of the FlashAttention papers
@@ -57,7 +64,9 @@ struct AttentionProblem {
 
   bool packed() const { return !q_offsets.empty(); }
   std::int64_t value_dim() const { return head_dim_v > 0 ? head_dim_v : head_dim; }
-  double scale() const;  // of the scores
+  DType out_dtype() const { return dtype == DType::e4m3 ? DType::bf16 : dtype; }  // of o
+  bool scaled() const { return dtype == DType::e4m3; }                            // inputs have factors
+  double scale() const;                                                           // of the scores
   std::int64_t group() const { return heads / kv_heads; }
 
   std::int64_t queries(std::int64_t b) const;  // of sequence b
@@ -103,6 +112,9 @@ struct AttentionProblem {
   }
 };
 
+/// Of the weights that a kernel rounds to e4m3: they are multiplied by 2^8.
+inline constexpr int kE4m3WeightExponent = 8;
+
 /// On the device the kernel runs on.  Forward writes o and lse; backward reads both and writes dq, dk and dv.
 struct AttentionBuffers {
   const void* q = nullptr;
@@ -116,6 +128,9 @@ struct AttentionBuffers {
   void* dv = nullptr;
   const std::int32_t* q_offsets = nullptr;  // [batch + 1], as the problem's; null where sequences are not packed
   const std::int32_t* kv_offsets = nullptr;
+  const float* q_scale = nullptr;  // one number each, on the device like the tensors; null where they are not scaled
+  const float* k_scale = nullptr;
+  const float* v_scale = nullptr;
 };
 
 using AttentionOperation = Operation<AttentionBuffers>;
@@ -143,7 +158,11 @@ struct AttentionRow {
   std::vector<double> allowed;  // [value_dim], derived in reference.cpp
   double lse = 0, lse_allowed = 0;
 };
-/// `q`, `k`, `v` are host arrays in the problem's type.
+/// From host arrays of q, k and v in the problem's type, and their factors.  `how`: what the kernel says of its
+/// products (AttentionKernel::accumulation).
+AttentionRow attention_reference(const AttentionProblem&, const AttentionBuffers& host, std::int64_t b, std::int64_t h,
+                                 std::int64_t i, const Accumulation& how = {});
+/// The same of types that are not scaled.
 AttentionRow attention_reference(const AttentionProblem&, const void* q, const void* k, const void* v, std::int64_t b,
                                  std::int64_t h, std::int64_t i);
 

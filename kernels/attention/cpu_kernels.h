@@ -8,6 +8,7 @@
 namespace assay {
 
 AttentionKernel cpu_flash_attention();
+AttentionKernel cpu_dequantized_attention();
 AttentionKernel openblas_unfused_attention();  // defined where the build has OpenBLAS
 
 /// The same with its micro-kernels given, for tests of those this CPU would not choose.

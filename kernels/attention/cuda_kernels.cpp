@@ -38,11 +38,15 @@ AttentionKernel cuda_row(const char* name, std::vector<DType> dtypes, const Atte
 
 void append_cuda_attention_kernels(std::vector<AttentionKernel>& kernels) {
 #if ASSAY_HAS_SM100
-  kernels.push_back(cuda_row("tcgen05_sm100", {DType::bf16, DType::f16}, attention_tcgen05_sm100_forward()));
+  kernels.push_back(
+      cuda_row("tcgen05_sm100", {DType::bf16, DType::f16, DType::e4m3}, attention_tcgen05_sm100_forward()));
 #endif
 #if ASSAY_HAS_SM90
-  kernels.push_back(cuda_row("wgmma_sm90", {DType::bf16, DType::f16}, attention_wgmma_sm90_forward(),
+  kernels.push_back(cuda_row("wgmma_sm90", {DType::bf16, DType::f16, DType::e4m3}, attention_wgmma_sm90_forward(),
                              attention_wgmma_sm90_backward()));
+  kernels.back().accumulation = [](const AttentionProblem& problem, const Target&) {
+    return problem.scaled() ? hopper_8_bit_accumulation(0) : Accumulation{};  // over all keys
+  };
 #endif
   kernels.push_back(
       cuda_row("mma_sm80", {DType::bf16, DType::f16}, attention_mma_sm80_forward(), attention_mma_sm80_backward()));

@@ -15,39 +15,6 @@ struct Names {
   const char *prepare, *main, *convert, *dq;
 };
 
-/// One row per instance of mma_sm80_backward.cu.
-struct Instance {
-  DType dtype;
-  std::int64_t head_dim, value_dim;
-  Names names;
-};
-
-#define ASSAY_NAMES(suffix)                                                                     \
-  {                                                                                             \
-    "attention_mma_sm80_backward_prepare_" suffix, "attention_mma_sm80_backward_" suffix,       \
-        "attention_mma_sm80_backward_convert_" suffix, "attention_mma_sm80_backward_dq_" suffix \
-  }
-constexpr Instance kInstances[] = {
-    {DType::bf16, 64, 64, ASSAY_NAMES("bf16_d64")},         {DType::bf16, 128, 128, ASSAY_NAMES("bf16_d128")},
-    {DType::bf16, 192, 128, ASSAY_NAMES("bf16_d192_v128")}, {DType::f16, 64, 64, ASSAY_NAMES("f16_d64")},
-    {DType::f16, 128, 128, ASSAY_NAMES("f16_d128")},        {DType::f16, 192, 128, ASSAY_NAMES("f16_d192_v128")},
-};
-#undef ASSAY_NAMES
-
-const Instance* find_instance(const AttentionProblem& problem) {
-  for (const Instance& instance : kInstances)
-    if (instance.dtype == problem.dtype && instance.head_dim == problem.head_dim &&
-        instance.value_dim == problem.value_dim())
-      return &instance;
-  return nullptr;
-}
-
-std::size_t main_shared_bytes(const AttentionProblem& problem) {
-  if (problem.head_dim == 64) return sizeof(MmaSm80BackwardTile<64>::Shared);
-  return problem.head_dim == 128 ? sizeof(MmaSm80BackwardTile<128>::Shared)
-                                 : sizeof(MmaSm80BackwardTile<192, 128>::Shared);
-}
-
 AttentionBackwardSm80Params params_of(const AttentionProblem& problem, const AttentionBuffers& buffers,
                                       const AttentionBackwardSm80Workspace& workspace) {
   AttentionBackwardSm80Params p;
@@ -98,6 +65,38 @@ std::vector<AttentionBackwardSm80Plan> plans_of(const AttentionProblem& problem,
   return plans;
 }
 
+/// Two rows of mma_sm80_backward.cu's instances.
+struct Instance {
+  std::int64_t head_dim, value_dim;
+  std::size_t main_shared_bytes;
+  Names bf16, f16;
+  std::vector<AttentionBackwardSm80Plan> (*plans)(const AttentionProblem&, const AttentionBackwardSm80Params&,
+                                                  const Names&);
+};
+
+#define ASSAY_NAMES(suffix)                                                                     \
+  {                                                                                             \
+    "attention_mma_sm80_backward_prepare_" suffix, "attention_mma_sm80_backward_" suffix,       \
+        "attention_mma_sm80_backward_convert_" suffix, "attention_mma_sm80_backward_dq_" suffix \
+  }
+#define ASSAY_INSTANCE(head_dim, value_dim, suffix)                                                             \
+  {                                                                                                             \
+    head_dim, value_dim, sizeof(MmaSm80BackwardTile<head_dim, value_dim>::Shared), ASSAY_NAMES("bf16_" suffix), \
+        ASSAY_NAMES("f16_" suffix), plans_of<head_dim, value_dim>                                               \
+  }
+constexpr Instance kInstances[] = {
+    ASSAY_INSTANCE(64, 64, "d64"),         ASSAY_INSTANCE(96, 96, "d96"),    ASSAY_INSTANCE(128, 128, "d128"),
+    ASSAY_INSTANCE(192, 128, "d192_v128"), ASSAY_INSTANCE(256, 256, "d256"),
+};
+#undef ASSAY_INSTANCE
+#undef ASSAY_NAMES
+
+const Instance* find_instance(const AttentionProblem& problem) {
+  for (const Instance& instance : kInstances)
+    if (instance.head_dim == problem.head_dim && instance.value_dim == problem.value_dim()) return &instance;
+  return nullptr;
+}
+
 }  // namespace
 
 Support attention_mma_sm80_backward_support(const AttentionProblem& problem, const Target& target) {
@@ -109,8 +108,10 @@ Support attention_mma_sm80_backward_support(const AttentionProblem& problem, con
     return Support::no("needs sm_80 or later (cp.async, bf16 mma), the device is sm_" +
                        std::to_string(target.compute_capability));
   if (const Support has = supports_features(problem, features); !has.ok()) return has;
-  if (find_instance(problem) == nullptr)
-    return Support::no("backward has head_dim 64, 128, and 192 with values of 128, not " +
+  if (problem.dtype != DType::bf16 && problem.dtype != DType::f16) return Support::no("backward takes bf16 and f16");
+  const Instance* instance = find_instance(problem);
+  if (instance == nullptr)
+    return Support::no("backward has head_dim 64, 96, 128, 256, and 192 with values of 128, not " +
                        std::to_string(problem.head_dim) + " with values of " + std::to_string(problem.value_dim()));
   if (problem.seq_q >= kLongest || problem.seq_kv >= kLongest)
     return Support::no("sequences must be shorter than 2^29");
@@ -118,7 +119,7 @@ Support attention_mma_sm80_backward_support(const AttentionProblem& problem, con
     return Support::no("packed sequences must have fewer than 2^29 rows together");
   if (problem.heads > kMaxGridYZ || problem.batch > kMaxGridYZ)
     return Support::no("more than 65535 heads or sequences");
-  const std::size_t shared = main_shared_bytes(problem);
+  const std::size_t shared = instance->main_shared_bytes;
   if (target.shared_bytes_per_block < shared)
     return Support::no("backward needs " + std::to_string(shared) + " bytes of shared memory a block, the device has " +
                        std::to_string(target.shared_bytes_per_block));
@@ -140,9 +141,7 @@ std::vector<AttentionBackwardSm80Plan> attention_mma_sm80_backward_plans(
   const AttentionBackwardSm80Params params = params_of(problem, buffers, workspace);
   const Instance* instance = find_instance(problem);
   if (instance == nullptr) throw std::logic_error("attention backward was planned for a problem that it refuses");
-  if (problem.head_dim == 64) return plans_of<64, 64>(problem, params, instance->names);
-  return problem.head_dim == 128 ? plans_of<128, 128>(problem, params, instance->names)
-                                 : plans_of<192, 128>(problem, params, instance->names);
+  return instance->plans(problem, params, problem.dtype == DType::bf16 ? instance->bf16 : instance->f16);
 }
 
 }  // namespace assay

@@ -8,7 +8,7 @@
 namespace assay {
 
 // Plain names: what the launch plan says is what profilers show and what the functional GPU looks up.  Two blocks of dq
-// fit an SM's shared memory where head_dim is 64 or 128; told so, ptxas does not spill to make room for a third.
+// fit an SM's shared memory where head_dim is 64 to 128; told so, ptxas does not spill to make room for a third.
 #define ASSAY_BACKWARD_KERNELS(suffix, Element, head_dim, value_dim)                                      \
   extern "C" __global__ void __launch_bounds__(MmaSm80BackwardRows<head_dim, value_dim>::kPrepareThreads) \
       attention_mma_sm80_backward_prepare_##suffix(const AttentionBackwardSm80Params p) {                 \
@@ -28,11 +28,15 @@ namespace assay {
   }
 
 ASSAY_BACKWARD_KERNELS(bf16_d64, Bf16, 64, 64)
+ASSAY_BACKWARD_KERNELS(bf16_d96, Bf16, 96, 96)
 ASSAY_BACKWARD_KERNELS(bf16_d128, Bf16, 128, 128)
 ASSAY_BACKWARD_KERNELS(bf16_d192_v128, Bf16, 192, 128)
+ASSAY_BACKWARD_KERNELS(bf16_d256, Bf16, 256, 256)
 ASSAY_BACKWARD_KERNELS(f16_d64, F16, 64, 64)
+ASSAY_BACKWARD_KERNELS(f16_d96, F16, 96, 96)
 ASSAY_BACKWARD_KERNELS(f16_d128, F16, 128, 128)
 ASSAY_BACKWARD_KERNELS(f16_d192_v128, F16, 192, 128)
+ASSAY_BACKWARD_KERNELS(f16_d256, F16, 256, 256)
 
 namespace {
 
@@ -44,8 +48,10 @@ namespace {
   }
 
 const NamedKernel<AttentionBackwardSm80Params> kKernels[] = {
-    ASSAY_BACKWARD_ROWS(bf16_d64), ASSAY_BACKWARD_ROWS(bf16_d128), ASSAY_BACKWARD_ROWS(bf16_d192_v128),
-    ASSAY_BACKWARD_ROWS(f16_d64),  ASSAY_BACKWARD_ROWS(f16_d128),  ASSAY_BACKWARD_ROWS(f16_d192_v128),
+    ASSAY_BACKWARD_ROWS(bf16_d64),       ASSAY_BACKWARD_ROWS(bf16_d96),  ASSAY_BACKWARD_ROWS(bf16_d128),
+    ASSAY_BACKWARD_ROWS(bf16_d192_v128), ASSAY_BACKWARD_ROWS(bf16_d256), ASSAY_BACKWARD_ROWS(f16_d64),
+    ASSAY_BACKWARD_ROWS(f16_d96),        ASSAY_BACKWARD_ROWS(f16_d128),  ASSAY_BACKWARD_ROWS(f16_d192_v128),
+    ASSAY_BACKWARD_ROWS(f16_d256),
 };
 
 }  // namespace

@@ -13,27 +13,33 @@
 //             spare the FLOP and take that memory as many times as there are groups.
 //             dk and dv have one owner, who adds in one order: the same bits every time in both forms, and query heads
 //             of a group are summed in fp32 without atomics.
-// Warps       8, for each product arranged so that fragments serve most often: of s, dp 2 x 4, of dk, dv 4 x 2, of dq
-//             4 x 2 (head_dim 64) or 2 x 4.  p and ds go through shared memory: dk and dv need them transposed.
+// Warps       8, for each product arranged so that fragments serve most often: of s, dp 2 x 4, of dk, dv 4 x 2 (256:
+//             2 x 4), of dq 4 x 2 (128 and 192: 2 x 4, which at 256 would read a third less, and spill).  p and ds go
+//             through shared memory: dk and dv need them transposed.
 // Pipeline    q, do, lse and delta have two buffers: the next tile is copied while this one is computed.  Two barriers
 //             a tile: one says that copies have landed and that p, ds and the other buffers are free, one that p and
-//             ds are complete.
+//             ds are complete.  At 256 q and do have one buffer: the next q is copied as soon as dk is done, while dv
+//             and dq are computed, the next do behind dv, while dq and the next s are.  Five barriers.
 // dq_sum      is in the order of accumulators: each addition of a warp covers 128 consecutive bytes.
 // Empty rows  Copies beyond a sequence's queries bring zeros, so that p = 2^0 meets do = 0 and ds = 1 (0 - 0) = 0.
 //             Keys beyond its end must be masked: with k = 0 p would be 2^-lse, which overflows where lse < -88, and
 //             infinity times k = 0 in ds k is NaN.
 //
-// Tile        queries x keys: 128 x 128 (head_dim 64), 64 x 128 (128), 64 x 64 (192, values of 128); 8 warps
-// Shared      162, 161 and 137 KiB, one block an SM: k, v, 2 q, 2 do, p, ds; sm_86, sm_89, sm_120 have less: refused
-// Registers   dk, dv, s, dp: 192 (192: 112) accumulators; 239 to 255 registers from sm_80 to sm_103a, no spills
-// Shapes      head_dim 64 and 128 with values as wide, 192 with values of 128; any lengths below 2^29, packed or not,
-//             zero included; windows; at most 65535 heads and sequences; q, k, v, o, do, dq, dk, dv 16-byte aligned.
+// head_dim         64    96   128   192   256   values as wide, but 128 at 192
+// Queries x keys  128 x 128 at 64, 64 x 128 at 96 and 128, 64 x 64 at 192 and 256
+// Shared, KiB     162   129   161   137   145   k, v, q, do, p, ds: one block an SM; sm_86, sm_89 and sm_120 have 99:
+//                                               refused
+// Accumulators    192   160   192   112   160   of dk, dv, s and dp a thread; dq takes the place of s and dp
+// Registers       243   236   255   246   255   at most, from sm_80 to sm_103a, no spills
+// Shapes      any lengths below 2^29, packed or not, zero included; windows; at most 65535 heads and sequences; q, k,
+//             v, o, do, dq, dk, dv 16-byte aligned.
 //             Blocks are as many as tiles of keys times kv heads: short sequences of few kv heads leave SMs idle.
 // Prediction  not yet run on a GPU.  A tile at head_dim 128 is 5.2 M multiply-adds: 5120 cycles of an A100's tensor
 //             cores; its fragments, p and ds are 620 kB of shared memory: 4850 cycles; its 8192 exponentials take 512
 //             cycles, its 8192 additions to dq_sum are 32 KiB of L2 traffic.  With two warps a scheduler and a barrier
 //             between the products these overlap in part: about half of peak, as FlashAttention-2 reaches there (150
-//             TFLOP/s on an A100, 320 on an H100).
+//             TFLOP/s on an A100, 320 on an H100).  At 96 the same tile takes 3840 cycles of tensor cores and about
+//             4300 of shared memory, at 256 5120 and 6000: of the same speed, and somewhat slower.
 // Source      Dao, "FlashAttention-2" (arXiv 2307.08691): split of the work, tiles, recomputation.  The order of
 //             dq_sum and the walk over a group's query heads are ours.  C++17.
 #pragma once
@@ -69,17 +75,26 @@ struct Step {
   }
 };
 
-/// Starts the copies of one step's queries into buffer `stage`.
+/// Starts the copy of one step's do into buffer `stage`.
 template <class Tile>
-__device__ __forceinline__ void copy_queries(const Params& p, const Sequence& sequence, Step step,
-                                             typename Tile::Shared& shared, int stage) {
+__device__ __forceinline__ void copy_d_o(const Params& p, const Sequence& sequence, Step step,
+                                         typename Tile::Shared& shared, int stage) {
+  const int first = step.tile * Tile::kQueries;
+  const std::int64_t row = (sequence.query_row + first) * p.heads + step.head;
+  swizzled::copy_rows<Tile::kValueDim, Tile::kQueries, Tile::kThreads>(
+      ptx::shared_address(shared.d_o[stage % Tile::kBuffers]), p.d_o, row * Tile::kValueDim,
+      std::int64_t(p.heads) * Tile::kValueDim, sequence.queries - first);
+}
+
+/// Starts the copies of one step's q, lse and delta into buffer `stage`.
+template <class Tile>
+__device__ __forceinline__ void copy_q(const Params& p, const Sequence& sequence, Step step,
+                                       typename Tile::Shared& shared, int stage) {
   const int first = step.tile * Tile::kQueries, valid = sequence.queries - first;
   const std::int64_t row = (sequence.query_row + first) * p.heads + step.head;
   swizzled::copy_rows<Tile::kHeadDim, Tile::kQueries, Tile::kThreads>(
-      ptx::shared_address(shared.q[stage]), p.q, row * Tile::kHeadDim, std::int64_t(p.heads) * Tile::kHeadDim, valid);
-  swizzled::copy_rows<Tile::kValueDim, Tile::kQueries, Tile::kThreads>(ptx::shared_address(shared.d_o[stage]), p.d_o,
-                                                                       row * Tile::kValueDim,
-                                                                       std::int64_t(p.heads) * Tile::kValueDim, valid);
+      ptx::shared_address(shared.q[stage % Tile::kBuffers]), p.q, row * Tile::kHeadDim,
+      std::int64_t(p.heads) * Tile::kHeadDim, valid);
   // The first kQueries threads copy lse, the next ones delta: four bytes each, since rows may start anywhere.
   const int query = int(threadIdx.x) % Tile::kQueries;
   if (int(threadIdx.x) >= 2 * Tile::kQueries) return;
@@ -109,7 +124,7 @@ __device__ __forceinline__ void multiply_rows(float (&sum)[M16][N8][4], const st
       [&](std::uint32_t(&r)[4], int j, int kk) { columns.b_rows(r, j, kk); });
 }
 
-/// p and ds of a tile of queries, into shared memory, rounded.
+/// p and ds of a tile of queries, into shared memory, rounded.  With one buffer do lands meanwhile.
 template <class Element, class Tile>
 __device__ __forceinline__ void compute_p_and_ds(const Params& p, const Sequence& sequence, int first_query,
                                                  int first_key, typename Tile::Shared& shared, int stage) {
@@ -117,7 +132,7 @@ __device__ __forceinline__ void compute_p_and_ds(const Params& p, const Sequence
   const int warp = int(threadIdx.x) / 32, lane = int(threadIdx.x) % 32;
   const int row = warp % Tile::kScoreRows * kRows, column = warp / Tile::kScoreRows * kColumns;
   float s[kRows / 16][kColumns / 8][4], dp[kRows / 16][kColumns / 8][4];
-  multiply_rows<Element, Tile::kHeadDim>(s, shared.q[stage], row, shared.k, column);
+  multiply_rows<Element, Tile::kHeadDim>(s, shared.q[stage % Tile::kBuffers], row, shared.k, column);
   const int first_end = sequence.visible_end(p, first_query), last_end = first_end + (Tile::kQueries - 1) * p.causal;
   if (first_key + Tile::kKeys > first_end || first_key < last_end - p.window)
     mask(s, first_end + (row + lane / 4) * p.causal - first_key - column - lane % 4 * 2, p.causal, p.window);
@@ -133,7 +148,11 @@ __device__ __forceinline__ void compute_p_and_ds(const Params& p, const Sequence
           s[i][j][e] = ptx::exp2_approximate(s[i][j][e] * p.scale_log2 - lse);
     }
   swizzled::store_accumulators<Element, Tile::kKeys, 1>(ptx::shared_address(shared.p), row, column / 16, s, 1.f);
-  multiply_rows<Element, Tile::kValueDim>(dp, shared.d_o[stage], row, shared.v, column);
+  if (Tile::kBuffers == 1) {
+    ptx::cp_async_wait<0>();
+    __syncthreads();  // do, at first v too, has landed
+  }
+  multiply_rows<Element, Tile::kValueDim>(dp, shared.d_o[stage % Tile::kBuffers], row, shared.v, column);
 #pragma unroll
   for (int i = 0; i < kRows / 16; ++i)
 #pragma unroll
@@ -211,6 +230,7 @@ __device__ __forceinline__ void store_key_gradients(const Params& p, const Seque
 /// (tiles of keys, kv heads, sequences): the first tile, which under a causal mask most queries see, starts first.
 template <class Element, class Tile>
 __device__ __forceinline__ void backward(const Params& p) {
+  constexpr bool kOneBuffer = Tile::kBuffers == 1;
   auto& shared = ptx::dynamic_smem<typename Tile::Shared>();
   const Sequence sequence = locate_sequence(p, int(blockIdx.z));
   const int head_kv = int(blockIdx.y), first_key = int(blockIdx.x) * Tile::kKeys, keys = sequence.keys - first_key;
@@ -225,23 +245,41 @@ __device__ __forceinline__ void backward(const Params& p) {
     const std::int64_t row = (sequence.key_row + first_key) * p.kv_heads + head_kv;
     swizzled::copy_rows<Tile::kHeadDim, Tile::kKeys, Tile::kThreads>(
         ptx::shared_address(shared.k), p.k, row * Tile::kHeadDim, std::int64_t(p.kv_heads) * Tile::kHeadDim, keys);
+    copy_q<Tile>(p, sequence, step, shared, 0);
+    ptx::cp_async_commit();
     swizzled::copy_rows<Tile::kValueDim, Tile::kKeys, Tile::kThreads>(
         ptx::shared_address(shared.v), p.v, row * Tile::kValueDim, std::int64_t(p.kv_heads) * Tile::kValueDim, keys);
-    copy_queries<Tile>(p, sequence, step, shared, 0);
+    copy_d_o<Tile>(p, sequence, step, shared, 0);
     ptx::cp_async_commit();
   }
 #pragma unroll 1
   for (int stage = 0; left > 0; stage ^= 1) {
-    ptx::cp_async_wait<0>();
-    __syncthreads();  // this step's copies have landed, and everyone has finished the step before
+    ptx::cp_async_wait<kOneBuffer ? 1 : 0>();
+    __syncthreads();  // this step's copies have landed (one buffer: q), and everyone has finished the step before
     Step next = step;
     next.advance(tiles);
-    if (--left > 0) copy_queries<Tile>(p, sequence, next, shared, stage ^ 1);
-    ptx::cp_async_commit();
+    const bool more = --left > 0;
+    const auto copy_next_q = [&] {
+      if (more) copy_q<Tile>(p, sequence, next, shared, stage ^ 1);
+      ptx::cp_async_commit();
+    };
+    const auto copy_next_d_o = [&] {
+      if (more) copy_d_o<Tile>(p, sequence, next, shared, stage ^ 1);
+      ptx::cp_async_commit();
+    };
+    if (!kOneBuffer) copy_next_q(), copy_next_d_o();
     compute_p_and_ds<Element, Tile>(p, sequence, step.tile * Tile::kQueries, first_key, shared, stage);
     __syncthreads();  // p and ds are complete
-    multiply_columns<Element, Tile, Tile::kValueDim>(sums.dv, shared.p, shared.d_o[stage]);
-    multiply_columns<Element, Tile, Tile::kHeadDim>(sums.dk, shared.ds, shared.q[stage]);
+    multiply_columns<Element, Tile, Tile::kHeadDim>(sums.dk, shared.ds, shared.q[stage % Tile::kBuffers]);
+    if (kOneBuffer) {
+      __syncthreads();  // everyone has finished reading q
+      copy_next_q();
+    }
+    multiply_columns<Element, Tile, Tile::kValueDim>(sums.dv, shared.p, shared.d_o[stage % Tile::kBuffers]);
+    if (kOneBuffer) {
+      __syncthreads();  // everyone has finished reading do
+      copy_next_d_o();
+    }
     if (p.dq_sum != nullptr) add_dq<Element, Tile>(p, sequence, step, shared);
     step = next;
   }

@@ -7,9 +7,11 @@
 // Pipeline    k has two buffers, v has one: the next k is copied while this tile's s and dp are computed, the next v
 //             during ds k.
 //
-// Tile        64 queries x 64 keys; 4 warps
-// Shared      40 KiB (head_dim 64), 80 KiB (128), 104 KiB (192, values of 128): q, do, 2 k, v
-// Registers   s, dp, dq: 96, 128 and 160 accumulators; 157 to 244 registers from sm_80 to sm_103a, no spills
+// head_dim         64    96   128   192   256   values as wide, but 128 at 192
+// Queries x keys  64 x 64, at 256 64 x 32; 4 warps
+// Shared, KiB      40    60    80   104   112   q, do, 2 k, v: of 256 two blocks fit an SM of Hopper, one an A100's
+// Accumulators     96   112   128   160   160   of s, dp and dq a thread
+// Registers       174   192   219   244   246   at most, from sm_80 to sm_103a, no spills
 // Shapes      as mma_sm80_backward.cuh
 // Prediction  not yet run on a GPU.  Three products with 16 rows a warp: each fragment of k and v serves once. That is
 //             256 bytes of shared memory a mma, which take as long as the mma itself on an A100.

@@ -42,17 +42,20 @@ template <int HeadDim, int ValueDim = HeadDim>
 struct MmaSm80BackwardTile {
   static constexpr int kHeadDim = HeadDim, kValueDim = ValueDim;
   static constexpr int kWarps = 8, kThreads = 32 * kWarps;
-  // FlashAttention-2's tiles.  Per thread dk, dv and two products of scores fill 192 registers (64 and 128), 112 (192).
+  // FlashAttention-2's tiles.  Per thread dk, dv and two products of scores fill 192 registers (64 and 128), 160 (96
+  // and 256), 112 (192).
   static constexpr int kKeys = HeadDim > 128 ? 64 : 128, kQueries = HeadDim == 64 ? 128 : 64;
-  // How the warps share each product: warps along its rows, and along its columns.
-  static constexpr int kScoreRows = 2, kScoreColumns = kWarps / kScoreRows;             // of [queries, keys]
-  static constexpr int kKeyRows = 4, kKeyColumns = kWarps / kKeyRows;                   // of [keys, head_dim]: dk, dv
-  static constexpr int kDqRows = HeadDim == 64 ? 4 : 2, kDqColumns = kWarps / kDqRows;  // of [queries, head_dim]
+  static constexpr int kBuffers = HeadDim == 256 ? 1 : 2;  // of q and do: two do not fit an A100 at 256
+  // How the warps share each product: warps along its rows, and along its columns (of 96: no more than two, as warps
+  // take 16 columns in turn).
+  static constexpr int kScoreRows = 2, kScoreColumns = kWarps / kScoreRows;                 // of [queries, keys]
+  static constexpr int kKeyRows = HeadDim == 256 ? 2 : 4, kKeyColumns = kWarps / kKeyRows;  // of [keys, head_dim]
+  static constexpr int kDqRows = HeadDim == 128 || HeadDim == 192 ? 2 : 4, kDqColumns = kWarps / kDqRows;  // of dq
   struct Shared {                                     // rows of 16-byte chunks, swizzled (swizzled_operand.cuh)
     alignas(1024) std::uint16_t k[kKeys * HeadDim];   // at the end: dk, on its way out
     alignas(1024) std::uint16_t v[kKeys * ValueDim];  // at the end: dv
-    alignas(1024) std::uint16_t q[2][kQueries * HeadDim];
-    alignas(1024) std::uint16_t d_o[2][kQueries * ValueDim];
+    alignas(1024) std::uint16_t q[kBuffers][kQueries * HeadDim];
+    alignas(1024) std::uint16_t d_o[kBuffers][kQueries * ValueDim];
     alignas(1024) std::uint16_t p[kQueries * kKeys];
     alignas(1024) std::uint16_t ds[kQueries * kKeys];
     alignas(16) float lse_log2[2][kQueries];
@@ -65,7 +68,7 @@ template <int HeadDim, int ValueDim = HeadDim>
 struct MmaSm80DqTile {
   static constexpr int kHeadDim = HeadDim, kValueDim = ValueDim;
   static constexpr int kWarps = 4, kThreads = 32 * kWarps;
-  static constexpr int kQueries = 16 * kWarps, kKeys = 64;
+  static constexpr int kQueries = 16 * kWarps, kKeys = HeadDim == 256 ? 32 : 64;  // two blocks fit Hopper's SM
   struct Shared {
     alignas(1024) std::uint16_t q[kQueries * HeadDim];  // at the end: dq, on its way out
     alignas(1024) std::uint16_t d_o[kQueries * ValueDim];
@@ -79,8 +82,9 @@ template <int HeadDim, int ValueDim = HeadDim>
 struct MmaSm80BackwardRows {
   static constexpr int kHeadDim = HeadDim, kValueDim = ValueDim;
   static constexpr int kValueChunks = ValueDim / 8;
-  static constexpr int kPrepareThreads = kDqBlock * kValueChunks;  // one 16-byte chunk of o each
-  static constexpr int kConvertThreads = 128;                      // one to three chunks of dq each
+  static constexpr int kRowLanes = kValueChunks == 12 ? 16 : kValueChunks;  // that sum a row, in halves: a power of two
+  static constexpr int kPrepareThreads = kDqBlock * kRowLanes;              // one 16-byte chunk of o each, or none
+  static constexpr int kConvertThreads = HeadDim == 96 ? 96 : 128;          // warps with an even number of n8 tiles
 };
 
 }  // namespace assay

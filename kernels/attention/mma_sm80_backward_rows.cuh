@@ -23,26 +23,26 @@ __device__ __forceinline__ float dot(std::uint32_t x, std::uint32_t y) {
 
 template <class Element, class Rows>
 __device__ __forceinline__ void prepare(const Params& p) {
-  const int head = int(blockIdx.y), row = int(threadIdx.x) / Rows::kValueChunks,
-            chunk = int(threadIdx.x) % Rows::kValueChunks;
+  const int head = int(blockIdx.y), row = int(threadIdx.x) / Rows::kRowLanes,
+            chunk = int(threadIdx.x) % Rows::kRowLanes;
   const Sequence sequence = locate_sequence(p, int(blockIdx.z));
   const int query = int(blockIdx.x) * kDqBlock + row;
   if (int(blockIdx.x) * kDqBlock >= sequence.queries) return;
   if (p.dq_sum != nullptr) {
     float4* zero = reinterpret_cast<float4*>(dq_block<Rows::kHeadDim>(p, sequence, int(blockIdx.x), head));
 #pragma unroll
-    for (int i = 0; i < kDqBlock * Rows::kHeadDim / 4; i += Rows::kPrepareThreads)
-      zero[i + int(threadIdx.x)] = float4{0, 0, 0, 0};
+    for (int i = int(threadIdx.x); i < kDqBlock * Rows::kHeadDim / 4; i += Rows::kPrepareThreads)
+      zero[i] = float4{0, 0, 0, 0};
   }
   float delta = 0;
-  if (query < sequence.queries) {
+  if (query < sequence.queries && chunk < Rows::kValueChunks) {
     const std::int64_t element = ((sequence.query_row + query) * p.heads + head) * Rows::kValueDim + chunk * 8;
     const uint4 o = *reinterpret_cast<const uint4*>(static_cast<const std::uint16_t*>(p.o) + element),
                 d_o = *reinterpret_cast<const uint4*>(static_cast<const std::uint16_t*>(p.d_o) + element);
     delta = dot<Element>(o.x, d_o.x) + dot<Element>(o.y, d_o.y) + dot<Element>(o.z, d_o.z) + dot<Element>(o.w, d_o.w);
   }
 #pragma unroll
-  for (int distance = Rows::kValueChunks / 2; distance > 0; distance /= 2)
+  for (int distance = Rows::kRowLanes / 2; distance > 0; distance /= 2)
     delta += __shfl_xor_sync(0xffffffff, delta, distance);
   if (chunk > 0 || query >= sequence.queries) return;
   const std::int64_t at = sequence.lse + head * p.lse_head_stride + query;

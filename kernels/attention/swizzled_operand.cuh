@@ -1,7 +1,8 @@
 // Operands of mma.sync in shared memory: tiles whose rows are swizzled in chunks of 16 bytes, and the products of such
 // tiles.  C++17.
 //
-// 16-byte chunk c of row r lies at chunk c ^ (r % 8): the eight rows of an ldmatrix block, and accumulators stored a
+// 16-byte chunk c of row r lies at chunk c ^ (r % 8); where rows have 96 columns, which start 16 banks apart and end
+// half way through eight chunks, at c ^ (r / 2 % 4).  The eight rows of an ldmatrix block, and accumulators stored a
 // quad to a row, fall into different banks.
 #pragma once
 #include <cstdint>
@@ -34,23 +35,28 @@ struct F16 {
   static __device__ __forceinline__ float high(std::uint32_t pair) { return ptx::unpack_f16(pair >> 16); }
 };
 
-/// Byte offset of 16-byte chunk `chunk` of row `row` in a tile of `Columns` (a multiple of 64) elements a row.
+/// Chunks change places within these bytes of a row.
+template <int Columns>
+constexpr int kSwizzleBytes = Columns % 64 == 0 ? 128 : 64;
+
+/// Byte offset of 16-byte chunk `chunk` of row `row` in a tile of `Columns` (a multiple of 32) elements a row.
 template <int Columns>
 __device__ __forceinline__ std::uint32_t chunk_offset(int row, int chunk) {
-  return std::uint32_t(row * Columns * 2 + ((chunk ^ (row & 7)) << 4));
+  const int swizzle = kSwizzleBytes<Columns> == 128 ? row & 7 : row >> 1 & 3;
+  return std::uint32_t(row * Columns * 2 + ((chunk ^ swizzle) << 4));
 }
 
 /// One warp's view of a tile, from `row` (a multiple of 8) and `column` (of 16) on.  `column` and the steps that are
-/// taken from it are XORs within 128 bytes: they must have no bit in common (from column 32 on: 0 and 16, not 32).
+/// taken from it are XORs within kSwizzleBytes: they must have no bit in common (from column 32 on: 0 and 16, not 32).
 /// Of an operand's name the first part is its place in the product: a[m][k] or b[k][n].  `_rows`: m, or n, runs over
 /// the tile's rows, as q's and k's do in q k^T; `_columns`: it runs over the tile's columns, and ldmatrix transposes.
 template <int Columns>
 class View {
  public:
   __device__ __forceinline__ View(std::uint32_t tile, int row, int column)
-      : lane_((tile + std::uint32_t(row * Columns * 2 + column * 2 / 128 * 128) +
+      : lane_((tile + std::uint32_t(row * Columns * 2 + column * 2 / kSwizzle * kSwizzle) +
                chunk_offset<Columns>(int(threadIdx.x) % 16, int(threadIdx.x) % 32 / 16)) ^
-              std::uint32_t(column * 2 % 128)) {}
+              std::uint32_t(column * 2 % kSwizzle)) {}
   __device__ __forceinline__ View moved(std::uint32_t bytes) const {
     View other = *this;
     other.lane_ += bytes;  // whole tiles
@@ -74,12 +80,14 @@ class View {
   }
 
  private:
+  static constexpr int kSwizzle = kSwizzleBytes<Columns>;
+
   /// Where this lane points ldmatrix for the 16 x 16 elements at 16 row16, 16 column16.  Blocks in the order of
   /// registers: rows 0-7 | rows 8-15 | the next 8 columns of the same two.  Chunk 2n + c of a row is chunk c XOR 2n,
   /// before the swizzle and after: what is not known to the compiler is one register.
   __device__ __forceinline__ std::uint32_t address(int row16, int column16) const {
-    return (lane_ ^ std::uint32_t(column16 * 32 % 128)) +
-           std::uint32_t(column16 * 32 / 128 * 128 + row16 * 16 * Columns * 2);
+    return (lane_ ^ std::uint32_t(column16 * 32 % kSwizzle)) +
+           std::uint32_t(column16 * 32 / kSwizzle * kSwizzle + row16 * 16 * Columns * 2);
   }
   static __device__ __forceinline__ void swap_middle(std::uint32_t (&x)[4]) {
     const std::uint32_t middle = x[1];

@@ -13,8 +13,9 @@ CUtensorMap rows_map(TensorMapEncoder encode, DType dtype, const void* base, std
   if (reinterpret_cast<std::uintptr_t>(base) % 16 != 0)
     throw std::runtime_error("tcgen05_sm100 needs buffers aligned to 16 bytes");
   const auto bytes = static_cast<std::int64_t>(size_bytes(dtype));
-  return make_tensor_map(encode, tensor_map_type(dtype), base,
-                         {{dim, bytes, 64}, {heads, dim * bytes, 1}, {rows, heads * dim * bytes, box_rows}});
+  return make_tensor_map(
+      encode, tensor_map_type(dtype), base,
+      {{dim, bytes, static_cast<int>(128 / bytes)}, {heads, dim * bytes, 1}, {rows, heads * dim * bytes, box_rows}});
 }
 
 }  // namespace
@@ -26,7 +27,7 @@ LaunchPlan<Tcgen05Sm100ForwardParams> plan_tcgen05_sm100_forward(const Attention
   const Tcgen05Sm100ForwardChoice choice = choose_tcgen05_sm100_forward(p, target);
   const Tcgen05Sm100ForwardInstance& instance = *choice.instance;
   LaunchPlan<Tcgen05Sm100ForwardParams> plan;
-  plan.kernel = p.dtype == DType::bf16 ? instance.bf16 : instance.f16;
+  plan.kernel = p.dtype == DType::e4m3 ? instance.e4m3 : p.dtype == DType::bf16 ? instance.bf16 : instance.f16;
   plan.grid.x = static_cast<unsigned>(choice.ctas);
   plan.block.x = Tcgen05Sm100ForwardTile<64, 64>::kThreads;
   plan.shared_bytes = static_cast<unsigned>(instance.shared_bytes);
@@ -40,7 +41,7 @@ LaunchPlan<Tcgen05Sm100ForwardParams> plan_tcgen05_sm100_forward(const Attention
   params.map_q = map(buffers.q, p.all_queries(), p.heads, p.head_dim, 128);
   params.map_k = map(no_keys ? buffers.q : buffers.k, keys, kv_heads, p.head_dim, kSm100ForwardKeys);
   params.map_v = map(no_keys ? buffers.o : buffers.v, keys, kv_heads, p.value_dim(), kSm100ForwardKeys);
-  params.map_o = map(buffers.o, p.all_queries(), p.heads, p.value_dim(), 32);
+  params.map_o = rows_map(encode, p.out_dtype(), buffers.o, p.all_queries(), p.heads, p.value_dim(), 32);
   params.schedule = choice.schedule;
   params.schedule.tiles = tiles;
   params.o = buffers.o;
@@ -52,9 +53,11 @@ LaunchPlan<Tcgen05Sm100ForwardParams> plan_tcgen05_sm100_forward(const Attention
   params.window = p.causal ? static_cast<std::int32_t>(p.window) : 0;
   constexpr double kLog2E = 1.4426950408889634;
   params.scale_log2 = static_cast<float>(kLog2E * p.scale());
+  params.q_scale = buffers.q_scale, params.k_scale = buffers.k_scale, params.v_scale = buffers.v_scale;
+  const Tcgen05Kind kind = p.dtype == DType::e4m3 ? Tcgen05Kind::f8f6f4 : Tcgen05Kind::f16;
   const Tcgen05Operand k_major = {p.dtype, true}, mn_major = {p.dtype, false};
-  params.scores_instruction = tcgen05_instruction(Tcgen05Kind::f16, k_major, k_major, 128, kSm100ForwardKeys);
-  params.output_instruction = tcgen05_instruction(Tcgen05Kind::f16, k_major, mn_major, 128, instance.value_dim);
+  params.scores_instruction = tcgen05_instruction(kind, k_major, k_major, 128, kSm100ForwardKeys);
+  params.output_instruction = tcgen05_instruction(kind, k_major, mn_major, 128, instance.value_dim);
   return plan;
 }
 

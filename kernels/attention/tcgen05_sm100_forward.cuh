@@ -1,5 +1,5 @@
 // Attention forward on Blackwell's tensor cores by tcgen05, scores and outputs in tensor memory; sm_100a and sm_103a,
-// bf16 and fp16.
+// bf16, fp16 and e4m3.
 //
 // Algorithm   FlashAttention's: for each query the maximum of its scores so far, the sum of exp(score - maximum), and
 //             o = sum exp(score - maximum) v; a new maximum rescales sum and o; at the end o / sum and lse.
@@ -14,6 +14,10 @@
 // Rescaling   o is rescaled only where a row's maximum grew by more than 8 (log2) since the last time; exact (Softmax).
 // Exponentials  On sm_100 a quarter of them, in tiles without a mask, comes from a polynomial of degree 5 on the FMA
 //             units: MUFU, 16 a clock, would take as long as the tensor cores.  On sm_103, whose MUFU is faster, none.
+// 8 bits      The same with twice the elements in a step; v is read dimension by dimension as in 16 bits, in panels of
+//             128.  Weights start at 2^8, so that small ones do not vanish, and o is rescaled where a maximum grew by
+//             more than 0.8, for they must stay below e4m3's 448.  The factors of q and k are in the scale of the
+//             scores, that of v in the division by the sum.
 // Masks       Tiles that need one (the diagonal, ragged ends, a window's left edge) are a loop of their own, first.
 //             Each half walks over the tiles that it sees alone; all heads' query tiles are dealt out longest first
 //             (forward_schedule.h).
@@ -23,16 +27,19 @@
 // Hazard      Scores overwrite weights that the product issued before them reads: products of one thread run in order.
 //             The PTX ISA promises that for products of one shape and accumulator; published kernels rely on more.
 //
-// Tile        256 queries x 128 keys; a ring of k and v by turns: 8 stages (64), 4 (128), 2 (192/128)
-// Shared      64: 179 KiB; 128 and 192/128: 227 KiB: one CTA per multiprocessor
+// Tile        256 queries x 128 keys; a ring of k and v by turns: 8 stages (64), 4 (128), 2 (192/128); 8 bits: 8
+//             (128), 4 (192/128)
+// Shared      64: 179 KiB; 128 and 192/128: 227 KiB: one CTA per multiprocessor; 8 bits: 195 and 227 KiB
 // Registers   512 threads start with 128; softmax takes 200, correction 72, the others 40.  No spills.
 // Shapes      head_dim up to 192 and value_dim up to 128, multiples of 8 (64/64, 128/128, 192/128 run at full width,
 //             others as the next wider); any lengths, zero included, below 2^30; causal (bottom-right), sliding window,
-//             packed sequences, grouped heads; arrays aligned to 16 bytes
+//             packed sequences, grouped heads; arrays aligned to 16 bytes.  8 bits: multiples of 16, as 128/128 or
+//             192/128
 // Expected    At 128 dimensions a key tile takes the tensor cores 2048 clocks (two halves, two products of 128 x 128 x
 //             128 each), MUFU 1536, issue 1472, shared memory 2048: tensor cores and shared memory bound it, at 2.24
 //             PFLOP/s on a B200 of 1.85 GHz; 1.97 with what the halves do not hide of each other's turns, an
-//             assumption (tcgen05_sm100_forward_model.h).  Not yet run on a GPU.
+//             assumption (tcgen05_sm100_forward_model.h).  In e4m3 tensor cores and shared memory take 1024, and
+//             exponentials, 1536, bound it.  Not yet run on a GPU.
 // Source      Written for this project from the PTX ISA.  The scheme is published: FlashAttention-4 (arXiv 2603.05451).
 #pragma once
 #include <cuda_runtime.h>
@@ -60,6 +67,7 @@ struct SoftmaxRole {
   typename I::Shared& shared;
   const int h, row;
   const std::uint32_t scores;  // the warp's lanes
+  const float scale;           // of 8-bit scores, see scale_log2
   int tiles = 0;               // begun so far, over all units: phases of the barriers follow from it
 
   __device__ SoftmaxRole(const Tcgen05Sm100ForwardParams& params, typename I::Shared& s, std::uint32_t memory)
@@ -67,7 +75,10 @@ struct SoftmaxRole {
         shared(s),
         h(threadIdx.x / 128),
         row(threadIdx.x % 128),
-        scores(memory + h * I::kHalfColumns + (row / 32 * 32 << 16)) {}
+        scores(memory + h * I::kHalfColumns + (row / 32 * 32 << 16)),
+        scale(I::kEightBits ? params.scale_log2 * __ldg(params.q_scale) * __ldg(params.k_scale) : 0.f) {}
+
+  __device__ __forceinline__ float scale_log2() const { return I::kEightBits ? scale : p.scale_log2; }
 
   /// Tells the correction warps what to multiply the row's output by: in each tile but the first before its weights are
   /// added, and at the end.  As many messages as tiles, two places by turns.
@@ -77,7 +88,7 @@ struct SoftmaxRole {
   }
 
   template <bool kMasked>
-  __device__ __forceinline__ void step(Softmax& softmax, const Mask& mask, int tile, bool first) {
+  __device__ __forceinline__ void step(Softmax<typename I::Element>& softmax, const Mask& mask, int tile, bool first) {
     Scores s;
     ptx::mbarrier_wait(shared_address(&shared.scores_full[h]), tiles++ % 2);
     ptx::tcgen05_fence_after_thread_sync();
@@ -85,13 +96,16 @@ struct SoftmaxRole {
     for (int i = 0; i < 4; ++i) ptx::tcgen05_ld_32x32b_x32(s[i], scores + i * 32);
     ptx::tcgen05_wait_ld(s);
     if constexpr (kMasked) mask.apply(s, tile * I::kKeys);
-    const float rescale = softmax.follow_maximum(s, p.scale_log2);
+    const float rescale = softmax.follow_maximum(s, scale_log2());
     if (!first) send(rescale, tiles - 2);  // early: the output is rescaled while weights are computed
 #pragma unroll
     for (int part = 0; part < 4; ++part) {
-      std::uint32_t weights[16];
-      softmax.weigh<typename I::Element, kMasked>(weights, s, part * 32, p.scale_log2);
-      ptx::tcgen05_st_32x32b_x16(scores + part * 16, weights);
+      std::uint32_t weights[8 * I::kElementBytes];
+      softmax.template weigh<kMasked>(weights, s, part * 32, scale_log2());
+      if constexpr (I::kEightBits)
+        ptx::tcgen05_st_32x32b_x8(scores + part * 8, weights);
+      else
+        ptx::tcgen05_st_32x32b_x16(scores + part * 16, weights);
       if (part < 2) continue;
       ptx::tcgen05_wait_st();
       ptx::tcgen05_fence_before_thread_sync();
@@ -101,7 +115,7 @@ struct SoftmaxRole {
 
   /// Masked tiles on the right, those that need no mask, and once more masked ones: a window's left edge.
   __device__ __forceinline__ void attend(const AttentionQueryTile& half, const AttentionKeyTiles& keys, int head) {
-    Softmax softmax;
+    Softmax<typename I::Element> softmax;
     const Mask mask(p, half, row);
     int tile = keys.end - 1;
     const auto masked = [&keys](int t) { return t >= keys.unmasked_end || t < keys.unmasked_begin; };
@@ -109,7 +123,7 @@ struct SoftmaxRole {
       for (; tile >= keys.begin && masked(tile); --tile) step<true>(softmax, mask, tile, tile == keys.end - 1);
       for (; tile >= keys.begin && !masked(tile); --tile) step<false>(softmax, mask, tile, tile == keys.end - 1);
     } while (tile >= keys.begin);
-    send(softmax.inverse(), tiles - 1);
+    send(I::kEightBits ? softmax.inverse() * __ldg(p.v_scale) : softmax.inverse(), tiles - 1);
     if (row < half.queries) lse_rows(p, half, head)[row] = softmax.lse();
   }
 

@@ -16,18 +16,30 @@ namespace assay::sm100_attention {
 
 using ptx::shared_address;
 
+// An element type: how o is rounded, and what weights may be.  They are 2^kStart where a row's maximum is new, and grow
+// to 2^kMost before a larger maximum replaces it (Softmax).
 struct Bf16 {
+  static constexpr int kBytes = 2;
+  static constexpr float kStart = 0, kMost = 8;  // far from overflow in fp16, and no less exact
   __device__ static std::uint32_t pack(float low, float high) { return ptx::pack_bf16x2(low, high); }
 };
 struct F16 {
+  static constexpr int kBytes = 2;
+  static constexpr float kStart = 0, kMost = 8;
   __device__ static std::uint32_t pack(float low, float high) { return ptx::pack_f16x2(low, high); }
+};
+struct E4m3 {
+  static constexpr int kBytes = 1;
+  static constexpr float kStart = 8, kMost = 8.8f;  // 2^8.8 = 446: e4m3 ends at 448, and small weights need all of it
+  __device__ static std::uint32_t pack(float low, float high) { return ptx::pack_bf16x2(low, high); }
 };
 
 constexpr int kThreads = Tcgen05Sm100ForwardTile<64, 64>::kThreads;  // the same in all
 
 template <class Element_, int kHeadDim, int kValueDim>
-struct ForwardInstance : Tcgen05Sm100ForwardTile<kHeadDim, kValueDim> {
+struct ForwardInstance : Tcgen05Sm100ForwardTile<kHeadDim, kValueDim, Element_::kBytes> {
   using Element = Element_;
+  static constexpr bool kEightBits = Element::kBytes == 1;
 };
 
 /// One arrival for the whole warp, after the work of all its lanes.
@@ -55,13 +67,14 @@ struct Units {
 
 // ---- loading ------------------------------------------------------------------------------------------------------
 /// Starts the copy of a tile, panel by panel.
-template <int kPanels, int kPanelBytes>
+template <class I, int kPanels>
 __device__ __forceinline__ void load_tile(const void* tile, const CUtensorMap& map, std::uint64_t* full, int head,
                                           int row) {
-  ptx::mbarrier_arrive_expect_tx(shared_address(full), kPanels * kPanelBytes);
+  ptx::mbarrier_arrive_expect_tx(shared_address(full), kPanels * I::kPanelBytes);
 #pragma unroll
   for (int panel = 0; panel < kPanels; ++panel)
-    ptx::tma_load(shared_address(tile) + panel * kPanelBytes, map, shared_address(full), panel * 64, head, row);
+    ptx::tma_load(shared_address(tile) + panel * I::kPanelBytes, map, shared_address(full), panel * I::kPanelElements,
+                  head, row);
 }
 
 /// One thread.  Copies are started in the order in which the products wait for them.
@@ -75,16 +88,16 @@ __device__ __forceinline__ void load(const Tcgen05Sm100ForwardParams& p, typenam
     for (int h = 0; h < 2; ++h) {
       if (work.empty(h)) continue;
       ptx::mbarrier_wait(shared_address(&shared.q_empty[h]), q[h].parity ^ 1);
-      load_tile<I::kQPanels, I::kPanelBytes>(shared.q[h], p.map_q, &shared.q_full[h], work.head, work.half[h].q_row);
+      load_tile<I, I::kQPanels>(shared.q[h], p.map_q, &shared.q_full[h], work.head, work.half[h].q_row);
       q[h].advance();
     }
     for (int tile = work.end - 1; tile >= work.begin; --tile) {
       const int kv_head = work.head / p.group, row = work.half[0].kv_row + tile * I::kKeys;
       ptx::mbarrier_wait(shared_address(&shared.empty[ring.stage]), ring.parity ^ 1);
-      load_tile<I::kQPanels, I::kPanelBytes>(shared.ring[ring.stage], p.map_k, &shared.full[ring.stage], kv_head, row);
+      load_tile<I, I::kQPanels>(shared.ring[ring.stage], p.map_k, &shared.full[ring.stage], kv_head, row);
       ring.advance();
       ptx::mbarrier_wait(shared_address(&shared.empty[ring.stage]), ring.parity ^ 1);
-      load_tile<I::kVPanels, I::kPanelBytes>(shared.ring[ring.stage], p.map_v, &shared.full[ring.stage], kv_head, row);
+      load_tile<I, I::kVPanels>(shared.ring[ring.stage], p.map_v, &shared.full[ring.stage], kv_head, row);
       ring.advance();
     }
   }
@@ -102,23 +115,30 @@ __device__ __forceinline__ void start_scores(const Tcgen05Sm100ForwardParams& p,
                                              std::uint32_t k) {
   q = ptx::recomputed(q), k = ptx::recomputed(k);
 #pragma unroll
-  for (int step = 0; step < I::kHeadDim / 16; ++step) {  // a panel holds four: 32 bytes on, 2 in a descriptor
+  for (int step = 0; step < I::kHeadDim / I::kStepElements; ++step) {  // a panel holds four: 32 bytes on
     const std::uint32_t at = step / 4 * I::kPanelBytes + step % 4 * 32;
-    ptx::tcgen05_mma_f16<1>(d, descriptor(I::kScoreOperand, q + at), descriptor(I::kScoreOperand, k + at),
-                            p.scores_instruction, step > 0);
+    const std::uint64_t a = descriptor(I::kScoreOperand, q + at), b = descriptor(I::kScoreOperand, k + at);
+    if constexpr (I::kEightBits)
+      ptx::tcgen05_mma_f8f6f4<1>(d, a, b, p.scores_instruction, step > 0);
+    else
+      ptx::tcgen05_mma_f16<1>(d, a, b, p.scores_instruction, step > 0);
   }
 }
 
-/// Starts o (+)= p v of a half for keys 16 kFirst .. 16 kEnd - 1, p from tensor memory: 16 keys are 8 columns.
+/// Starts o (+)= p v of a half for steps kFirst .. kEnd - 1 of keys, p from tensor memory: a step is 8 columns.
 template <class I, int kFirst, int kEnd>
 __device__ __forceinline__ void start_output(const Tcgen05Sm100ForwardParams& p, std::uint32_t d, std::uint32_t weights,
                                              std::uint32_t v, bool accumulate) {
   weights = ptx::recomputed(weights), v = ptx::recomputed(v);
 #pragma unroll
-  for (int step = kFirst; step < kEnd; ++step)
-    ptx::tcgen05_mma_f16_from_tensor_memory(d, weights + step * 8,
-                                            descriptor(I::kValueOperand, v + step * I::kValueStep),
-                                            p.output_instruction, accumulate || step > 0);
+  for (int step = kFirst; step < kEnd; ++step) {
+    const std::uint64_t b = descriptor(I::kValueOperand, v + step * I::kValueStep);
+    if constexpr (I::kEightBits)
+      ptx::tcgen05_mma_f8f6f4_from_tensor_memory(d, weights + step * 8, b, p.output_instruction,
+                                                 accumulate || step > 0);
+    else
+      ptx::tcgen05_mma_f16_from_tensor_memory(d, weights + step * 8, b, p.output_instruction, accumulate || step > 0);
+  }
 }
 
 /// The thread that issues all products.  The scores of a tile follow the output of the tile before, half by half: while
@@ -136,14 +156,15 @@ struct Multiplier {
       : p(params), shared(s), tensor_memory(memory) {}
 
   __device__ __forceinline__ void output(const Tcgen05Sm100ForwardWork& work, int h, int tile, int stage) {
+    constexpr int kEarly = I::kKeySteps * 3 / 4;  // whose weights are waited for first
     const std::uint32_t weights = tensor_memory + h * I::kHalfColumns, d = weights + I::kOutput;
     const std::uint32_t v = shared_address(shared.ring[stage]);
     ptx::mbarrier_wait(shared_address(&shared.product_ready[h]), ready[h].parity);
     ptx::tcgen05_fence_after_thread_sync();
-    start_output<I, 0, 6>(p, d, weights, v, tile < work.keys[h].end - 1);
+    start_output<I, 0, kEarly>(p, d, weights, v, tile < work.keys[h].end - 1);
     ptx::mbarrier_wait(shared_address(&shared.weights_full[h]), ready[h].parity);
     ptx::tcgen05_fence_after_thread_sync();
-    start_output<I, 6, 8>(p, d, weights, v, true);
+    start_output<I, kEarly, I::kKeySteps>(p, d, weights, v, true);
     ready[h].advance();
     if (tile == work.keys[h].begin) ptx::tcgen05_commit<1>(shared_address(&shared.output_full[h]));
   }

@@ -11,5 +11,6 @@ using Tcgen05Sm100ForwardKernel = void (*)(Tcgen05Sm100ForwardParams);
 
 Tcgen05Sm100ForwardKernel find_tcgen05_forward_bf16_sm100(const Tcgen05Sm100ForwardPlan&);
 Tcgen05Sm100ForwardKernel find_tcgen05_forward_f16_sm100(const Tcgen05Sm100ForwardPlan&);
+Tcgen05Sm100ForwardKernel find_tcgen05_forward_e4m3_sm100(const Tcgen05Sm100ForwardPlan&);
 
 }  // namespace assay

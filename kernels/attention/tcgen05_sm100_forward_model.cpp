@@ -9,7 +9,8 @@
 namespace assay {
 namespace {
 
-constexpr double kFlopPerClock = 8192, kLanes = 128;
+constexpr double kFlopPerClock = 8192 * 2;  // times bytes of an element
+constexpr double kLanes = 128;
 constexpr double kSharedBytesPerClock = 128, kL2BytesPerClock = 6154, kL2BytesPerClockOfSm = 64;
 constexpr double kClock = 1.85e9, kDramBytesPerClock = 8000 / 1.85;
 constexpr double kHandOver = 250;    // assumed
@@ -31,7 +32,8 @@ std::int64_t query_tiles(const AttentionProblem& p) {
 /// Query heads that are worked on at a time, so that their keys and values stay in the L2 cache while every query tile
 /// reads them.
 std::int64_t section_heads(const AttentionProblem& p, int ctas) {
-  const double bytes = double(p.seq_kv) * double(p.head_dim + p.value_dim()) * 2;  // of one kv head of a sequence
+  const double bytes = double(p.seq_kv) * double(p.head_dim + p.value_dim()) *
+                       double(size_bytes(p.dtype));  // of one kv head of a sequence
   std::int64_t kv_heads = p.kv_heads;
   for (; kv_heads > 1; --kv_heads) {
     const std::int64_t sequences = std::min<std::int64_t>(p.batch, 1 + ctas / (kv_heads * p.group()));
@@ -42,7 +44,7 @@ std::int64_t section_heads(const AttentionProblem& p, int ctas) {
 }
 
 const Tcgen05Sm100ForwardInstance* find_instance(const AttentionProblem& p) {
-  for (const Tcgen05Sm100ForwardInstance& i : tcgen05_sm100_forward_instances())
+  for (const Tcgen05Sm100ForwardInstance& i : tcgen05_sm100_forward_instances(p.dtype))
     if (p.head_dim <= i.head_dim && p.value_dim() <= i.value_dim) return &i;
   return nullptr;
 }
@@ -69,19 +71,34 @@ double longest_cta(const AttentionProblem& p, const Tcgen05Sm100ForwardChoice& c
   return most;
 }
 
+template <class Tile>
+Tcgen05Sm100ForwardInstance instance_of(const char* bf16, const char* f16, const char* e4m3) {
+  return {Tile::kElementBytes,
+          Tile::kHeadDim,
+          Tile::kValueDim,
+          Tile::kStages,
+          sizeof(typename Tile::Shared),
+          bf16,
+          f16,
+          e4m3};
+}
+
 }  // namespace
 
-const std::vector<Tcgen05Sm100ForwardInstance>& tcgen05_sm100_forward_instances() {
-#define ASSAY_ROW(head_dim, value_dim)                           \
-  {head_dim,                                                     \
-   value_dim,                                                    \
-   Tcgen05Sm100ForwardTile<head_dim, value_dim>::kStages,        \
-   sizeof(Tcgen05Sm100ForwardTile<head_dim, value_dim>::Shared), \
-   ASSAY_TCGEN05_SM100_FORWARD_NAME(bf16, head_dim, value_dim),  \
-   ASSAY_TCGEN05_SM100_FORWARD_NAME(f16, head_dim, value_dim)},
-  static const std::vector<Tcgen05Sm100ForwardInstance> instances = {ASSAY_TCGEN05_SM100_FORWARD_INSTANCES(ASSAY_ROW)};
+const std::vector<Tcgen05Sm100ForwardInstance>& tcgen05_sm100_forward_instances(DType dtype) {
+#define ASSAY_ROW(head_dim, value_dim)                             \
+  instance_of<Tcgen05Sm100ForwardTile<head_dim, value_dim>>(       \
+      ASSAY_TCGEN05_SM100_FORWARD_NAME(bf16, head_dim, value_dim), \
+      ASSAY_TCGEN05_SM100_FORWARD_NAME(f16, head_dim, value_dim), nullptr),
+#define ASSAY_E4M3_ROW(head_dim, value_dim)                     \
+  instance_of<Tcgen05Sm100ForwardTile<head_dim, value_dim, 1>>( \
+      nullptr, nullptr, ASSAY_TCGEN05_SM100_FORWARD_NAME(e4m3, head_dim, value_dim)),
+  static const std::vector<Tcgen05Sm100ForwardInstance> wide = {ASSAY_TCGEN05_SM100_FORWARD_INSTANCES(ASSAY_ROW)};
+  static const std::vector<Tcgen05Sm100ForwardInstance> e4m3 = {
+      ASSAY_TCGEN05_SM100_FORWARD_E4M3_INSTANCES(ASSAY_E4M3_ROW)};
 #undef ASSAY_ROW
-  return instances;
+#undef ASSAY_E4M3_ROW
+  return dtype == DType::e4m3 ? e4m3 : wide;
 }
 
 Tcgen05Sm100ForwardChoice choose_tcgen05_sm100_forward(const AttentionProblem& p, const Target& target) {
@@ -101,12 +118,12 @@ Tcgen05Sm100ForwardChoice choose_tcgen05_sm100_forward(const AttentionProblem& p
 
 Tcgen05Sm100ForwardKeyTile key_tile_clocks(const Tcgen05Sm100ForwardInstance& i, const Target& target, int ctas) {
   const double scores = double(kQueries) * kKeys, width = i.head_dim + i.value_dim, share = polynomial_share(target);
-  const double kv_bytes = kKeys * width * 2;
-  const double read = 2 * ((128.0 + kKeys) * i.head_dim + double(kKeys) * i.value_dim) * 2;  // by both halves
+  const double element = i.element_bytes, kv_bytes = kKeys * width * element;
+  const double read = 2 * ((128.0 + kKeys) * i.head_dim + double(kKeys) * i.value_dim) * element;  // by both halves
   Tcgen05Sm100ForwardKeyTile t{};
-  t.tensor_cores = scores * width * 2 / kFlopPerClock;
+  t.tensor_cores = scores * width * 2 / (kFlopPerClock / element);
   t.mufu = scores * (1 - share) / mufu_per_clock(target);
-  t.issue = scores * (3.5 + 9 * share) / kLanes;
+  t.issue = scores * (3 + element / 4 + 9 * share) / kLanes;
   t.shared_memory = (kv_bytes + read) / kSharedBytesPerClock;
   t.l2 = kv_bytes / std::min(kL2BytesPerClockOfSm, kL2BytesPerClock / ctas);
   const std::pair<double, const char*> units[] = {{t.tensor_cores, "tensor cores"},
@@ -128,8 +145,8 @@ Tcgen05Sm100ForwardPrediction predict_tcgen05_sm100_forward(const AttentionProbl
   prediction.key_tile = key_tile_clocks(*choice.instance, target, choice.ctas);
   prediction.waves = double(choice.schedule.units()) / choice.ctas;
   const double most = longest_cta(p, choice, prediction.key_tile.clocks + kHandOver, kLatencies);
-  const double bytes =
-      double(p.q_elements() + p.o_elements() + p.k_elements() + p.v_elements()) * 2 + double(p.lse_elements()) * 4;
+  const double bytes = double(p.q_elements() + p.k_elements() + p.v_elements()) * double(size_bytes(p.dtype)) +
+                       double(p.o_elements()) * double(size_bytes(p.out_dtype())) + double(p.lse_elements()) * 4;
   prediction.clocks = kLaunch + std::max(most, bytes / kDramBytesPerClock);
   const double flop = 2 * p.visible_pairs() * double(p.heads) * double(p.head_dim + p.value_dim());
   prediction.flops_per_second = flop / (prediction.clocks / kClock);
@@ -142,8 +159,10 @@ Support supports_tcgen05_sm100_forward(const AttentionProblem& p, const Target& 
   AttentionFeatures features;
   features.packed = features.window = features.value_dim = true;
   if (const Support lacks = supports_features(p, features); !lacks.ok()) return lacks;
-  if (p.head_dim % 8 != 0 || p.value_dim() % 8 != 0)
-    return Support::no("bulk copies need heads that are multiples of 16 bytes: head_dim and value_dim divisible by 8");
+  const auto divisor = static_cast<std::int64_t>(16 / size_bytes(p.dtype));
+  if (p.head_dim % divisor != 0 || p.value_dim() % divisor != 0)
+    return Support::no("bulk copies need heads that are multiples of 16 bytes: head_dim and value_dim divisible by " +
+                       std::to_string(divisor));
   const Tcgen05Sm100ForwardInstance* instance = find_instance(p);
   if (!instance)
     return Support::no(

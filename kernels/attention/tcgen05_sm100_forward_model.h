@@ -14,6 +14,9 @@
 //                                                 weights are in tensor memory)
 //   L2             the tiles of k and v at min(64, 6154 / SMs) B/clk, as for Hopper
 //
+// e4m3: twice the FLOP a clock, half the bytes, a quarter of a conversion per score.  At 128 dimensions the tensor
+// cores take 1024 clocks and MUFU, with the polynomial, 1536: exponentials bound it.
+//
 // and kHandOver for what the two halves do not hide of each other's turns: commit, loads and stores of tensor memory,
 // the barriers between warps.  At 128 dimensions: tensor cores 2048 clocks, MUFU 1536 (2048 without the polynomial),
 // issue 1472, shared memory 2048; at 64 dimensions tensor cores 1024, MUFU 1536.
@@ -34,15 +37,15 @@ namespace assay {
 inline constexpr int kSm100ForwardQueries = Tcgen05Sm100ForwardTile<64, 64>::kQueries,
                      kSm100ForwardKeys = Tcgen05Sm100ForwardTile<64, 64>::kKeys;
 
-/// One tile shape; compiled for both element types.
+/// One tile shape; compiled for both 16-bit types, or for e4m3.
 struct Tcgen05Sm100ForwardInstance {
-  int head_dim, value_dim, stages;
+  int element_bytes, head_dim, value_dim, stages;
   std::size_t shared_bytes;
-  const char *bf16, *f16;  // names of the kernels
+  const char *bf16, *f16, *e4m3;  // names of the kernels; null where there is none
 };
 
-/// Narrowest first.
-const std::vector<Tcgen05Sm100ForwardInstance>& tcgen05_sm100_forward_instances();
+/// Of a type's, narrowest first.
+const std::vector<Tcgen05Sm100ForwardInstance>& tcgen05_sm100_forward_instances(DType);
 
 struct Tcgen05Sm100ForwardChoice {
   const Tcgen05Sm100ForwardInstance* instance = nullptr;

@@ -20,6 +20,7 @@ struct Tcgen05Sm100ForwardParams {
   std::int32_t value_dim;
   std::int32_t causal, window;                           // window 0: none
   float scale_log2;                                      // softmax scale * log2(e)
+  const float *q_scale, *k_scale, *v_scale;              // factors of 8-bit inputs, one number each; else null
   std::uint32_t scores_instruction, output_instruction;  // descriptors
 };
 

@@ -62,11 +62,11 @@ __device__ __forceinline__ constexpr bool polynomial_pair(int i) {
 #endif
 }
 
-/// The running softmax of a row.  Weights are 2^(s c - shift).  `shift` is the maximum of s c, or up to kSlack less: it
-/// follows only where the maximum has grown by more, so that the output is seldom rescaled.  That is exact: weights,
-/// sum and lse all use the same shift.  Weights stay below 2^8: far from overflow in fp16, and no less exact.
+/// The running softmax of a row.  Weights are 2^(s c - shift).  `shift` is the maximum of s c less Element::kStart, or
+/// up to kMost less: it follows only where the maximum has grown by more, so that the output is seldom rescaled.  That
+/// is exact: weights, sum and lse all use the same shift.
+template <class Element>
 struct Softmax {
-  static constexpr float kSlack = 8;
   float shift = -INFINITY;  // no key seen yet
   float sum = 0;
 
@@ -81,19 +81,21 @@ struct Softmax {
       for (int j = 0; j < 4; ++j)
         max[j] = fmaxf(max[j], i + 4 < kKeys ? fmaxf(score(s, i + j), score(s, i + 4 + j)) : score(s, i + j));
     const float largest = fmaxf(fmaxf(max[0], max[1]), fmaxf(max[2], max[3])) * scale_log2;
-    if (!(largest - shift > kSlack)) return 1;  // NaN where neither has seen a key
-    const float rescale = ptx::exp2_approximate(shift - largest);
-    shift = largest;
+    if (!(largest - shift > Element::kMost)) return 1;  // NaN where neither has seen a key
+    const float rescale = ptx::exp2_approximate(shift - (largest - Element::kStart));
+    shift = largest - Element::kStart;
     sum *= rescale;
     return rescale;
   }
 
   /// Weights of 32 scores from `first` on, rounded and packed.  Only in masked tiles can a row have seen no key yet:
   /// its maximum, -infinity, must not be subtracted from itself.
-  template <class Element, bool kMasked>
-  __device__ __forceinline__ void weigh(std::uint32_t (&packed)[16], const Scores& s, int first, float scale_log2) {
+  template <bool kMasked>
+  __device__ __forceinline__ void weigh(std::uint32_t (&packed)[8 * Element::kBytes], const Scores& s, int first,
+                                        float scale_log2) {
     const float minus_shift = kMasked && shift == -INFINITY ? 0.f : -shift;
     float2 total[2] = {both(0), both(0)};  // two chains
+    float2 even = both(0);                 // 8 bits: the pair that shares a word with the next
 #pragma unroll
     for (int i = 0; i < 16; ++i) {
       const float2 s2 = make_float2(score(s, first + 2 * i), score(s, first + 2 * i + 1));
@@ -105,7 +107,14 @@ struct Softmax {
       else
         weight = make_float2(ptx::exp2_approximate(x.x), ptx::exp2_approximate(x.y));
       total[i % 2] = ptx::add_f32x2(total[i % 2], weight);
-      packed[i] = Element::pack(weight.x, weight.y);
+      if constexpr (Element::kBytes == 2) {
+        packed[i] = Element::pack(weight.x, weight.y);
+      } else {
+        if (i % 2 == 0)
+          even = weight;
+        else
+          packed[i / 2] = ptx::pack_e4m3x4(even.x, even.y, weight.x, weight.y);
+      }
     }
     const float2 all = ptx::add_f32x2(total[0], total[1]);
     sum += all.x + all.y;

@@ -16,19 +16,15 @@ constexpr std::int64_t kSectionHeads = 16;
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-/// Calls `f` with the tile of the problem's head_dim.
-template <class F>
-auto with_tile(const AttentionProblem& p, F f) {
-  if (p.head_dim == 64) return f(WgmmaSm90BackwardTile<64>());
-  return f(WgmmaSm90BackwardTile<128>());
-}
-
 std::int64_t queries_of_tile(const AttentionProblem& p) {
-  return with_tile(p, [](auto tile) { return std::int64_t(tile.kQueries); });
+  return with_wgmma_sm90_backward_tile(p, [](auto tile) { return std::int64_t(tile.kQueries); });
 }
 
 std::int64_t query_tiles(const AttentionProblem& p) { return divide_up(p.seq_q, queries_of_tile(p)); }
-std::int64_t key_tiles(const AttentionProblem& p) { return divide_up(p.seq_kv, BackwardSchedule::kKeys); }
+std::int64_t keys_of_tile(const AttentionProblem& p) {
+  return with_wgmma_sm90_backward_tile(p, [](auto tile) { return std::int64_t(tile.kKeys); });
+}
+std::int64_t key_tiles(const AttentionProblem& p) { return divide_up(p.seq_kv, keys_of_tile(p)); }
 
 /// Of one head, over all sequences; those of packed ones begin as BackwardSchedule::sequence says.
 std::int64_t all_query_tiles(const AttentionProblem& p) {
@@ -41,7 +37,9 @@ struct Workspace {
 
   explicit Workspace(const AttentionProblem& p) {
     const auto tiles = static_cast<std::size_t>(p.heads * all_query_tiles(p)),
-               queries = tiles * static_cast<std::size_t>(queries_of_tile(p));
+               queries = tiles * static_cast<std::size_t>(queries_of_tile(p)),
+               blocks = tiles * with_wgmma_sm90_backward_tile(
+                                    p, [](auto tile) { return static_cast<std::size_t>(tile.kDqBlocks); });
     std::size_t next = 0;
     const auto place = [&](std::size_t bytes) {
       const std::size_t at = next;
@@ -50,8 +48,8 @@ struct Workspace {
     };
     lse_log2 = place(queries * sizeof(float));
     delta = place(queries * sizeof(float));
-    dq_sums = place(queries * static_cast<std::size_t>(p.head_dim) * sizeof(float));
-    turns = place(tiles * 2 * sizeof(std::uint32_t));
+    dq_sums = place(blocks * std::size_t(WgmmaSm90BackwardTile<64>::kBlockBytes));
+    turns = place(blocks * sizeof(std::uint32_t));
     tickets = place(sizeof(std::uint32_t));
     end = next;
   }
@@ -67,6 +65,7 @@ BackwardSchedule schedule_of(const AttentionProblem& p, const AttentionBuffers& 
   s.query_tiles = static_cast<std::int32_t>(query_tiles(p));
   s.key_tiles = static_cast<std::int32_t>(key_tiles(p));
   s.all_query_tiles = static_cast<std::int32_t>(all_query_tiles(p));
+  s.tile_keys = static_cast<std::int32_t>(keys_of_tile(p));
   s.section_heads = static_cast<std::int32_t>(kSectionHeads);
   s.causal = p.causal;
   s.window = p.causal ? static_cast<std::int32_t>(std::min<std::int64_t>(p.window, 1 << 30)) : 0;
@@ -74,13 +73,16 @@ BackwardSchedule schedule_of(const AttentionProblem& p, const AttentionBuffers& 
   return s;
 }
 
-/// Of an array of `rows` rows a batch; not encoded where there are none, since nothing is read then.
+/// Of an array of `rows` rows a batch, each with `heads` times `dim` elements; not encoded where there are none, since
+/// nothing is read then.
 CUtensorMap map_of(TensorMapEncoder encode, const AttentionProblem& p, const void* base, std::int64_t rows,
-                   std::int64_t heads, std::int64_t box_rows) {
+                   std::int64_t heads, std::int64_t dim, std::int64_t box_rows) {
   if (rows == 0) return {};
-  const std::int64_t columns = heads * p.head_dim, row_bytes = columns * static_cast<std::int64_t>(size_bytes(p.dtype));
+  const auto element = static_cast<std::int64_t>(size_bytes(p.dtype));
+  const std::int64_t head_bytes = dim * element, row_bytes = heads * head_bytes;
   return make_tensor_map(encode, tensor_map_type(p.dtype), base,
-                         {{columns, static_cast<std::int64_t>(size_bytes(p.dtype)), 64},
+                         {{dim, element, 64},
+                          {heads, head_bytes, 1},
                           {rows, row_bytes, static_cast<int>(box_rows)},
                           {p.packed() ? 1 : p.batch, rows * row_bytes, 1}});
 }
@@ -95,10 +97,11 @@ WgmmaSm90BackwardParams params_of(const AttentionProblem& p, const AttentionBuff
     if (!aligned(array)) throw std::runtime_error("wgmma_sm90 needs arrays aligned to 16 bytes");
   WgmmaSm90BackwardParams params{};
   const std::int64_t q_rows = p.packed() ? p.all_queries() : p.seq_q, k_rows = p.packed() ? p.all_keys() : p.seq_kv;
-  params.map_q = map_of(encode, p, buffers.q, q_rows, p.heads, queries_of_tile(p));
-  params.map_d_o = map_of(encode, p, buffers.d_o, q_rows, p.heads, queries_of_tile(p));
-  params.map_k = map_of(encode, p, buffers.k, k_rows, p.kv_heads, BackwardSchedule::kKeys);
-  params.map_v = map_of(encode, p, buffers.v, k_rows, p.kv_heads, BackwardSchedule::kKeys);
+  params.map_q = map_of(encode, p, buffers.q, q_rows, p.heads, p.head_dim, queries_of_tile(p));
+  params.map_d_o = map_of(encode, p, buffers.d_o, q_rows, p.heads, p.value_dim(), queries_of_tile(p));
+  params.map_k = map_of(encode, p, buffers.k, k_rows, p.kv_heads, p.head_dim, keys_of_tile(p));
+  params.map_v = map_of(encode, p, buffers.v, k_rows, p.kv_heads, p.value_dim(), keys_of_tile(p));
+  params.head_dim = static_cast<std::int32_t>(p.head_dim), params.value_dim = static_cast<std::int32_t>(p.value_dim());
   params.schedule = schedule_of(p, buffers);
   params.o = buffers.o, params.d_o = buffers.d_o, params.lse = buffers.lse;
   params.lse_batch_stride = p.packed() ? 0 : p.heads * p.seq_q;
@@ -125,11 +128,24 @@ struct Names {
     "attention_wgmma_sm90_backward_before_" instance, "attention_wgmma_sm90_backward_" instance, \
         "attention_wgmma_sm90_backward_after_" instance                                          \
   }
-Names names_of(const AttentionProblem& p) {
-  if (p.dtype == DType::bf16) return p.head_dim == 64 ? ASSAY_NAMES("bf16_d64") : ASSAY_NAMES("bf16_d128");
-  return p.head_dim == 64 ? ASSAY_NAMES("f16_d64") : ASSAY_NAMES("f16_d128");
-}
+struct Instance {
+  std::int64_t head_dim;  // of its tile
+  Names bf16, f16;
+};
+constexpr Instance kInstances[] = {
+    {64, ASSAY_NAMES("bf16_d64"), ASSAY_NAMES("f16_d64")},
+    {128, ASSAY_NAMES("bf16_d128"), ASSAY_NAMES("f16_d128")},
+    {192, ASSAY_NAMES("bf16_d192_v128"), ASSAY_NAMES("f16_d192_v128")},
+    {256, ASSAY_NAMES("bf16_d256"), ASSAY_NAMES("f16_d256")},
+};
 #undef ASSAY_NAMES
+
+Names names_of(const AttentionProblem& p) {
+  const std::int64_t head_dim = with_wgmma_sm90_backward_tile(p, [](auto tile) { return std::int64_t(tile.kHeadDim); });
+  for (const Instance& instance : kInstances)
+    if (instance.head_dim == head_dim) return p.dtype == DType::bf16 ? instance.bf16 : instance.f16;
+  throw std::logic_error("wgmma_sm90's backward pass was planned for a problem that it refuses");
+}
 
 }  // namespace
 
@@ -147,11 +163,12 @@ std::array<WgmmaSm90BackwardPlan, 3> plan_wgmma_sm90_backward(const AttentionPro
   plans[0].grid.x = std::max(1u, row_blocks);  // it sets tickets to zero too
   plans[1].grid.x = static_cast<unsigned>(params.schedule.units());
   plans[2].grid.x = row_blocks;
-  with_tile(p, [&](auto tile) {
+  with_wgmma_sm90_backward_tile(p, [&](auto tile) {
     using Tile = decltype(tile);
     plans[1].block.x = Tile::kThreads;
     plans[1].shared_bytes = sizeof(typename Tile::Shared);
-    plans[2].shared_bytes = Tile::kConsumers * Tile::kStagingBytes;
+    plans[2].block.x = 128 * Tile::kDqBlocks;
+    plans[2].shared_bytes = Tile::kDqBlocks * Tile::kStagingBytes;
   });
   return plans;
 }
@@ -160,18 +177,21 @@ Support supports_wgmma_sm90_backward(const AttentionProblem& p, const Target& ta
   constexpr std::int64_t kLongest = std::int64_t(1) << 29, kMost = std::numeric_limits<std::int32_t>::max();
   if (target.compute_capability != 90) return Support::no("needs compute capability 9.0 (wgmma)");
   AttentionFeatures features;
-  features.backward = features.deterministic = features.window = features.packed = true;
+  features.backward = features.deterministic = features.window = features.packed = features.value_dim = true;
   if (const Support lacks = supports_features(p, features); !lacks.ok()) return lacks;
-  if (p.head_dim != 64 && p.head_dim != 128)
-    return Support::no("head_dim " + std::to_string(p.head_dim) + ": the backward pass has 64 and 128");
+  if (p.head_dim % 8 != 0 || p.value_dim() % 8 != 0 || p.head_dim > 256 || p.value_dim() > 256)
+    return Support::no("head_dim " + std::to_string(p.head_dim) + " with values of " + std::to_string(p.value_dim()) +
+                       ": the backward pass has multiples of 8 up to 256");
   if (p.seq_q >= kLongest || p.seq_kv >= kLongest || (p.packed() && std::max(p.all_queries(), p.all_keys()) > kMost))
     return Support::no("sequences must be shorter than 2^29");
-  if (p.heads * p.head_dim > kMost / 2) return Support::no("heads * head_dim must be below 2^30");
+  if (p.heads * std::max(p.head_dim, p.value_dim()) > kMost / 2)
+    return Support::no("heads * head_dim must be below 2^30");
   if (p.heads * all_query_tiles(p) > kMost || query_tiles(p) * p.heads * p.batch > kMost ||
       key_tiles(p) * p.kv_heads * p.batch > kMost)
     return Support::no("batch * heads * tiles of " + std::to_string(queries_of_tile(p)) +
                        " queries must be below 2^31");
-  const std::size_t shared = with_tile(p, [](auto tile) { return sizeof(typename decltype(tile)::Shared); });
+  const std::size_t shared =
+      with_wgmma_sm90_backward_tile(p, [](auto tile) { return sizeof(typename decltype(tile)::Shared); });
   if (target.shared_bytes_per_block < shared)
     return Support::no("needs " + std::to_string(shared) + " bytes of shared memory a block");
   return Support::yes();

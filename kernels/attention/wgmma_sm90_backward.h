@@ -12,6 +12,16 @@
 
 namespace assay {
 
+/// Calls `f` with the tile of a problem: the narrowest that holds its head_dim and value_dim, of which its missing
+/// columns are zeros.
+template <class F>
+auto with_wgmma_sm90_backward_tile(const AttentionProblem& p, F f) {
+  if (p.head_dim <= 64 && p.value_dim() <= 64) return f(WgmmaSm90BackwardTile<64>());
+  if (p.head_dim <= 128 && p.value_dim() <= 128) return f(WgmmaSm90BackwardTile<128>());
+  if (p.head_dim <= 192 && p.value_dim() <= 128) return f(WgmmaSm90BackwardTile<192, 128>());
+  return f(WgmmaSm90BackwardTile<256>());
+}
+
 using WgmmaSm90BackwardPlan = LaunchPlan<WgmmaSm90BackwardParams>;
 
 Support supports_wgmma_sm90_backward(const AttentionProblem&, const Target&);

@@ -37,11 +37,11 @@ __device__ __forceinline__ std::uint32_t swizzled_chunk(int row, int chunk) {
   return ptx::swizzle_128b(std::uint32_t(row * 128 + chunk * 16));
 }
 
-/// 64 rows of 64 elements in global memory, of which the first `count` exist.
+/// 64 rows of 64 elements in global memory, of which the first `count` rows and the first `columns` elements exist.
 struct Rows64 {
   std::uint16_t* first;
   std::int64_t stride;  // elements
-  int count;
+  int count, columns;
 };
 
 /// Rounds a warpgroup's accumulators d[32], times `scale`, and stores them.  `staging` is kStagingBytes of shared
@@ -61,7 +61,7 @@ __device__ __forceinline__ void store_block(const float* d, float scale, unsigne
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     const int r = i * 16 + thread / 8, chunk = thread % 8;
-    if (r < rows.count)
+    if (r < rows.count && chunk * 8 < rows.columns)
       *reinterpret_cast<uint4*>(rows.first + r * rows.stride + chunk * 8) =
           *reinterpret_cast<const uint4*>(staging + swizzled_chunk(r, chunk));
   }
@@ -105,7 +105,7 @@ __device__ __forceinline__ float dot_chunk(const uint4& a, const uint4& b) {
 /// Fills the workspaces of one query tile of one head.
 template <class Element, class Tile>
 __device__ __forceinline__ void prepare_rows(const WgmmaSm90BackwardParams& p) {
-  constexpr int kLanes = Tile::kHeadDim / 8, kRows = kRowThreads / kLanes;  // lanes of a row; rows at once
+  constexpr int kLanes = Tile::kValueDim / 8, kRows = kRowThreads / kLanes;  // lanes of a row; rows at once
   const BackwardSchedule& schedule = p.schedule;
   if (blockIdx.x == 0 && threadIdx.x == 0) *p.tickets = 0;
   if (schedule.query_tiles == 0) return;
@@ -116,7 +116,7 @@ __device__ __forceinline__ void prepare_rows(const WgmmaSm90BackwardParams& p) {
 #pragma unroll
   for (int i = 0; i < Tile::kQueries * Tile::kHeadDim / 4 / kRowThreads; ++i)
     sums[i * kRowThreads + threadIdx.x] = make_float4(0, 0, 0, 0);
-  if (threadIdx.x < Tile::kConsumers) p.turns[index * Tile::kConsumers + threadIdx.x] = 0;
+  if (threadIdx.x < Tile::kDqBlocks) p.turns[index * Tile::kDqBlocks + threadIdx.x] = 0;
   const int first = block.tile * Tile::kQueries, chunk = int(threadIdx.x) % kLanes;
   const std::int64_t lse = block.batch * p.lse_batch_stride + block.head * p.lse_head_stride +
                            (schedule.q_offsets ? block.sequence.query_row : 0);
@@ -125,9 +125,9 @@ __device__ __forceinline__ void prepare_rows(const WgmmaSm90BackwardParams& p) {
     const int row = i * kRows + int(threadIdx.x) / kLanes;
     const bool exists = first + row < block.sequence.queries;
     float delta = 0;
-    if (exists) {
+    if (exists && chunk * 8 < p.value_dim) {
       const std::int64_t element =
-          ((block.sequence.query_row + first + row) * schedule.heads + block.head) * Tile::kHeadDim;
+          ((block.sequence.query_row + first + row) * schedule.heads + block.head) * p.value_dim;
       delta =
           dot_chunk<Element>(reinterpret_cast<const uint4*>(static_cast<const std::uint16_t*>(p.o) + element)[chunk],
                              reinterpret_cast<const uint4*>(static_cast<const std::uint16_t*>(p.d_o) + element)[chunk]);
@@ -143,16 +143,17 @@ __device__ __forceinline__ void prepare_rows(const WgmmaSm90BackwardParams& p) {
 }
 
 // ---- after ----------------------------------------------------------------------------------------------------------
-/// dq of one query tile of one head, from its sums.  Wants kStagingBytes of dynamic shared memory for each consumer.
+/// dq of one query tile of one head, from its sums, a warpgroup for each block of 64 x 64.  Wants kStagingBytes of
+/// dynamic shared memory for each.
 template <class Element, class Tile>
 __device__ __forceinline__ void finish_dq(const WgmmaSm90BackwardParams& p) {
-  auto& staging = ptx::dynamic_smem<unsigned char[Tile::kConsumers][Tile::kStagingBytes]>();
+  auto& staging = ptx::dynamic_smem<unsigned char[Tile::kDqBlocks][Tile::kStagingBytes]>();
   const BackwardSchedule& schedule = p.schedule;
   const RowBlock<Tile> block(schedule);
   if (!block.exists()) return;
-  const int consumer = int(threadIdx.x) / 128, thread = int(threadIdx.x) % 128;  // the one that made the block
-  const float4* sums = reinterpret_cast<const float4*>(
-                           p.dq_sums + (block.index(schedule) * Tile::kConsumers + consumer) * Tile::kBlockFloats) +
+  const int part = int(threadIdx.x) / 128, thread = int(threadIdx.x) % 128;
+  const float4* sums = reinterpret_cast<const float4*>(p.dq_sums + (block.index(schedule) * Tile::kDqBlocks + part) *
+                                                                       Tile::kBlockFloats) +
                        thread;
   float d[32];
 #pragma unroll
@@ -160,13 +161,13 @@ __device__ __forceinline__ void finish_dq(const WgmmaSm90BackwardParams& p) {
     const float4 v = sums[i * 128];
     d[4 * i] = v.x, d[4 * i + 1] = v.y, d[4 * i + 2] = v.z, d[4 * i + 3] = v.w;
   }
-  const int first = block.tile * Tile::kQueries + (Tile::kPanels == 1 ? consumer * 64 : 0);
+  const int first = block.tile * Tile::kQueries + part / Tile::kQPanels * 64, column = part % Tile::kQPanels * 64;
   Rows64 rows;
-  rows.count = block.sequence.queries - first;
-  rows.stride = std::int64_t(schedule.heads) * Tile::kHeadDim;
+  rows.count = block.sequence.queries - first, rows.columns = p.head_dim - column;
+  rows.stride = std::int64_t(schedule.heads) * p.head_dim;
   rows.first = static_cast<std::uint16_t*>(p.dq) + (block.sequence.query_row + first) * rows.stride +
-               block.head * Tile::kHeadDim + (Tile::kPanels == 2 ? consumer * 64 : 0);
-  store_block<Element>(d, p.scale, staging[consumer], rows, 1 + consumer);
+               std::int64_t(block.head) * p.head_dim + column;
+  store_block<Element>(d, p.scale, staging[part], rows, 1 + part);
 }
 
 }  // namespace assay::wgmma_sm90_backward

@@ -53,7 +53,7 @@ struct KeyTileMask {
 };
 
 struct BackwardSchedule {
-  static constexpr int kKeys = 128;  // of a tile
+  static constexpr int kKeys = 128;  // of a tile, where nothing else is said
 
   const std::int32_t* q_offsets = nullptr;  // of packed sequences, [batch + 1]; null where all are equally long:
   const std::int32_t* kv_offsets = nullptr;
@@ -61,8 +61,9 @@ struct BackwardSchedule {
   std::int32_t batch = 1, heads = 1, kv_heads = 1, group = 1;
   std::int32_t query_tiles = 1, key_tiles = 1;  // of the longest sequence
   std::int32_t all_query_tiles = 1;             // that the workspaces have for one head
-  std::int32_t section_heads = 1;               // (batch, kv head) pairs of a section
-  std::int32_t causal = 0, window = 0;          // window 0: none
+  std::int32_t tile_keys = kKeys;
+  std::int32_t section_heads = 1;       // (batch, kv head) pairs of a section
+  std::int32_t causal = 0, window = 0;  // window 0: none
   std::int32_t deterministic = 0;
 
   ASSAY_HOST_DEVICE static constexpr int divide_up(int a, int b) { return (a + b - 1) / b; }
@@ -99,18 +100,18 @@ struct BackwardSchedule {
   /// The query tiles of which some query sees some key of the tile.
   template <int kQueries>
   ASSAY_HOST_DEVICE constexpr QueryTileRange query_tiles_of(const BackwardSequence& s, int key_tile) const {
-    const int first_key = key_tile * kKeys, tiles = divide_up(s.queries, kQueries);
+    const int first_key = key_tile * tile_keys, tiles = divide_up(s.queries, kQueries);
     if (first_key >= s.keys) return {};
     if (!causal) return {0, tiles};
     const int shift = s.keys - s.queries;  // query i stands at position i + shift
     const int begin = clamp(first_key - shift, 0, s.queries) / kQueries;
     if (!window) return {begin, tiles};
-    const int last_key = clamp(first_key + kKeys, 0, s.keys) - 1;
+    const int last_key = clamp(first_key + tile_keys, 0, s.keys) - 1;
     return {begin, divide_up(clamp(last_key - shift + window, 0, s.queries), kQueries)};
   }
 
   ASSAY_HOST_DEVICE constexpr KeyTileMask mask(const BackwardSequence& s, int key_tile) const {
-    return {s.keys - key_tile * kKeys, s.keys - s.queries - key_tile * kKeys, causal, window};
+    return {s.keys - key_tile * tile_keys, s.keys - s.queries - key_tile * tile_keys, causal, window};
   }
 
   /// How many key tiles add to the query tile before this one.
@@ -119,7 +120,7 @@ struct BackwardSchedule {
     if (!causal) return key_tile;
     const int last_query = clamp((query_tile + 1) * kQueries, 0, s.queries) - 1;
     const int last_key = clamp(last_query + s.keys - s.queries, 0, s.keys - 1);
-    return last_key / kKeys - key_tile;
+    return last_key / tile_keys - key_tile;
   }
 };
 

@@ -11,5 +11,6 @@ using WgmmaSm90ForwardKernel = void (*)(WgmmaSm90ForwardParams);
 
 WgmmaSm90ForwardKernel find_wgmma_forward_bf16_sm90(const WgmmaSm90ForwardPlan&);
 WgmmaSm90ForwardKernel find_wgmma_forward_f16_sm90(const WgmmaSm90ForwardPlan&);
+WgmmaSm90ForwardKernel find_wgmma_forward_e4m3_sm90(const WgmmaSm90ForwardPlan&);
 
 }  // namespace assay

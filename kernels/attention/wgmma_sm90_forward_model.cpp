@@ -6,7 +6,8 @@
 namespace assay {
 namespace {
 
-constexpr double kFlopPerClock = 4096, kMufuPerClock = 16, kLanes = 128;
+constexpr double kFlopPerClock = 4096 * 2;  // times bytes of an element
+constexpr double kMufuPerClock = 16, kLanes = 128;
 constexpr double kSharedBytesPerClock = 128, kL2BytesPerClock = 6154, kL2BytesPerClockOfSm = 64;
 constexpr double kClock = 1.83e9, kDramBytesPerClock = 3350 / 1.83;
 constexpr double kTurn = 150, kLatencies = 400, kChainLatencies = 200;
@@ -14,6 +15,7 @@ constexpr double kLaunch = 4000;  // about 2 us: launch, barriers, descriptors, 
 // What of k and v should be in use at once: half of the L2 cache (50 MB) and some for q and o.
 constexpr double kL2Working = 32e6;
 constexpr int kQueries = AttentionSchedule::kQueries;
+static_assert(WgmmaSm90ForwardE4m3Tile<64, 64>::kWeightExponent == kE4m3WeightExponent, "what the reference allows");
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -27,7 +29,8 @@ std::int64_t query_tiles(const AttentionProblem& p) {
 /// Query heads that are worked on at a time, so that their keys and values stay in the L2 cache while every query tile
 /// reads them.  A wave spreads over as many query tiles as these heads leave CTAs, of that many sequences at most.
 std::int64_t section_heads(const AttentionProblem& p, int ctas) {
-  const double bytes = double(std::max<std::int64_t>(1, p.seq_kv)) * double(p.head_dim + p.value_dim()) * 2;
+  const double bytes =
+      double(std::max<std::int64_t>(1, p.seq_kv)) * double(p.head_dim + p.value_dim()) * double(size_bytes(p.dtype));
   std::int64_t kv_heads = std::clamp<std::int64_t>(static_cast<std::int64_t>(kL2Working / bytes), 1, p.kv_heads);
   for (; kv_heads > 1; --kv_heads) {
     const std::int64_t sequences = std::min<std::int64_t>(p.batch, 1 + ctas / (kv_heads * p.group()));
@@ -38,27 +41,41 @@ std::int64_t section_heads(const AttentionProblem& p, int ctas) {
 }
 
 const WgmmaSm90ForwardInstance* find_instance(const AttentionProblem& p) {
-  for (const WgmmaSm90ForwardInstance& i : wgmma_sm90_forward_instances())
+  for (const WgmmaSm90ForwardInstance& i : wgmma_sm90_forward_instances(p.dtype))
     if (p.head_dim <= i.head_dim && p.value_dim() <= i.value_dim) return &i;
   return nullptr;
 }
 
+template <class Tile>
+WgmmaSm90ForwardInstance instance_of(const char* bf16, const char* f16, const char* e4m3) {
+  return {Tile::kElementBytes,
+          Tile::kHeadDim,
+          Tile::kValueDim,
+          Tile::kKeys,
+          Tile::kKStages,
+          Tile::kVStages,
+          Tile::kQBuffers,
+          sizeof(typename Tile::Shared),
+          bf16,
+          f16,
+          e4m3};
+}
+
 }  // namespace
 
-const std::vector<WgmmaSm90ForwardInstance>& wgmma_sm90_forward_instances() {
-#define ASSAY_ROW(head_dim, value_dim)                        \
-  {head_dim,                                                  \
-   value_dim,                                                 \
-   WgmmaSm90ForwardTile<head_dim, value_dim>::kKeys,          \
-   WgmmaSm90ForwardTile<head_dim, value_dim>::kKStages,       \
-   WgmmaSm90ForwardTile<head_dim, value_dim>::kVStages,       \
-   WgmmaSm90ForwardTile<head_dim, value_dim>::kQBuffers,      \
-   sizeof(WgmmaSm90ForwardTile<head_dim, value_dim>::Shared), \
-   ASSAY_WGMMA_SM90_FORWARD_NAME(bf16, head_dim, value_dim),  \
-   ASSAY_WGMMA_SM90_FORWARD_NAME(f16, head_dim, value_dim)},
-  static const std::vector<WgmmaSm90ForwardInstance> instances = {ASSAY_WGMMA_SM90_FORWARD_INSTANCES(ASSAY_ROW)};
+const std::vector<WgmmaSm90ForwardInstance>& wgmma_sm90_forward_instances(DType dtype) {
+#define ASSAY_ROW(head_dim, value_dim)                                                                             \
+  instance_of<WgmmaSm90ForwardTile<head_dim, value_dim>>(ASSAY_WGMMA_SM90_FORWARD_NAME(bf16, head_dim, value_dim), \
+                                                         ASSAY_WGMMA_SM90_FORWARD_NAME(f16, head_dim, value_dim),  \
+                                                         nullptr),
+#define ASSAY_E4M3_ROW(head_dim, value_dim)                   \
+  instance_of<WgmmaSm90ForwardE4m3Tile<head_dim, value_dim>>( \
+      nullptr, nullptr, ASSAY_WGMMA_SM90_FORWARD_NAME(e4m3, head_dim, value_dim)),
+  static const std::vector<WgmmaSm90ForwardInstance> wide = {ASSAY_WGMMA_SM90_FORWARD_INSTANCES(ASSAY_ROW)};
+  static const std::vector<WgmmaSm90ForwardInstance> e4m3 = {ASSAY_WGMMA_SM90_FORWARD_E4M3_INSTANCES(ASSAY_E4M3_ROW)};
 #undef ASSAY_ROW
-  return instances;
+#undef ASSAY_E4M3_ROW
+  return dtype == DType::e4m3 ? e4m3 : wide;
 }
 
 WgmmaSm90ForwardChoice choose_wgmma_sm90_forward(const AttentionProblem& p, const Target& target) {
@@ -98,15 +115,16 @@ std::vector<AttentionQueryTile> packed_query_tiles(const AttentionProblem& p, in
 
 WgmmaSm90ForwardKeyTile key_tile_clocks(const WgmmaSm90ForwardInstance& i, int ctas) {
   const double scores = double(kQueries) * i.keys, width = i.head_dim + i.value_dim;
-  const double kv_bytes = i.keys * width * 2;
-  const double read = 2 * ((64.0 + i.keys) * i.head_dim + double(i.keys) * i.value_dim) * 2;  // by two warpgroups
+  const double element = i.element_bytes, kv_bytes = i.keys * width * element, flop_per_clock = kFlopPerClock / element;
+  const double read = 2 * ((64.0 + i.keys) * i.head_dim + double(i.keys) * i.value_dim) * element;  // by two warpgroups
+  const double transposed = i.element_bytes == 1 ? 2.0 * i.keys * i.value_dim : 0;
   WgmmaSm90ForwardKeyTile t{};
-  t.tensor_cores = scores * width * 2 / kFlopPerClock;
+  t.tensor_cores = scores * width * 2 / flop_per_clock;
   t.mufu = scores / kMufuPerClock;
-  t.issue = scores * (4.5 + double(i.value_dim) / i.keys) / kLanes;
-  t.shared_memory = (kv_bytes + read) / kSharedBytesPerClock;
+  t.issue = scores * (4 + element / 4 + double(i.value_dim) / i.keys) / kLanes;
+  t.shared_memory = (kv_bytes + read + transposed) / kSharedBytesPerClock;
   t.l2 = kv_bytes / std::min(kL2BytesPerClockOfSm, kL2BytesPerClock / ctas);
-  t.chain = 64.0 * i.keys * i.head_dim * 2 / kFlopPerClock + 64.0 * i.keys / kMufuPerClock + i.keys + kChainLatencies;
+  t.chain = 64.0 * i.keys * i.head_dim * 2 / flop_per_clock + 64.0 * i.keys / kMufuPerClock + i.keys + kChainLatencies;
   const std::pair<double, const char*> units[] = {
       {t.tensor_cores, "tensor cores"},   {t.mufu, "MUFU"}, {t.issue, "issue"},
       {t.shared_memory, "shared memory"}, {t.l2, "L2"},     {t.chain, "the softmax of one warpgroup"}};
@@ -137,8 +155,8 @@ WgmmaSm90ForwardPrediction predict_wgmma_sm90_forward(const AttentionProblem& p,
     }
     most = std::max(most, clocks);
   }
-  const double bytes =
-      double(p.q_elements() + p.o_elements() + p.k_elements() + p.v_elements()) * 2 + double(p.lse_elements()) * 4;
+  const double bytes = double(p.q_elements() + p.k_elements() + p.v_elements()) * double(size_bytes(p.dtype)) +
+                       double(p.o_elements()) * double(size_bytes(p.out_dtype())) + double(p.lse_elements()) * 4;
   prediction.clocks = kLaunch + std::max(most, bytes / kDramBytesPerClock);
   const double flop = 2 * p.visible_pairs() * double(p.heads) * double(p.head_dim + p.value_dim());
   prediction.flops_per_second = flop / (prediction.clocks / kClock);
@@ -150,8 +168,10 @@ Support supports_wgmma_sm90_forward(const AttentionProblem& p, const Target& tar
   AttentionFeatures features;
   features.packed = features.window = features.value_dim = true;
   if (const Support lacks = supports_features(p, features); !lacks.ok()) return lacks;
-  if (p.head_dim % 8 != 0 || p.value_dim() % 8 != 0)
-    return Support::no("bulk copies need heads that are multiples of 16 bytes: head_dim and value_dim divisible by 8");
+  const auto divisor = static_cast<std::int64_t>(16 / size_bytes(p.dtype));
+  if (p.head_dim % divisor != 0 || p.value_dim() % divisor != 0)
+    return Support::no("bulk copies need heads that are multiples of 16 bytes: head_dim and value_dim divisible by " +
+                       std::to_string(divisor));
   const WgmmaSm90ForwardInstance* instance = find_instance(p);
   if (!instance) return Support::no("has no tile for head_dim or value_dim above 256");
   if (target.shared_bytes_per_block < instance->shared_bytes)

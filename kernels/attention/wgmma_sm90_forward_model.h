@@ -15,6 +15,10 @@
 //   last:
 //                  its scores, their maximum (64 lanes a clock), its exponentials; latencies
 //
+// e4m3: twice the FLOP a clock of the tensor cores, half the bytes; each value is read and written once more, by its
+// transpose; a quarter of a conversion per score.  At 128 dimensions the tensor cores take 1024 clocks, as MUFU does,
+// and shared memory 1152.
+//
 // and 150 for what the turns of the two warpgroups do not hide (barriers, wgmma's latency).  At 128 dimensions: 2048
 // clocks of the tensor cores, 1024 of MUFU, 1792 of shared memory, a chain of 1352; at 64 dimensions 1024 each of the
 // first two and a chain of 1096, which is why narrow heads are slower.  Per query tile besides: the first scores and
@@ -33,15 +37,15 @@
 
 namespace assay {
 
-/// One tile shape; compiled for both element types.
+/// One tile shape; compiled for both 16-bit types, or for e4m3.
 struct WgmmaSm90ForwardInstance {
-  int head_dim, value_dim, keys, k_stages, v_stages, q_buffers;
+  int element_bytes, head_dim, value_dim, keys, k_stages, v_stages, q_buffers;
   std::size_t shared_bytes;
-  const char *bf16, *f16;  // names of the kernels
+  const char *bf16, *f16, *e4m3;  // names of the kernels; null where there is none
 };
 
-/// Narrowest first.
-const std::vector<WgmmaSm90ForwardInstance>& wgmma_sm90_forward_instances();
+/// Of a type's, narrowest first.
+const std::vector<WgmmaSm90ForwardInstance>& wgmma_sm90_forward_instances(DType);
 
 struct WgmmaSm90ForwardChoice {
   const WgmmaSm90ForwardInstance* instance = nullptr;

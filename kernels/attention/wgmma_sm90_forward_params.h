@@ -20,6 +20,8 @@ struct WgmmaSm90ForwardParams {
   std::int32_t value_dim;
   std::int32_t causal, window;  // window 0: none
   float scale_log2;             // softmax scale * log2(e)
+  // Factors of 8-bit inputs, one number each; else null.
+  const float *q_scale, *k_scale, *v_scale;
 };
 
 }  // namespace assay

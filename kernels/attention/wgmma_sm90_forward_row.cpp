@@ -36,7 +36,9 @@ class ForwardOperation final : public AttentionOperation {
     for (const AttentionBuffers& set : sets)
       prepared_.emplace(set.o, Prepared{set, plan_wgmma_sm90_forward(problem, set, target, tiles_.get(), encode)});
     const WgmmaSm90ForwardPlan& plan = prepared_.begin()->second.plan;
-    kernel_ = problem.dtype == DType::bf16 ? find_wgmma_forward_bf16_sm90(plan) : find_wgmma_forward_f16_sm90(plan);
+    kernel_ = problem.dtype == DType::e4m3   ? find_wgmma_forward_e4m3_sm90(plan)
+              : problem.dtype == DType::bf16 ? find_wgmma_forward_bf16_sm90(plan)
+                                             : find_wgmma_forward_f16_sm90(plan);
     allow_shared_bytes(reinterpret_cast<const void*>(kernel_), plan.shared_bytes);
   }
 
@@ -56,7 +58,8 @@ class ForwardOperation final : public AttentionOperation {
     WgmmaSm90ForwardPlan plan;
   };
   static bool same(const AttentionBuffers& a, const AttentionBuffers& b) {
-    return a.q == b.q && a.k == b.k && a.v == b.v && a.o == b.o && a.lse == b.lse;
+    return a.q == b.q && a.k == b.k && a.v == b.v && a.o == b.o && a.lse == b.lse && a.q_scale == b.q_scale &&
+           a.k_scale == b.k_scale && a.v_scale == b.v_scale;
   }
 
   std::unique_ptr<AttentionQueryTile, FreeDeviceMemory> tiles_;

@@ -53,8 +53,8 @@ struct Softmax {
   /// Takes the tile's maxima into account and turns s into probabilities 2^(s c - max c), one FFMA and one ex2 each.
   /// What was summed under the old maxima must be multiplied by `rescale`.  The rounded max c is used everywhere, so
   /// that its rounding cancels.  Only in masked tiles can a row have seen no key yet: its maximum, -inf, must not be
-  /// subtracted from itself.
-  template <bool kMasked, int kCount>
+  /// subtracted from itself.  kExponent: probabilities times 2^kExponent.
+  template <bool kMasked, int kExponent, int kCount>
   __device__ __forceinline__ void update(float (&s)[kCount], float (&rescale)[2], float scale_log2) {
     float m[2] = {max[0], max[1]}, shift[2];
 #pragma unroll
@@ -65,6 +65,7 @@ struct Softmax {
       m[half] = fmaxf(m[half], __shfl_xor_sync(0xffffffff, m[half], 2));
       shift[half] = kMasked && m[half] == -INFINITY ? 0.f : m[half] * scale_log2;
       rescale[half] = ptx::exp2_approximate(max[half] * scale_log2 - shift[half]);
+      if constexpr (kExponent != 0) shift[half] -= kExponent;
       max[half] = m[half];
       sum[half] *= rescale[half];
     }
@@ -84,15 +85,15 @@ struct Softmax {
   }
 };
 
-/// lse of the thread's rows; `total` are Softmax::total.
+/// lse of the thread's rows; `sum` is that of the probabilities.
 __device__ __forceinline__ void store_lse(const WgmmaSm90ForwardParams& p, const AttentionWork& work, int row,
-                                          const float (&max)[2], const float (&total)[2]) {
+                                          const float (&max)[2], const float (&sum)[2], float scale_log2) {
   constexpr float kLn2 = 0.693147180559945f;
   if (threadIdx.x % 4 != 0) return;
   float* lse = p.lse + work.tile.lse + work.head * p.lse_head_stride;
 #pragma unroll
   for (int half = 0; half < 2; ++half)  // no key in sight: -inf + log(0)
-    if (row + half * 8 < work.tile.queries) lse[row + half * 8] = max[half] * p.scale_log2 * kLn2 + logf(total[half]);
+    if (row + half * 8 < work.tile.queries) lse[row + half * 8] = max[half] * scale_log2 * kLn2 + logf(sum[half]);
 }
 
 /// First element of a warp's rows of o.

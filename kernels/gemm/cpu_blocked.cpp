@@ -33,7 +33,7 @@ class CpuBlockedGemm final : public GemmOperation {
     const GemmBlocking& blocking = plan_.blocking;
     for (int row = 0; row < blocking.row_parts; ++row)
       for (int column = 0; column < blocking.column_parts; ++column)
-        slices_.emplace_back(plan_, part_of(problem.m, plan_.tiles.rows, blocking.row_parts, row),
+        slices_.emplace_back(plan_, part_of(problem.m, blocking.row_unit, blocking.row_parts, row),
                              part_of(problem.n, plan_.tiles.columns, blocking.column_parts, column));
     if (problem.prepacked)
       for (const GemmBuffers& set : sets)

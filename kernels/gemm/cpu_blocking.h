@@ -15,6 +15,7 @@ struct Range {
 
 struct GemmBlocking {
   int row_parts = 1, column_parts = 1;        // of d: as many slices as threads
+  int row_unit = 1;                           // the parts are multiples of it
   std::int64_t rows = 0, columns = 0, k = 0;  // of a block, in elements; whole tiles and pieces
   std::int64_t sum_rows = 0;                  // rows of d that pass through all of k before the next ones do
   bool keeps_a = false;                       // a slice's a stays packed while all its columns are computed

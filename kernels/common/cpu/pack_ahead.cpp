@@ -12,6 +12,11 @@ constexpr std::int64_t kTilesPerChunkOfA = 4;
 std::int64_t ceil_div(std::int64_t x, std::int64_t y) { return (x + y - 1) / y; }
 std::int64_t round_up(std::int64_t x, std::int64_t y) { return ceil_div(x, y) * y; }
 
+/// As many as list_lines() lists.
+std::int64_t lines_of_row(std::int64_t bytes) {
+  return ceil_div(bytes, kCacheLine) + (bytes % kCacheLine != 0 ? 1 : 0);
+}
+
 int element_bytes(PackFormat format) { return format == PackFormat::f32 ? 4 : 2; }
 
 }  // namespace
@@ -20,9 +25,10 @@ bool PackAhead::start(const PackSource& source, std::uint32_t* packed, std::int6
   const std::int64_t panels = source.k_major ? ceil_div(source.count, width_) : 1;
   // At most as many chunks as tiles: a cache line of each row where k is contiguous, else a piece, is the least.
   const std::int64_t least = source.k_major ? kCacheLine / 4 : units_per_piece(format_);
-  const std::int64_t most_chunks = operand_ == Operand::a ? tiles / kTilesPerChunkOfA : tiles;
+  const std::int64_t most_chunks = tiles == 0 ? panels : operand_ == Operand::a ? tiles / kTilesPerChunkOfA : tiles;
   const std::int64_t all_units = packed_units(format_, source.k);
-  const std::int64_t units = round_up(ceil_div(all_units, std::max<std::int64_t>(1, most_chunks / panels)), least);
+  std::int64_t units = round_up(ceil_div(all_units, std::max<std::int64_t>(1, most_chunks / panels)), least);
+  if (operand_ == Operand::a && tiles > 0) units = std::min(units, most_units_of_a(source, least));
   const bool same_lines = source.k_major == source_.k_major && source.stride == source_.stride &&
                           source.count == source_.count && chunk_k_ == units * elements_per_unit(format_) &&
                           units_ == all_units && (packed_ == nullptr) == (packed == nullptr) && !lines_.empty();
@@ -37,6 +43,16 @@ bool PackAhead::start(const PackSource& source, std::uint32_t* packed, std::int6
   ask_for(0);
   if (!same_lines) list_lines();
   return !same_lines;
+}
+
+/// Of a chunk, in multiples of `least`.  A tile, as deep as what is packed, asks for a line of a with each of its
+/// pieces: of a longer chunk some lines would never be asked for.
+std::int64_t PackAhead::most_units_of_a(const PackSource& source, std::int64_t least) const {
+  const std::int64_t elements = least * elements_per_unit(format_);
+  const std::int64_t rows = source.k_major ? std::min<std::int64_t>(width_, source.count) : elements;
+  const std::int64_t lines = rows * lines_of_row((source.k_major ? elements : source.count) * element_bytes(format_));
+  const std::int64_t pieces = packed_units(format_, source.k) / kUnitsPerPiece;
+  return std::max<std::int64_t>(1, pieces / lines) * least;
 }
 
 void PackAhead::ask_for(std::int64_t index) {
@@ -104,6 +120,9 @@ void PackAhead::list_lines() {
   lines_.clear();
   for (std::int64_t byte = 0; byte < bytes; byte += kCacheLine)
     for (std::int64_t row = 0; row < rows; ++row) lines_.push_back(row * stride + byte);
+  // Counted from where a row begins, which may be inside a line: its last byte may lie in one more.
+  if (bytes % kCacheLine != 0)
+    for (std::int64_t row = 0; row < rows; ++row) lines_.push_back(row * stride + bytes - 1);
   packed_lines_.clear();
   if (packed_ == nullptr) return;
   // Seen from the first panel's part.  A shorter last panel's part lies elsewhere in later chunks, by a few lines.

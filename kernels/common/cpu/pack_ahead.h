@@ -15,7 +15,8 @@ class PackAhead {
   /// `width`: of the panels, in rows of a or columns of b.
   PackAhead(Operand operand, PackFormat format, int width) : operand_(operand), format_(format), width_(width) {}
 
-  /// What to pack from here on, while `tiles` tiles are computed; panels as pack_a and pack_b lay them out.
+  /// What to pack from here on, while `tiles` tiles are computed (0: none, finish() packs it in few large chunks, which
+  /// keep more of memory's requests under way); panels as pack_a and pack_b lay them out.
   /// `packed` null: memory is only asked for the source.  True if the offsets below have changed.
   bool start(const PackSource& source, std::uint32_t* packed, std::int64_t tiles);
 
@@ -34,6 +35,7 @@ class PackAhead {
  private:
   /// Part `index` of the source: a stretch of k of one panel where k is contiguous, else of all panels.
   PackSource source_of(std::int64_t index) const;
+  std::int64_t most_units_of_a(const PackSource&, std::int64_t least) const;
   std::int64_t stored_width(std::int64_t first) const;
   std::int64_t packed_offset(std::int64_t index) const;  // in units
   void ask_for(std::int64_t index);

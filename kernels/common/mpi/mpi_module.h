@@ -7,9 +7,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/common/dtype.h"
+
 namespace assay {
 
-inline constexpr int kMpiModuleVersion = 1;  // grows with every change of the table
+inline constexpr int kMpiModuleVersion = 2;  // grows with every change of the table
 inline constexpr const char* kMpiModuleSymbol = "assay_mpi_module";
 
 struct MpiModule {
@@ -29,9 +31,16 @@ struct MpiModule {
   int (*broadcast)(void* data, int bytes);    // from rank 0
   int (*all_gather_int)(int mine, int* all);  // `all`: one per rank
   int (*all_gather_bytes)(const char* mine, int length, char* all, const int* lengths, const int* offsets);
-  /// Sum into `output` of every rank; `input` == `output` is in place.  bf16 is summed in fp32 and rounded.
-  int (*all_reduce_f32)(const void* input, void* output, std::int64_t count);
-  int (*all_reduce_bf16)(const void* input, void* output, std::int64_t count);
+  /// Collectives on f32, bf16 and f16 (16-bit types are summed in fp32 and rounded), at most INT_MAX elements to a
+  /// part. Sum into `output` of every rank; `input` == `output` is in place.
+  int (*all_reduce)(DType, const void* input, void* output, std::int64_t count);
+  int (*reduce_scatter)(DType, const void* input, void* output, std::int64_t part);
+  /// `input` == this rank's part of `output` is in place.
+  int (*all_gather)(DType, const void* input, void* output, std::int64_t part);
+  int (*all_to_all)(DType, const void* input, void* output, std::int64_t part);
+  int (*broadcast_from)(int root, DType, void* data, std::int64_t count);
+  /// To the next rank, from the one before.
+  int (*send_to_next)(DType, const void* input, void* output, std::int64_t count);
 };
 
 }  // namespace assay

@@ -18,6 +18,18 @@ __device__ __forceinline__ std::uint32_t pack_f16x2(float low, float high) {
   return packed;
 }
 
+/// Four e4m3, `x0` in the lowest byte, each rounded to nearest even; beyond 448: 448.
+__device__ __forceinline__ std::uint32_t pack_e4m3x4(float x0, float x1, float x2, float x3) {
+  std::uint32_t packed;
+  asm("{\n.reg .b16 low, high;\n"
+      "cvt.rn.satfinite.e4m3x2.f32 low, %2, %1;\n"
+      "cvt.rn.satfinite.e4m3x2.f32 high, %4, %3;\n"
+      "mov.b32 %0, {low, high};\n}\n"
+      : "=r"(packed)
+      : "f"(x0), "f"(x1), "f"(x2), "f"(x3));
+  return packed;
+}
+
 /// The fp16 in the lower half of `bits`.
 __device__ __forceinline__ float unpack_f16(std::uint32_t bits) {
   float value;

@@ -81,6 +81,13 @@ __device__ __forceinline__ void tcgen05_st_32x32b_x16(std::uint32_t address, con
       "r"(column[14]), "r"(column[15]), "r"(address)
       : "memory");
 }
+/// The same of 8 columns.
+__device__ __forceinline__ void tcgen05_st_32x32b_x8(std::uint32_t address, const std::uint32_t* column) {
+  asm volatile("tcgen05.st.sync.aligned.32x32b.x8.b32 [%8], {%0, %1, %2, %3, %4, %5, %6, %7};\n" ::"r"(column[0]),
+               "r"(column[1]), "r"(column[2]), "r"(column[3]), "r"(column[4]), "r"(column[5]), "r"(column[6]),
+               "r"(column[7]), "r"(address)
+               : "memory");
+}
 __device__ __forceinline__ void tcgen05_wait_st() { asm volatile("tcgen05.wait::st.sync.aligned;\n" ::: "memory"); }
 
 /// 32 lanes of 16 bytes from shared memory to four columns, the same in each of the four groups of 32 lanes.  In a
@@ -119,7 +126,18 @@ __device__ __forceinline__ void tcgen05_mma_f8f6f4(std::uint32_t d, std::uint64_
                   : "memory");
 }
 
-/// As above, elements scaled by one e8m0 per 32 along k: a byte (chosen by the instruction descriptor) of the column of
+/// As above, a in tensor memory: row r in lane r, four elements along k to a column, the first in its lowest byte.  One
+/// CTA.
+__device__ __forceinline__ void tcgen05_mma_f8f6f4_from_tensor_memory(std::uint32_t d, std::uint32_t a, std::uint64_t b,
+                                                                      std::uint32_t instruction, bool accumulate) {
+  asm volatile(
+      "{\n.reg .pred p;\nsetp.ne.b32 p, %4, 0;\ntcgen05.mma.cta_group::1.kind::f8f6f4 [%0], [%1], %2, %3, p;\n}\n" ::
+          "r"(d),
+      "r"(a), "l"(b), "r"(instruction), "r"(std::uint32_t(accumulate))
+      : "memory");
+}
+
+/// Elements scaled by one e8m0 per 32 along k: a byte (chosen by the instruction descriptor) of the column of
 /// `a_scales` (4 columns, row r in lane r % 32 of column r / 32) and `b_scales` (n / 32 columns, the same).
 template <int kCtas>
 __device__ __forceinline__ void tcgen05_mma_mxf8f6f4(std::uint32_t d, std::uint64_t a, std::uint64_t b,

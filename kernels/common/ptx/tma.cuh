@@ -31,6 +31,14 @@ __device__ __forceinline__ void tma_load(std::uint32_t shared, const CUtensorMap
       "l"(&map), "r"(barrier), "r"(x), "r"(y), "r"(z)
       : "memory");
 }
+__device__ __forceinline__ void tma_load(std::uint32_t shared, const CUtensorMap& map, std::uint32_t barrier, int x,
+                                         int y, int z, int w) {
+  asm volatile(
+      "cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes "
+      "[%0], [%1, {%3, %4, %5, %6}], [%2];\n" ::"r"(shared),
+      "l"(&map), "r"(barrier), "r"(x), "r"(y), "r"(z), "r"(w)
+      : "memory");
+}
 
 /// Delivers the box to the same address in every CTA whose bit is set in `ctas`, and signals each one's own barrier.
 __device__ __forceinline__ void tma_load_multicast(std::uint32_t shared, const CUtensorMap& map, std::uint32_t barrier,

@@ -113,7 +113,8 @@ __device__ __forceinline__ void wgmma(float (&d)[kN / 2], std::uint64_t desc_a, 
 #define ASSAY_WGMMA_W4(d, i) "=f"(d[i]), "=f"(d[i + 1]), "=f"(d[i + 2]), "=f"(d[i + 3])
 #define ASSAY_WGMMA_W16(d, i) \
   ASSAY_WGMMA_W4(d, i), ASSAY_WGMMA_W4(d, i + 4), ASSAY_WGMMA_W4(d, i + 8), ASSAY_WGMMA_W4(d, i + 12)
-#define ASSAY_WGMMA_W64(d) ASSAY_WGMMA_W16(d, 0), ASSAY_WGMMA_W16(d, 16)
+#define ASSAY_WGMMA_W32(d) ASSAY_WGMMA_W16(d, 0)
+#define ASSAY_WGMMA_W64(d) ASSAY_WGMMA_W32(d), ASSAY_WGMMA_W16(d, 16)
 #define ASSAY_WGMMA_W128(d) ASSAY_WGMMA_W64(d), ASSAY_WGMMA_W16(d, 32), ASSAY_WGMMA_W16(d, 48)
 #define ASSAY_WGMMA_FIRST(n, types, desc_a_, desc_b_, major_a, major_b)                                              \
   if constexpr (kN == n)                                                                                             \
@@ -124,14 +125,15 @@ __device__ __forceinline__ void wgmma(float (&d)[kN / 2], std::uint64_t desc_a, 
       : ASSAY_WGMMA_W##n(d)                                                                                          \
       : "l"(desc_a), "l"(desc_b), "n"(static_cast<int>(kA)), "n"(static_cast<int>(kB)))
 #define ASSAY_WGMMA_FIRST_OF(types)                         \
+  ASSAY_WGMMA_FIRST(32, types, "%16", "%17", "%18", "%19"); \
   ASSAY_WGMMA_FIRST(64, types, "%32", "%33", "%34", "%35"); \
   ASSAY_WGMMA_FIRST(128, types, "%64", "%65", "%66", "%67");
 
-/// d = a * b for 16-bit operands, kN = 64 or 128.  The compiler need not keep what d held, so that accumulators of a
-/// loop are registers only while they are in use; wgmma() without `accumulate` reads them, as far as it knows.
+/// d = a * b for 16-bit operands, kN = 32, 64 or 128.  The compiler need not keep what d held, so that accumulators of
+/// a loop are registers only while they are in use; wgmma() without `accumulate` reads them, as far as it knows.
 template <WgmmaTypes kTypes, int kN, Major kA = Major::k, Major kB = Major::k>
 __device__ __forceinline__ void wgmma_first(float (&d)[kN / 2], std::uint64_t desc_a, std::uint64_t desc_b) {
-  static_assert(kN == 64 || kN == 128);
+  static_assert(kN == 32 || kN == 64 || kN == 128);
   static_assert(kTypes == WgmmaTypes::bf16 || kTypes == WgmmaTypes::f16);
   if constexpr (kTypes == WgmmaTypes::bf16) {
     ASSAY_WGMMA_FIRST_OF("k16.f32.bf16.bf16")

@@ -11,8 +11,8 @@
 
 #include "harness/communicators/communicator.h"
 #include "harness/core/error.h"
-#include "kernels/all_reduce/all_reduce.h"
-#include "tests/kernels/all_reduce/ranks.h"
+#include "kernels/collectives/collectives.h"
+#include "tests/kernels/collectives/ranks.h"
 
 namespace assay {
 namespace {
@@ -44,8 +44,8 @@ void check_functions(Communicator& communicator) {
   for (int i = 0; i < 10; ++i) communicator.barrier();
 }
 
-AllReduceProblem problem_of(const Communicator& communicator, std::int64_t count, DType dtype, bool in_place) {
-  AllReduceProblem problem;
+CollectiveProblem problem_of(const Communicator& communicator, std::int64_t count, DType dtype, bool in_place) {
+  CollectiveProblem problem;
   problem.count = count;
   problem.dtype = dtype;
   problem.in_place = in_place;
@@ -58,39 +58,59 @@ AllReduceProblem problem_of(const Communicator& communicator, std::int64_t count
   return problem;
 }
 
-void check_kernel(const AllReduceKernel& kernel, const Communicator& communicator) {
-  for (const DType dtype : kernel.dtypes)
-    for (const std::int64_t count : {1, 3, 1009, 4097, 131072, 1000003})
-      for (const bool in_place : {false, true}) {
-        const AllReduceProblem problem = problem_of(communicator, count, dtype, in_place);
-        expect(kernel.supports(problem, Target{}).ok(), kernel.name + " to run");
-        Ranks data(problem);
-        const auto operation = kernel.prepare(problem, Target{}, {data.buffers()}, nullptr);
-        for (int launch = 0; launch < 3; ++launch) {
-          data.reset();
-          operation->launch(data.buffers(), nullptr);
-          const std::string wrong = data.wrong();
-          expect(wrong.empty(),
-                 fmt::format("{}, {}, {} elements, launch {}: {}", kernel.name, name(dtype), count, launch, wrong));
+void check_problem(const CollectiveKernel& kernel, const CollectiveProblem& problem) {
+  std::unique_ptr<CollectiveWindow> window;
+  if (problem.buffers == BufferKind::window)
+    window = kernel.make_window(problem, {Target{}}, Ranks::window_bytes(problem));
+  Ranks data(problem, window.get());
+  const CollectiveBuffers buffers = data.buffers();
+  const auto operation = kernel.prepare(problem, Target{}, {buffers}, nullptr);
+  for (int launch = 0; launch < 3; ++launch) {
+    data.reset();
+    operation->launch(buffers, nullptr);
+    const std::string wrong = data.wrong();
+    expect(wrong.empty(), fmt::format("{}, {}, {}, {} elements, launch {}: {}", kernel.name, name(problem.operation),
+                                      name(problem.dtype), problem.count, launch, wrong));
+  }
+}
+
+/// How many problems the kernel took.
+int check_kernel(const CollectiveKernel& kernel, const Communicator& communicator) {
+  int taken = 0;
+  for (const CollectiveInfo& kind : kCollectives)
+    for (const DType dtype : kernel.dtypes)
+      for (const std::int64_t count : {1, 3, 1009, 4097, 131072, 1000003})
+        for (const bool in_place : {false, true}) {
+          CollectiveProblem problem = problem_of(communicator, count, dtype, in_place);
+          problem.operation = kind.operation;
+          problem.root = communicator.size() - 1;
+          if (kernel.make_window) problem.buffers = BufferKind::window;
+          if (problem.has_parts()) problem.count -= count % communicator.size();
+          if (problem.count == 0 || (in_place && !kind.has_in_place)) continue;
+          if (count == 1000003 && dtype != DType::f32) continue;
+          if (!kernel.supports(problem, Target{}).ok()) continue;
+          check_problem(kernel, problem);
+          ++taken;
         }
-      }
+  return taken;
 }
 
 void check_kernels(const Communicator& communicator) {
   int checked = 0;
-  for (const AllReduceKernel& kernel : all_reduce_kernels()) {
+  for (const CollectiveKernel& kernel : collective_kernels()) {
     if (kernel.device != Device::cpu) continue;
-    check_kernel(kernel, communicator);
+    // 6 operations, 4 of them in place too, at 16 sizes and types, less those with parts at one or three elements.
+    expect(check_kernel(kernel, communicator) > 100, kernel.name + " to take every operation");
     ++checked;
   }
-  expect(checked == 2, "shm_ring and MPI's own in this build");
+  expect(checked == 3, "shm_ring, shm_window and MPI's own in this build");
 }
 
 // Rank 1 dies in the middle of an operation that the others are in too.
 [[noreturn]] void be_killed(const Communicator& communicator) {
-  const AllReduceProblem problem = problem_of(communicator, 1 << 20, DType::f32, false);
+  const CollectiveProblem problem = problem_of(communicator, 1 << 20, DType::f32, false);
   Ranks data(problem);
-  const auto operation = all_reduce_kernels().front().prepare(problem, Target{}, {data.buffers()}, nullptr);
+  const auto operation = collective_kernels().front().prepare(problem, Target{}, {data.buffers()}, nullptr);
   for (int launch = 0;; ++launch) {
     operation->launch(data.buffers(), nullptr);
     if (communicator.rank() == 1 && launch == 5) kill(getpid(), SIGKILL);

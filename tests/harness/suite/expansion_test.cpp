@@ -6,6 +6,7 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
 TEST(Expansion, OneCase) {
@@ -121,9 +122,20 @@ TEST(Expansion, GroupedGemmTakesAModelsExpertsAndItsPassIsAnAxis) {
   EXPECT_THAT(ids(own, {"pass=wgrad"}), ElementsAre(::testing::HasSubstr("pass=wgrad")));
   EXPECT_THAT(refusal(suite_text(R"({"workload": "grouped_gemm", "dtype": "f32", "model": "mixtral-8x7b"})")),
               ::testing::HasSubstr("lacks the key \"tokens\""));
-  EXPECT_THAT(
-      refusal(suite_text(R"({"workload": "grouped_gemm", "dtype": "f32", "model": "llama3-8b", "tokens": 1})")),
-      ::testing::HasSubstr("no routed experts"));
+  EXPECT_THAT(refusal(suite_text(R"({"workload": "grouped_gemm", "dtype": "f32", "model": "llama3-8b", "tokens": 1})")),
+              ::testing::HasSubstr("no routed experts"));
+}
+
+TEST(Expansion, MessagesOfAModelHaveTheBytesOfTheirType) {
+  const Suite suite = parse_text(suite_text(
+      R"({"workload": "all_reduce", "dtype": ["f32", "bf16"], "model": "llama3-70b", "tensor_parallel": 8, "tokens": 4096,
+          "message": ["activations", "layer*"]})"));
+  // Activations: 4096 x 8192.  A layer: qkv 10240 x 8192, attn_out 8192 x 8192, gate_up 57344 x 8192, down 8192 x
+  // 28672, 855638016 in all, an eighth of it.
+  EXPECT_THAT(ids_of(suite), ElementsAre(HasSubstr("/f32/bytes=134217728/"), HasSubstr("/bf16/bytes=67108864/"),
+                                         HasSubstr("/f32/bytes=427819008/"), HasSubstr("/bf16/bytes=213909504/")));
+  EXPECT_THAT(suite.cases[1].labels, ElementsAre("llama3-70b/activations"));
+  EXPECT_THAT(suite.cases[3].labels, ElementsAre("llama3-70b/layer_weights/tp8"));
 }
 
 TEST(Expansion, TheLimitOfCasesIsInclusive) {

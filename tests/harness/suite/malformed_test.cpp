@@ -84,7 +84,10 @@ TEST(Malformed, Keys) {
               AllOf(HasSubstr("/cases/0/heads: unknown key, gemm takes kernel"), HasSubstr("layout, m, n, k")));
   EXPECT_THAT(gemm(R"("m": 1, "n": 1, "k": 1, "kernal": "*")"), HasSubstr("did you mean 'kernel'?"));
   EXPECT_THAT(refused(R"({"workload": "all_reduce", "dtype": "f32", "bytes": 4, "model": "llama3-8b"})"),
-              HasSubstr("/model: unknown key"));
+              HasSubstr("/bytes: comes from \"model\""));
+  EXPECT_THAT(
+      refused(R"({"workload": "all_reduce", "dtype": "f32", "model": "llama3-8b", "tokens": 1, "message": "x"})"),
+      HasSubstr("/message: no message of the models matches \"x\"; there are activations"));
   EXPECT_THAT(gemm(R"("m": 1, "n": 1)"), AllOf(HasSubstr("/cases/0: lacks the axis \"k\""), HasSubstr("gemm needs")));
 }
 
@@ -190,7 +193,7 @@ TEST(Malformed, LoadSuiteNamesWhatThereIs) {
     return "accepted";
   };
   EXPECT_THAT(load("quik"),
-              AllOf(HasSubstr("no suite is called 'quik'"), HasSubstr("all_reduce, attention, gemm, grouped_gemm"),
+              AllOf(HasSubstr("no suite is called 'quik'"), HasSubstr("all_reduce, attention, collectives, gemm"),
                     HasSubstr("did you mean 'quick'?")));
   EXPECT_THAT(load("absent.json"), AllOf(HasSubstr("absent.json"), HasSubstr("No such file")));
   EXPECT_THAT(load("./quick"), HasSubstr("./quick: "));

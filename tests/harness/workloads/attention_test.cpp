@@ -56,9 +56,9 @@ class PlantedOperation final : public AttentionOperation {
   void forward(const AttentionBuffers& buffers, std::int64_t b) const {
     for (std::int64_t h = 0; h < p_.heads; ++h)
       for (std::int64_t i = 0; i < p_.queries(b); ++i) {
-        AttentionRow row = attention_reference(p_, buffers.q, buffers.k, buffers.v, b, h, i);
+        AttentionRow row = attention_reference(p_, buffers, b, h, i);
         if (planted_.forward) planted_.forward(row, b, h, i);
-        store(buffers.o, p_.o_index(b, i, h), row.o);
+        store(buffers.o, p_.o_index(b, i, h), row.o, p_.out_dtype());
         buffers.lse[p_.lse_index(b, h, i)] = float(row.lse);
       }
   }
@@ -68,19 +68,19 @@ class PlantedOperation final : public AttentionOperation {
       for (std::int64_t i = 0; i < p_.queries(b); ++i) {
         AllowedRow row = attention_reference_dq(p_, buffers, b, h, i);
         if (planted_.dq) planted_.dq(row, b, h, i);
-        store(buffers.dq, p_.q_index(b, i, h), row.value);
+        store(buffers.dq, p_.q_index(b, i, h), row.value, p_.dtype);
       }
     for (std::int64_t h = 0; h < p_.kv_heads; ++h)
       for (std::int64_t j = 0; j < p_.keys(b); ++j) {
         AttentionKeyGradients rows = attention_reference_dkv(p_, buffers, b, h, j);
         if (planted_.dkv) planted_.dkv(rows, b, h, j);
-        store(buffers.dk, p_.k_index(b, j, h), rows.dk.value);
-        store(buffers.dv, p_.v_index(b, j, h), rows.dv.value);
+        store(buffers.dk, p_.k_index(b, j, h), rows.dk.value, p_.dtype);
+        store(buffers.dv, p_.v_index(b, j, h), rows.dv.value, p_.dtype);
       }
   }
 
-  void store(void* tensor, std::int64_t index, const std::vector<double>& row) const {
-    for (std::size_t c = 0; c < row.size(); ++c) store_element(p_.dtype, tensor, index + std::int64_t(c), row[c]);
+  static void store(void* tensor, std::int64_t index, const std::vector<double>& row, DType dtype) {
+    for (std::size_t c = 0; c < row.size(); ++c) store_element(dtype, tensor, index + std::int64_t(c), row[c]);
   }
 
   AttentionProblem p_;
@@ -90,7 +90,10 @@ class PlantedOperation final : public AttentionOperation {
 Check check_planted(const Case& point, const Planted& planted) {
   AttentionKernel kernel;
   kernel.name = "planted";
-  kernel.dtypes = {DType::f32, DType::bf16, DType::f16};
+  kernel.dtypes = {DType::f32, DType::bf16, DType::f16, DType::e4m3};
+  kernel.accumulation = [](const AttentionProblem& p, const Target&) {
+    return p.scaled() ? hopper_8_bit_accumulation(0) : Accumulation{};
+  };
   kernel.supports = [](const AttentionProblem&, const Target&) { return Support::yes(); };
   kernel.prepare = [planted](const AttentionProblem& p, const Target&, const std::vector<AttentionBuffers>&,
                              Stream) -> std::unique_ptr<AttentionOperation> {
@@ -130,6 +133,25 @@ TEST(PlantedAttention, RightPassesInEveryOtherForm) {
       const Check check = check_planted(point, {});
       EXPECT_TRUE(check.ok()) << pass << " " << lengths << ": " << check.describe();
     }
+  }
+}
+
+/// Inputs of 8 bits come quantised, with a factor each; o is bf16.
+TEST(PlantedAttention, EightBits) {
+  for (const char* lengths : {"equal", "gappy"}) {
+    const Case point = attention_case("causal", 150, 170, DType::e4m3, {{"lengths", std::string(lengths)}});
+    const Check right = check_planted(point, {});
+    EXPECT_TRUE(right.ok()) << lengths << ": " << right.describe();
+    Check check = check_planted(point, {.forward = [](AttentionRow& row, auto, auto, auto) {
+                                  for (double& o : row.o) o *= 448 / 3.0;  // as without v's factor
+                                }});
+    EXPECT_FALSE(check.ok()) << lengths;
+    EXPECT_THAT(check.describe(), HasSubstr("o["));
+    check = check_planted(point, {.forward = [](AttentionRow& row, auto, auto, auto i) {
+                            if (i == 100) row.lse += 0.02;  // a key in fifty left out
+                          }});
+    EXPECT_FALSE(check.ok()) << lengths;
+    EXPECT_THAT(check.describe(), HasSubstr("lse["));
   }
 }
 
@@ -200,6 +222,17 @@ TEST(PlantedAttention, BackwardChecksTheForwardPassToo) {
                                     }});
   EXPECT_FALSE(check.ok());
   EXPECT_THAT(check.describe(), HasSubstr("o[batch"));
+}
+
+TEST(AttentionWorkload, EightBitsAreForwardOnlyAndCountTheirBytes) {
+  const std::vector<AttentionKernel> none;
+  const WorkloadKind kind = attention_workload(none);
+  EXPECT_THAT(kind.validate(attention_case("causal", 9, 23, DType::e4m3, kBackward)), HasSubstr("forward only"));
+  const Case point = attention_case("causal", 9, 23, DType::e4m3);
+  EXPECT_EQ(kind.validate(point), "");
+  // 2 batch, 64 wide: q of 4 heads and k and v of 2 in one byte each, o in two, lse in four.
+  EXPECT_EQ(kind.work(point, 1).bytes, 2.0 * (9 * 4 * 64 * 3 + 2 * 23 * 2 * 64 + 9 * 4 * 4));
+  EXPECT_EQ(kind.work(point, 1).flops, kind.work(attention_case("causal", 9, 23, DType::bf16), 1).flops);
 }
 
 TEST(AttentionWorkload, CountsVisiblePairsOnly) {

@@ -44,7 +44,9 @@ inline std::vector<std::int64_t> offsets_of(const std::vector<std::int64_t>& len
   return offsets;
 }
 
-/// Inputs of both passes and guarded outputs.  Backward is given the o and lse that forward left here.
+/// Inputs of both passes and guarded outputs.  Backward is given the o and lse that forward left here.  Inputs with
+/// factors have different ones whose product is 1 for q and k, so that elements set by a test make the logits they
+/// would make without.
 class AttentionFixture {
  public:
   /// q is scaled by `q_scale`, which scales the logits.
@@ -54,16 +56,18 @@ class AttentionFixture {
         k(bytes(p.k_elements())),
         v(bytes(p.v_elements())),
         d_o(bytes(p.o_elements())),
-        o(bytes(p.o_elements())),
+        o(static_cast<std::size_t>(p.o_elements()) * size_bytes(p.out_dtype())),
         lse(static_cast<std::size_t>(p.lse_elements()) * sizeof(float)),
         dq(bytes(p.q_elements())),
         dk(bytes(p.k_elements())),
         dv(bytes(p.v_elements())) {
     std::mt19937 engine(1);
     std::normal_distribution<double> normal;
+    const double elements_factor = p.scaled() ? 1 : q_scale;  // 8 bits reach only 448
     for (std::vector<std::uint8_t>* tensor : {&q, &k, &v, &d_o})
       for (std::size_t i = 0; i < tensor->size() / size_bytes(p.dtype); ++i)
-        store_element(p.dtype, tensor->data(), std::int64_t(i), (tensor == &q ? q_scale : 1) * normal(engine));
+        store_element(p.dtype, tensor->data(), std::int64_t(i), (tensor == &q ? elements_factor : 1) * normal(engine));
+    scale_of_q *= static_cast<float>(q_scale);
   }
 
   AttentionBuffers buffers() {
@@ -77,6 +81,7 @@ class AttentionFixture {
     all.dq = dq.data();
     all.dk = dk.data();
     all.dv = dv.data();
+    if (problem.scaled()) all.q_scale = &scale_of_q, all.k_scale = &scale_of_k, all.v_scale = &scale_of_v;
     return all;
   }
   void reset() {
@@ -106,7 +111,7 @@ class AttentionFixture {
 
   /// The same of one query alone.
   std::string fault_of_query(std::int64_t b, std::int64_t h, std::int64_t i) {
-    const AttentionRow row = attention_reference(problem, q.data(), k.data(), v.data(), b, h, i);
+    const AttentionRow row = attention_reference(problem, buffers(), b, h, i);
     if (std::string fault = row_fault("o", b, h, i, o.data(), problem.o_index(b, i, h), {row.o, row.allowed});
         !fault.empty())
       return fault;
@@ -138,6 +143,7 @@ class AttentionFixture {
 
   AttentionProblem problem;
   std::vector<std::uint8_t> q, k, v, d_o;
+  float scale_of_q = 0.5f, scale_of_k = 2, scale_of_v = 0.375f;  // where inputs have factors
   Guarded o, lse, dq, dk, dv;
 
  private:
@@ -148,7 +154,7 @@ class AttentionFixture {
   std::string row_fault(const char* tensor, std::int64_t b, std::int64_t h, std::int64_t i, const void* data,
                         std::int64_t first, const AllowedRow& row) const {
     for (std::size_t c = 0; c < row.value.size(); ++c) {
-      const double got = load_element(problem.dtype, data, first + std::int64_t(c));
+      const double got = load_element(problem.out_dtype(), data, first + std::int64_t(c));  // gradients: the same type
       if (!(std::abs(got - row.value[c]) <= row.allowed[c]))
         return fmt::format("{}[{}, {}, {}, {}]", tensor, b, h, i, c) + difference(got, row.value[c], row.allowed[c]);
     }

@@ -38,9 +38,10 @@ AttentionProblem problem_of(const Shape& s, std::int64_t head_dim, bool causal, 
   return {s.batch, s.heads, s.kv_heads, s.seq_q, s.seq_kv, head_dim, causal, dtype};
 }
 
-TEST(CpuAttention, TableHoldsOurKernelFirst) {
-  ASSERT_FALSE(cpu_kernels().empty());
-  EXPECT_EQ(cpu_kernels().front()->name, "cpu_flash");
+TEST(CpuAttention, TableHoldsOurKernelsFirst) {
+  ASSERT_GE(cpu_kernels().size(), 2u);
+  EXPECT_EQ(test::cpu_flash().name, "cpu_flash");
+  EXPECT_EQ(test::cpu_dequantized().name, "cpu_dequantized");
 }
 
 TEST(CpuAttention, MatchesTheReference) {
@@ -120,7 +121,7 @@ TEST(CpuAttention, QueriesThatSeeNoKey) {
         for (std::int64_t i = 0; i < 141; ++i) {
           EXPECT_EQ(fixture.lse_at(0, h, i), -std::numeric_limits<float>::infinity());
           for (std::int64_t c = 0; c < p.head_dim; ++c)
-            EXPECT_EQ(load_element(dtype, fixture.o.data(), p.q_index(0, i, h) + c), 0.0);
+            EXPECT_EQ(load_element(p.out_dtype(), fixture.o.data(), p.q_index(0, i, h) + c), 0.0);
         }
       EXPECT_EQ(fixture.fault(), "");
     }
@@ -142,7 +143,7 @@ TEST(CpuAttention, CausalMaskLetsNothingThrough) {
             store_element(dtype, changed.v.data(), p.k_index(0, j, 0) + c, -1000);
           }
         launch(*kernel, changed, 2);
-        const std::size_t bytes = static_cast<std::size_t>(p.q_index(0, query + 1, 0)) * size_bytes(dtype);
+        const std::size_t bytes = static_cast<std::size_t>(p.q_index(0, query + 1, 0)) * size_bytes(p.out_dtype());
         EXPECT_EQ(std::memcmp(before.data(), changed.o.data(), bytes), 0) << kernel->name << " up to query " << query;
         EXPECT_NE(std::memcmp(before.data() + bytes, changed.o.data() + bytes, before.size() - bytes), 0);
       }
@@ -164,6 +165,9 @@ TEST(CpuAttention, RefusesWhatItCannotDo) {
     EXPECT_FALSE(kernel->supports(problem, target).ok());
     problem.kv_heads = 4;
     EXPECT_TRUE(kernel->supports(problem, target).ok());
+    problem.dtype = DType::e4m3;
+    problem.pass = AttentionPass::backward;
+    EXPECT_THAT(kernel->supports(problem, target).reason, testing::HasSubstr("forward only"));
   }
 }
 

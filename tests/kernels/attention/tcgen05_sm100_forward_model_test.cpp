@@ -89,7 +89,7 @@ TEST(Tcgen05Sm100ForwardWork, HalvesSeeTheKeyTilesOfTheirQueries) {
 
 // ---- the model ----------------------------------------------------------------------------------------------------
 TEST(Tcgen05Sm100ForwardModel, AKeyTileOf128Dimensions) {
-  const Tcgen05Sm100ForwardInstance& d128 = tcgen05_sm100_forward_instances()[1];
+  const Tcgen05Sm100ForwardInstance& d128 = tcgen05_sm100_forward_instances(DType::bf16)[1];
   const Tcgen05Sm100ForwardKeyTile on_100 = key_tile_clocks(d128, blackwell(), 148);
   EXPECT_EQ(on_100.tensor_cores, 2048);  // 2 halves x 2 products of 128 x 128 x 128 at 8192 FLOP/clk
   EXPECT_EQ(on_100.mufu, 1536);          // 32768 exponentials, a quarter of them elsewhere, 16 a clock
@@ -103,10 +103,22 @@ TEST(Tcgen05Sm100ForwardModel, AKeyTileOf128Dimensions) {
 }
 
 TEST(Tcgen05Sm100ForwardModel, NarrowHeadsAreBoundByExponentialsWhereMufuIsSlow) {
-  const Tcgen05Sm100ForwardInstance& d64 = tcgen05_sm100_forward_instances()[0];
+  const Tcgen05Sm100ForwardInstance& d64 = tcgen05_sm100_forward_instances(DType::bf16)[0];
   EXPECT_EQ(key_tile_clocks(d64, blackwell(), 148).tensor_cores, 1024);
   EXPECT_STREQ(key_tile_clocks(d64, blackwell(), 148).limit, "MUFU");
   EXPECT_STREQ(key_tile_clocks(d64, blackwell(103), 148).limit, "tensor cores");
+}
+
+TEST(Tcgen05Sm100ForwardModel, EightBitsAreBoundByExponentials) {
+  const Tcgen05Sm100ForwardInstance& d128 = tcgen05_sm100_forward_instances(DType::e4m3)[0];
+  const Tcgen05Sm100ForwardKeyTile on_100 = key_tile_clocks(d128, blackwell(), 148);
+  EXPECT_EQ(on_100.tensor_cores, 1024);
+  EXPECT_EQ(on_100.mufu, 1536);
+  EXPECT_EQ(on_100.shared_memory, 1024);
+  EXPECT_STREQ(on_100.limit, "MUFU");
+  EXPECT_STREQ(key_tile_clocks(d128, blackwell(103), 148).limit, "tensor cores");
+  for (const Tcgen05Sm100ForwardInstance& i : tcgen05_sm100_forward_instances(DType::e4m3))
+    EXPECT_LE(i.shared_bytes, 232448u);
 }
 
 TEST(Tcgen05Sm100ForwardModel, LongSequencesComeNearTheKeyTilesRate) {

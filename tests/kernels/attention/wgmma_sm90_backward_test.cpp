@@ -176,10 +176,16 @@ TEST(WgmmaSm90Backward, RefusalsSayWhy) {
   EXPECT_EQ(reason(p), "");
   EXPECT_EQ(reason(packed(p, {0, 3}, {0, 5})), "");
   EXPECT_EQ(reason(make_problem(1, 64, 8, 131072, 131072, true)), "");
-  p.head_dim = 96;
-  EXPECT_THAT(reason(p), testing::HasSubstr("head_dim 96"));
-  p.head_dim = 128, p.head_dim_v = 64;
-  EXPECT_NE(reason(p), "");
+  for (const std::int64_t head_dim : {64, 96, 128, 192, 256}) {
+    p.head_dim = head_dim, p.head_dim_v = head_dim == 192 ? 128 : 0;
+    EXPECT_EQ(reason(p), "") << "head_dim " << head_dim;
+  }
+  p.head_dim = 100;
+  EXPECT_THAT(reason(p), testing::HasSubstr("head_dim 100"));
+  p.head_dim = 264;
+  EXPECT_THAT(reason(p), testing::HasSubstr("head_dim 264"));
+  p.head_dim = 128, p.head_dim_v = 60;
+  EXPECT_THAT(reason(p), testing::HasSubstr("values of 60"));
   p.head_dim_v = 0, p.seq_kv = std::int64_t(1) << 29;
   EXPECT_THAT(reason(p), testing::HasSubstr("2^29"));
   EXPECT_THAT(reason(make_problem(1, 1 << 24, 1, 1, 1, false)), testing::HasSubstr("heads"));
@@ -215,6 +221,23 @@ TEST(WgmmaSm90Backward, ATileIsCounted) {
   EXPECT_EQ(r.mufu_clocks, 1024);
 }
 
+TEST(WgmmaSm90Backward, TilesOfWideHeadsAreCounted) {
+  AttentionProblem p = make_problem(1, 128, 128, 16384, 16384, true);
+  p.head_dim = 192, p.head_dim_v = 128;
+  WgmmaSm90BackwardPrediction r = predict_wgmma_sm90_backward(p, hopper());
+  EXPECT_EQ(r.tensor_clocks, 3328);  // (3 x 192 + 2 x 128) x 64 x 128 products
+  // Two consumers' s and dp of twice 32 queries, dv and dk, ds once more, dq over its own keys and half of a third
+  // block's; q, do and rows, ds, four blocks of dq twice, lse and delta.
+  EXPECT_EQ(r.shared_bytes, 2 * (73728 + 49152 + 40960 + 8192 + 49152) + 41472 + 16384 + 131072 + 16384);
+  p.head_dim = 256, p.head_dim_v = 0;
+  r = predict_wgmma_sm90_backward(p, hopper());
+  EXPECT_EQ(r.tensor_clocks, 2560);  // 5 x 64 x 64 x 256 products
+  // Two consumers' s and dp of 32 queries, dv and dk of 128 columns with p and ds, two blocks of dq; the rest as above.
+  EXPECT_EQ(r.shared_bytes, 2 * (98304 + 32768 + 16384 + 32768) + 66048 + 16384 + 131072 + 8192);
+  p.head_dim = 96;  // a tile of 128, a quarter of it for nothing
+  EXPECT_EQ(predict_wgmma_sm90_backward(p, hopper()).tensor_clocks, 2560);
+}
+
 TEST(WgmmaSm90Backward, PredictionsStayWithinWhatTheMachineHas) {
   const auto tflops = [](const AttentionProblem& p) {
     return predict_wgmma_sm90_backward(p, hopper()).flops_per_second / 1e12;
@@ -244,6 +267,11 @@ TEST(WgmmaSm90Backward, ExplainsItself) {
   AttentionProblem p = make_problem(1, 64, 8, 16384, 16384, true);
   p.deterministic = true;
   EXPECT_THAT(explain_wgmma_sm90_backward(p, hopper()), testing::HasSubstr("in turn"));
+  EXPECT_THAT(explain_wgmma_sm90_backward(p, hopper()), testing::Not(testing::HasSubstr("missing")));
+  p.head_dim = 96;
+  EXPECT_THAT(explain_wgmma_sm90_backward(p, hopper()), testing::HasSubstr("of 128 columns, the missing ones zeros"));
+  p.head_dim = 256;
+  EXPECT_THAT(explain_wgmma_sm90_backward(p, hopper()), testing::HasSubstr("64 queries x 64 keys, "));
 }
 
 }  // namespace

@@ -142,7 +142,7 @@ TEST(WgmmaSm90ForwardSchedule, MaskedTilesAreThoseThatHideAKey) {
 
 // ---- the model ----------------------------------------------------------------------------------------------------
 TEST(WgmmaSm90ForwardModel, TakesTheStatedClocksPerKeyTile) {
-  const auto& instances = wgmma_sm90_forward_instances();
+  const auto& instances = wgmma_sm90_forward_instances(DType::bf16);
   const WgmmaSm90ForwardKeyTile d64 = key_tile_clocks(instances[0], 132), d128 = key_tile_clocks(instances[1], 132);
   EXPECT_EQ(d128.tensor_cores, 2048);
   EXPECT_EQ(d128.mufu, 1024);
@@ -154,6 +154,26 @@ TEST(WgmmaSm90ForwardModel, TakesTheStatedClocksPerKeyTile) {
   EXPECT_EQ(d64.chain, 1096);
   EXPECT_STREQ(d64.limit, "the softmax of one warpgroup");
   for (const WgmmaSm90ForwardInstance& i : instances) EXPECT_LE(i.shared_bytes, 232448u);
+}
+
+TEST(WgmmaSm90ForwardModel, EightBitsHaveTwiceTheTensorCoresAndATranspose) {
+  const auto& instances = wgmma_sm90_forward_instances(DType::e4m3);
+  const WgmmaSm90ForwardKeyTile d128 = key_tile_clocks(instances[1], 132), d256 = key_tile_clocks(instances[2], 132);
+  EXPECT_EQ(d128.tensor_cores, 1024);
+  EXPECT_EQ(d128.mufu, 1024);
+  EXPECT_EQ(d128.shared_memory, 1152);
+  EXPECT_EQ(d128.chain, 1096);
+  EXPECT_STREQ(d128.limit, "shared memory");
+  EXPECT_EQ(d256.tensor_cores, 1024);  // of 64 keys
+  EXPECT_EQ(d256.mufu, 512);
+  for (const WgmmaSm90ForwardInstance& i : instances) EXPECT_LE(i.shared_bytes, 232448u);
+  AttentionProblem p = problem(1, 64, 8, 16384, true);
+  const double bf16 = predict_wgmma_sm90_forward(p, hopper()).flops_per_second;
+  p.dtype = DType::e4m3;
+  // cuDNN 9.19 on an H200, from the same table as below: 1010 TFLOP/s.
+  EXPECT_GT(predict_wgmma_sm90_forward(p, hopper()).flops_per_second, 1010e12);
+  EXPECT_LT(predict_wgmma_sm90_forward(p, hopper()).flops_per_second, 2 * bf16);
+  std::printf("%s\n", explain_wgmma_sm90_forward(p, hopper()).c_str());
 }
 
 TEST(WgmmaSm90ForwardModel, ExplainsItself) {

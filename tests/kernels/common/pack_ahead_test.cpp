@@ -37,7 +37,7 @@ void check(const Case& c) {
   const auto size = static_cast<std::size_t>((c.count + width) * packed_units(c.format, c.k));
   const auto expected = packed_at_once(c, source, width, size);
   PackAhead ahead(c.operand, c.format, width);
-  for (const int tiles : {1, 2, 5, 64, 1000})
+  for (const int tiles : {0, 1, 2, 5, 64, 1000})
     for (const int computed : {0, 1, tiles / 2, tiles}) {
       std::vector<std::uint32_t> packed(size, kUntouched);
       ahead.start(source, packed.data(), tiles);
@@ -58,6 +58,19 @@ TEST(PackAhead, LeavesWhatPackingAtOnceLeaves) {
                                             << (k_major ? ", k-major " : ", k-minor ") << count << " x " << k);
             check({operand, format, k_major, count, k});
           }
+}
+
+// A tile has as many pieces as it has units by four, and asks for a line of a with each.
+TEST(PackAhead, NoChunkOfAHasMoreLinesThanATileAsksFor) {
+  const std::vector<float> data(512 * 512);
+  std::vector<std::uint32_t> packed(70 * 512);
+  for (const bool k_major : {false, true})
+    for (const std::int64_t tiles : {1, 5, 40, 160}) {
+      PackAhead ahead(Operand::a, PackFormat::f32, 14);
+      ahead.start({data.data(), 512, k_major, 70, 512}, packed.data(), tiles);
+      EXPECT_GT(ahead.line_offsets().size(), 0u);
+      EXPECT_LE(ahead.line_offsets().size(), 128u) << (k_major ? "k-major, " : "k-minor, ") << tiles << " tiles";
+    }
 }
 
 // Tiles ask memory for lines of the source and of nothing else.

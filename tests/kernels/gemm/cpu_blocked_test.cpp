@@ -4,6 +4,7 @@
 #include <hwy/targets.h>
 
 #include "kernels/gemm/cpu_blocked.h"
+#include "kernels/gemm/cpu_blocking.h"
 #include "tests/kernels/gemm/gemm_check.h"
 
 namespace assay {
@@ -49,6 +50,18 @@ std::vector<std::int64_t> compiled_targets() {
   for (std::int64_t rest = hwy::SupportedTargets() & HWY_TARGETS; rest != 0; rest &= rest - 1)
     targets.push_back(rest & -rest);
   return targets;
+}
+
+// Two threads that write halves of one page of d slow each other down; from two pages a row on they need not share any.
+TEST(CpuBlockedGemm, SlicesShareNoPageOfAnOutputRow) {
+  const cpu::PackedTiles tiles{&cpu::f32_tiles(), cpu::PackFormat::f32};
+  for (const std::int64_t size : {256, 512, 1024}) {
+    const GemmBlocking cut = block_gemm({size, size, size}, tiles, 2, {});
+    EXPECT_EQ(cut.row_parts, 2) << size;
+    EXPECT_EQ(part_of(size, cut.row_unit, 2, 0).size(), size / 2);
+  }
+  EXPECT_EQ(block_gemm({2048, 2048, 2048}, tiles, 2, {}).column_parts, 2);
+  EXPECT_EQ(block_gemm({64, 4096, 512}, tiles, 2, {}).column_parts, 2);
 }
 
 TEST(CpuBlockedGemm, EveryInstructionSetOfThisCpu) {

@@ -3,7 +3,7 @@ import mutants
 from mutants import Mutant, Suite
 
 MAIN, DQ, ROWS, SEQUENCE = (f"kernels/attention/mma_sm80_backward{f}.cuh" for f in ("", "_dq", "_rows", "_sequence"))
-OPERAND = "kernels/attention/swizzled_operand.cuh"
+OPERAND, PARAMS = "kernels/attention/swizzled_operand.cuh", "kernels/attention/mma_sm80_backward_params.h"
 WRONG, RACE, BANKS = "wrong result", "data race", "bank conflicts"
 UNREADY, UNORDERED = "data race|uninitialised shared memory", "data race|wrong result"
 SYNC = "    __syncthreads();  // "
@@ -51,13 +51,13 @@ MUTANTS = [
     mutant("ds read without transposing", OPERAND, "ptx::ldmatrix_x4_trans(a, address(k16, m16))", "ptx::ldmatrix_x4(a, address(k16, m16))", WRONG),
     mutant("transposed fragment's middle not swapped", OPERAND, "(a, address(k16, m16));\n    swap_middle(a);", "(a, address(k16, m16));", WRONG),
     mutant("k's fragments in v's order", OPERAND, "    swap_middle(b);\n", "", WRONG),
-    mutant("no swizzle anywhere", OPERAND, "((chunk ^ (row & 7)) << 4)", "(chunk << 4)", BANKS),
-    mutant("column of a view not swizzled", OPERAND, "^\n              std::uint32_t(column * 2 % 128)", "+\n              std::uint32_t(column * 2 % 128)"),
+    mutant("no swizzle anywhere", OPERAND, "((chunk ^ swizzle) << 4)", "(chunk << 4)", BANKS),
+    mutant("column of a view not swizzled", OPERAND, "^\n              std::uint32_t(column * 2 % kSwizzle)", "+\n              std::uint32_t(column * 2 % kSwizzle)"),
     mutant("ds in the wrong order in dq", DQ, "ds[0][2 * kk + e / 2][e % 2 * 2], ds", "ds[0][2 * kk + e % 2][e / 2 * 2], ds", WRONG),
     # asynchrony
-    mutant("copies not waited for", MAIN, "ptx::cp_async_wait<0>();", "ptx::cp_async_wait<1>();", quick=True),
+    mutant("copies not waited for", MAIN, "<kOneBuffer ? 1 : 0>();", "<1>();", quick=True),
     mutant("copies not waited for in dq", DQ, "ptx::cp_async_wait<0>();", "ptx::cp_async_wait<1>();"),
-    mutant("no barrier before buffers are used again", MAIN, SYNC + "this step's", "    // this step's", RACE, quick=True),
+    mutant("no barrier before buffers are used again", MAIN, SYNC + "this step's", "    // this step's", UNREADY, quick=True),
     mutant("no barrier between ds and its readers", MAIN, SYNC + "p and ds", "    // p and ds", UNREADY),
     mutant("no barrier before dk takes k's place", MAIN, "  __syncthreads();  // everyone has finished reading k", "  //", RACE),
     mutant("no barrier before dk leaves", MAIN, "  __syncthreads();  // dk and dv are complete", "  //", RACE),
@@ -73,11 +73,38 @@ MUTANTS = [
     mutant("dq_sum's blocks not guarded", MAIN, "    if (query >= sequence.queries) break;", "    //"),
 ]
 
+# What only head_dim 96 (rows of 192 bytes) and 256 (one buffer of q and do; warps of other shares) have.
+WIDTHS = [
+    mutant("96's rows swizzled as if they began at one bank", OPERAND, "row >> 1 & 3", "row & 3", BANKS),
+    mutant("96's chunks leave their row", OPERAND, "Columns % 64 == 0 ? 128 : 64", "128"),
+    mutant("96's steps taken within 128 bytes", OPERAND, "kSwizzle = kSwizzleBytes<Columns>", "kSwizzle = 128", WRONG, quick=True),
+    mutant("96: lanes without a chunk add to delta", ROWS, " && chunk < Rows::kValueChunks", ""),
+    mutant("96: delta summed in halves of twelve", PARAMS, "kRowLanes = kValueChunks == 12 ? 16 : kValueChunks", "kRowLanes = kValueChunks", WRONG),
+    mutant("96: dq_sum cleared in whole passes only", ROWS, "i < kDqBlock * Rows::kHeadDim / 4;", "i + Rows::kPrepareThreads <= kDqBlock * Rows::kHeadDim / 4;", WRONG),
+    mutant("96: chunks of a row copied in one pass", OPERAND, "c < kChunks; c += kPassChunks", "c < kPassChunks; c += kPassChunks", "uninitialised"),
+    mutant("q overwritten while others read it", MAIN, "      __syncthreads();  // everyone has finished reading q\n", "", RACE, quick=True),
+    mutant("do overwritten while others read it", MAIN, "      __syncthreads();  // everyone has finished reading do\n", "", RACE),
+    mutant("do not waited for", MAIN, "    ptx::cp_async_wait<0>();\n    __syncthreads();  // do", "    __syncthreads();  // do"),
+    mutant("do of other threads not waited for", MAIN, "    __syncthreads();  // do, at first v too, has landed\n", "", UNREADY),
+    mutant("q not waited for", MAIN, "kOneBuffer ? 1 : 0", "kOneBuffer ? 2 : 0"),
+    mutant("do copied where q is due", MAIN, "copy_next_q();\n    }", "copy_next_d_o();\n    }", RACE),
+    mutant("lse of the next queries over these", MAIN, "copy_q<Tile>(p, sequence, next, shared, stage ^ 1)", "copy_q<Tile>(p, sequence, next, shared, 0)", UNORDERED),
+    mutant("256: columns of dk dealt to two warps", MAIN, "j * Tile::kKeyColumns, kk", "j * 2, kk", WRONG),
+    mutant("256: rows of dk dealt to four warps", MAIN, "warp % Tile::kKeyRows * (M16 * 16)", "warp % 4 * 16", WRONG),
+    mutant("256: dk stored as if by two warps", MAIN, "store_accumulators<Element, kHeadDim, Tile::kKeyColumns>", "store_accumulators<Element, kHeadDim, 2>",
+           UNORDERED),
+    mutant("256: dq's columns dealt to four warps", MAIN, "n8_chunk<Tile::kDqColumns>", "n8_chunk<4>"),
+    mutant("256: dq's tiles of keys as elsewhere", DQ, "sequence.key_row + t * Tile::kKeys", "sequence.key_row + t * 64"),
+]
+
 # Grouped heads, more keys, more queries, batches, a window, packed sequences, rows that see nothing, lse below -88.
 TEST = ["tests/simt/attention/simt_attention_mma_sm80_backward_test", "--gtest_fail_fast",
         "--gtest_filter=Edges*bf16_d128*113x203*:Edges*bf16_d128*128x217*:Edges*bf16_d128*65x257*:Windows*d128*:"
         "Packed*d128*:*RowsThatSeeNothing*/d128*:*ExtremeLogits/d128*"]
 
+WIDTHS_TEST = TEST[:2] + ["--gtest_filter=Widths*bf16*65x257*:Widths*bf16*200x64*:Widths*bf16*packed*"]
+
 if __name__ == "__main__":
-    mutants.main([Suite(source="tests/simt/attention/mma_sm80_backward_mutant.cu", arch="80",
-                        ptx="attention_mma_sm80_backward", test=TEST, mutants=MUTANTS)])
+    mutants.main([Suite(source=f"tests/simt/attention/mma_sm80_backward_{source}.cu", arch="80",
+                        ptx="attention_mma_sm80_backward", test=test, mutants=planted)
+                  for source, test, planted in (("mutant", TEST, MUTANTS), ("widths_mutant", WIDTHS_TEST, WIDTHS))])

@@ -2,50 +2,13 @@
 // NaN.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cstring>
-
-#include "kernels/attention/mma_sm80_backward.h"
-#include "tests/simt/attention/gradients_on_simt.h"
+#include "tests/simt/attention/mma_sm80_backward_on_simt.h"
 
 namespace assay {
 namespace {
 
-using test::GradientInputs, test::Gradients, test::gradient_case_name, test::gradient_mismatch,
-    test::constant_logit_gradient_inputs, test::normal_gradient_inputs;
-
-Gradients run_backward(const AttentionProblem& p, const GradientInputs& inputs, simt::Async async,
-                       std::uint64_t seed = 1) {
-  static const simt::ptx::Module module(simt::ptx::ptx_text(ASSAY_PTX_DIR, "attention_mma_sm80_backward"));
-  GradientsOnSimt device(p, inputs);
-  const auto sizes = attention_mma_sm80_backward_workspace(p);
-  const auto floats = [&](std::int64_t count) {
-    return count == 0 ? nullptr : device.heap().poisoned<float>(static_cast<std::size_t>(count));
-  };
-  const AttentionBackwardSm80Workspace workspace{floats(sizes.lse_log2), floats(sizes.delta), floats(sizes.dq_sum)};
-  simt::Options options = gradient_options(device.heap(), async, seed);
-  if (async == simt::Async::Random) options.cta_order = simt::CtaOrder::Random, options.global_races = true;
-  for (const AttentionBackwardSm80Plan& plan : attention_mma_sm80_backward_plans(p, device.buffers(), workspace)) {
-    const simt::Stats stats = simt::launch(module.kernel(plan.kernel), plan, options);
-    EXPECT_EQ(stats.bank_conflicts, 0u) << "bank conflicts in " << plan.kernel;
-  }
-  return device.download();
-}
-
-void expect_right(const AttentionProblem& p, const GradientInputs& inputs, simt::Async async = simt::Async::Lazy,
-                  std::uint64_t seed = 1) {
-  EXPECT_EQ(gradient_mismatch(p, inputs, run_backward(p, inputs, async, seed)), "") << gradient_case_name(p);
-}
-
-bool equal(const Gradients& a, const Gradients& b) { return a.dq == b.dq && a.dk == b.dk && a.dv == b.dv; }
-
-AttentionProblem problem(DType dtype, std::int64_t head_dim, std::int64_t heads, std::int64_t kv_heads,
-                         std::int64_t seq_q, std::int64_t seq_kv, bool causal, bool deterministic) {
-  AttentionProblem p;
-  p.pass = AttentionPass::backward, p.dtype = dtype, p.head_dim = head_dim, p.heads = heads, p.kv_heads = kv_heads;
-  p.seq_q = seq_q, p.seq_kv = seq_kv, p.causal = causal, p.deterministic = deterministic;
-  return p;
-}
+using namespace mma_sm80_backward_simt;
+using test::gradient_case_name, test::normal_gradient_inputs;
 
 // --- lengths that fill no tile, one row, one key, more queries than keys (causal: rows that see nothing), ...
 struct Lengths {
@@ -101,12 +64,31 @@ std::vector<AttentionProblem> value_problems() {
   for (const bool deterministic : {false, true}) {
     AttentionProblem p =
         problem(deterministic ? DType::f16 : DType::bf16, 192, 2, 1, 90, 150, deterministic, deterministic);
-    p.head_dim_v = 128;
     problems.push_back(p);
     p.causal = true, p.dtype = DType::bf16, p.batch = 3, p.window = 100;
     p.q_offsets = {0, 90, 90, 120}, p.kv_offsets = {0, 150, 160, 180};
     problems.push_back(p);
   }
+  return problems;
+}
+
+/// Widths whose rows and steps are unlike those of 64 and 128, in the fewest problems that reach all that differs.
+std::vector<AttentionProblem> width_problems() {
+  std::vector<AttentionProblem> problems;
+  for (const std::int64_t head_dim : {96, 256})
+    for (const bool deterministic : {false, true}) {
+      const auto add = [&](DType dtype, std::int64_t seq_q, std::int64_t seq_kv, bool causal) -> AttentionProblem& {
+        problems.push_back(problem(dtype, head_dim, 2, 1, seq_q, seq_kv, causal, deterministic));
+        return problems.back();
+      };
+      add(DType::f16, 113, 203, false);
+      add(DType::bf16, 65, 257, true);
+      add(DType::bf16, 200, 64, true).batch = 2;  // rows that see nothing
+      add(DType::bf16, 150, 190, true).window = 50;
+      AttentionProblem& packed = add(DType::bf16, 130, 140, true);
+      packed.batch = 5;
+      packed.q_offsets = {0, 37, 37, 54, 184, 184}, packed.kv_offsets = {0, 70, 90, 90, 230, 240};
+    }
   return problems;
 }
 
@@ -125,122 +107,8 @@ INSTANTIATE_TEST_SUITE_P(Packed, Shapes, testing::ValuesIn(packed_problems()), [
   return gradient_case_name(info.param) + "_" + std::to_string(info.index);
 });
 
+INSTANTIATE_TEST_SUITE_P(Widths, Shapes, testing::ValuesIn(width_problems()), shape_name);
 INSTANTIATE_TEST_SUITE_P(Values, Shapes, testing::ValuesIn(value_problems()), shape_name);
-
-// --- both widths, both forms
-struct Form {
-  std::int64_t head_dim;
-  bool deterministic;
-};
-class Forms : public testing::TestWithParam<Form> {
- protected:
-  AttentionProblem problem_of(std::int64_t heads, std::int64_t kv_heads, std::int64_t seq_q, std::int64_t seq_kv,
-                              bool causal) const {
-    return problem(DType::bf16, GetParam().head_dim, heads, kv_heads, seq_q, seq_kv, causal, GetParam().deterministic);
-  }
-};
-
-TEST_P(Forms, SchedulesChangeNoBitOfWhatIsDeterministic) {
-  const AttentionProblem p = problem_of(2, 1, 150, 230, true);
-  const GradientInputs inputs = normal_gradient_inputs(p, 5);
-  const Gradients first = run_backward(p, inputs, simt::Async::Lazy);
-  EXPECT_EQ(gradient_mismatch(p, inputs, first), "");
-  const auto same = [&](simt::Async async, std::uint64_t seed) {
-    const Gradients other = run_backward(p, inputs, async, seed);
-    EXPECT_EQ(first.dk, other.dk);
-    EXPECT_EQ(first.dv, other.dv);
-    if (p.deterministic) {
-      EXPECT_EQ(first.dq, other.dq);
-    }
-  };
-  same(simt::Async::Lazy, 1);
-  same(simt::Async::Eager, 1);
-  for (std::uint64_t seed = 1; seed <= 2; ++seed) same(simt::Async::Random, seed);
-}
-
-TEST_P(Forms, AHiddenKeyHasNoInfluenceAndNoGradient) {
-  AttentionProblem p = problem_of(2, 1, 70, 200, true);
-  p.window = 40;  // keys 0 .. 90 are seen by nobody
-  GradientInputs inputs = normal_gradient_inputs(p, 6);
-  const Gradients before = run_backward(p, inputs, simt::Async::Lazy);
-  constexpr std::int64_t kHidden = 91;
-  for (std::int64_t e = 0; e < kHidden * p.head_dim; ++e) {
-    store_element(p.dtype, inputs.k.data(), e, 9.0 - double(e % 5));
-    store_element(p.dtype, inputs.v.data(), e, -100.0 + double(e % 301));
-    EXPECT_EQ(load_element(p.dtype, before.dk.data(), e), 0) << "dk element " << e;
-    EXPECT_EQ(load_element(p.dtype, before.dv.data(), e), 0) << "dv element " << e;
-  }
-  EXPECT_TRUE(equal(before, run_backward(p, inputs, simt::Async::Lazy)));
-  EXPECT_NE(load_element(p.dtype, before.dv.data(), kHidden * p.head_dim), 0);
-}
-
-TEST_P(Forms, RowsThatSeeNothingGiveAndGetNothing) {
-  const AttentionProblem p = problem_of(2, 2, 200, 60, true);  // queries 0 .. 139 see nothing
-  GradientInputs inputs = normal_gradient_inputs(p, 7);
-  const Gradients before = run_backward(p, inputs, simt::Async::Lazy);
-  EXPECT_EQ(gradient_mismatch(p, inputs, before), "");
-  for (std::int64_t e = 0; e < 140 * p.heads * p.head_dim; ++e) {
-    EXPECT_EQ(load_element(p.dtype, before.dq.data(), e), 0) << "dq element " << e;
-    store_element(p.dtype, inputs.q.data(), e, 50.0 - double(e % 7));
-    store_element(p.dtype, inputs.d_o.data(), e, double(e % 11) - 1000.0);
-  }
-  EXPECT_TRUE(equal(before, run_backward(p, inputs, simt::Async::Lazy)));
-}
-
-TEST_P(Forms, ExtremeLogits) {
-  for (const bool causal : {false, true}) {
-    const AttentionProblem p = problem_of(1, 1, 64, 192, causal);  // 192 % 128 == 64: half a tile of keys is not there
-    for (const double logit : {-120.0, 120.0, -3000.0})            // lse below -88: 2^-lse of a key not there overflows
-      expect_right(p, constant_logit_gradient_inputs(p, 8, logit));
-    expect_right(p, normal_gradient_inputs(p, 9, 30, 30));  // scores of thousands: one key takes all
-    expect_right(p, normal_gradient_inputs(p, 10, 0, 1));   // all scores equal
-  }
-  for (const bool causal : {false, true}) {  // neither form's tile of keys is whole
-    const AttentionProblem one = problem_of(1, 1, 1, 65, causal);
-    expect_right(one, constant_logit_gradient_inputs(one, 11, -122));
-  }
-}
-
-TEST_P(Forms, NothingToDo) {
-  AttentionProblem no_keys = problem_of(2, 1, 20, 0, false);
-  const GradientInputs queries = normal_gradient_inputs(no_keys, 12);
-  for (const unsigned char byte : run_backward(no_keys, queries, simt::Async::Lazy).dq) EXPECT_EQ(byte, 0);
-  AttentionProblem no_queries = problem_of(2, 1, 0, 20, true);
-  const Gradients zero = run_backward(no_queries, normal_gradient_inputs(no_queries, 13), simt::Async::Lazy);
-  for (const unsigned char byte : zero.dk) EXPECT_EQ(byte, 0);
-  for (const unsigned char byte : zero.dv) EXPECT_EQ(byte, 0);
-}
-
-TEST_P(Forms, PackedSequencesAreAsIfAlone) {
-  AttentionProblem p = problem_of(2, 1, 100, 120, true);
-  p.batch = 2, p.q_offsets = {0, 45, 145}, p.kv_offsets = {0, 120, 190};
-  const GradientInputs inputs = normal_gradient_inputs(p, 14);
-  const Gradients together = run_backward(p, inputs, simt::Async::Lazy);
-  AttentionProblem alone = problem_of(2, 1, 100, 70, true);
-  const auto part = [&](const std::vector<unsigned char>& array, std::int64_t first, std::int64_t count) {
-    return std::vector<unsigned char>(array.begin() + first * 2, array.begin() + (first + count) * 2);
-  };
-  GradientInputs second;
-  second.q = part(inputs.q, p.q_index(1, 0, 0), alone.q_elements());
-  second.k = part(inputs.k, p.k_index(1, 0, 0), alone.k_elements());
-  second.v = part(inputs.v, p.v_index(1, 0, 0), alone.v_elements());
-  second.o = part(inputs.o, p.o_index(1, 0, 0), alone.o_elements());
-  second.d_o = part(inputs.d_o, p.o_index(1, 0, 0), alone.o_elements());
-  for (std::int64_t h = 0; h < p.heads; ++h)
-    for (std::int64_t i = 0; i < alone.seq_q; ++i)
-      second.lse.push_back(inputs.lse[static_cast<std::size_t>(p.lse_index(1, h, i))]);
-  const Gradients expected = run_backward(alone, second, simt::Async::Lazy);
-  EXPECT_EQ(part(together.dq, p.q_index(1, 0, 0), alone.q_elements()), expected.dq);
-  EXPECT_EQ(part(together.dk, p.k_index(1, 0, 0), alone.k_elements()), expected.dk);
-  EXPECT_EQ(part(together.dv, p.v_index(1, 0, 0), alone.v_elements()), expected.dv);
-}
-
-INSTANTIATE_TEST_SUITE_P(Backward, Forms,
-                         testing::Values(Form{64, false}, Form{64, true}, Form{128, false}, Form{128, true}),
-                         [](const auto& info) {
-                           return simt::format("d%d_%s", int(info.param.head_dim),
-                                               info.param.deterministic ? "deterministic" : "fast");
-                         });
 
 // --- host side
 Target h100() {
@@ -257,14 +125,16 @@ TEST(MmaSm80Backward, RefusalsSayWhy) {
   EXPECT_EQ(reason(), "");
   target.shared_bytes_per_block = 163 * 1024;  // A100
   EXPECT_EQ(reason(), "");
-  p.head_dim = 64;
-  EXPECT_EQ(reason(), "");
-  target.shared_bytes_per_block = 99 * 1024;
-  EXPECT_NE(reason().find("shared memory"), std::string::npos) << reason();
+  for (const std::int64_t head_dim : {64, 96, 256}) {
+    p.head_dim = head_dim, target.shared_bytes_per_block = 163 * 1024;
+    EXPECT_EQ(reason(), "");
+    target.shared_bytes_per_block = 99 * 1024;  // sm_86, sm_89, sm_120
+    EXPECT_NE(reason().find("shared memory"), std::string::npos) << reason();
+  }
   target = h100(), target.compute_capability = 75;
   EXPECT_NE(reason().find("sm_80"), std::string::npos) << reason();
-  target = h100(), p.head_dim = 96;
-  EXPECT_EQ(reason(), "backward has head_dim 64, 128, and 192 with values of 128, not 96 with values of 96");
+  target = h100(), p.head_dim = 80;
+  EXPECT_EQ(reason(), "backward has head_dim 64, 96, 128, 256, and 192 with values of 128, not 80 with values of 80");
   p.head_dim = 128, p.head_dim_v = 64;
   EXPECT_NE(reason().find("not 128 with values of 64"), std::string::npos) << reason();
   p.head_dim = 192, p.head_dim_v = 128;

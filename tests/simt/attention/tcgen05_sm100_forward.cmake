@@ -2,7 +2,7 @@
 if(CUDAToolkit_VERSION VERSION_LESS 12.9)  # the first nvcc that knows sm_103a
   return()
 endif()
-foreach(dtype bf16 f16)
+foreach(dtype bf16 f16 e4m3)
   assay_ptx(tcgen05_forward_${dtype}_sm100 ${CMAKE_SOURCE_DIR}/kernels/attention/tcgen05_forward_${dtype}_sm100.cu 100a)
 endforeach()
 assay_library(assay_tcgen05_sm100_forward_on_simt
@@ -16,3 +16,6 @@ assay_simt_test(simt_tcgen05_sm100_forward_test SOURCES tcgen05_sm100_forward_te
                 LINK assay_tcgen05_sm100_forward_on_simt
                 PTX tcgen05_forward_bf16_sm100 tcgen05_forward_f16_sm100 tcgen05_forward_sm103 TIMEOUT 600)
 assay_mutants(simt_tcgen05_sm100_forward_mutants tcgen05_sm100_forward_mutants.py)
+assay_simt_test(simt_tcgen05_sm100_forward_e4m3_test SOURCES tcgen05_sm100_forward_e4m3_test.cpp
+                LINK assay_tcgen05_sm100_forward_on_simt PTX tcgen05_forward_e4m3_sm100 TIMEOUT 600)
+assay_mutants(simt_tcgen05_sm100_forward_e4m3_mutants tcgen05_sm100_forward_e4m3_mutants.py)

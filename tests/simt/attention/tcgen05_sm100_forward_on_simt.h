@@ -28,5 +28,7 @@ struct Sm100ForwardCase {
   }
 };
 const std::vector<Sm100ForwardCase>& sm100_forward_cases();
+/// The same of 8-bit inputs.
+const std::vector<Sm100ForwardCase>& sm100_forward_e4m3_cases();
 
 }  // namespace assay

@@ -207,7 +207,8 @@ TEST(Tcgen05Sm100Forward, ThePlanFitsTheMachine) {
   EXPECT_STREQ(plan.kernel, "attention_tcgen05_sm100_bf16_d128_v128");
   EXPECT_EQ(plan.grid.x, 8u);  // 4 tiles of 2 heads: fewer than multiprocessors
   EXPECT_EQ(plan.block.x, 512u);
-  for (const Tcgen05Sm100ForwardInstance& i : tcgen05_sm100_forward_instances()) EXPECT_LE(i.shared_bytes, 232448u);
+  for (const Tcgen05Sm100ForwardInstance& i : tcgen05_sm100_forward_instances(p.dtype))
+    EXPECT_LE(i.shared_bytes, 232448u);
   buffers.k = memory + 2;
   EXPECT_THROW(plan_tcgen05_sm100_forward(p, buffers, small_blackwell(148), nullptr, encode_tensor_map),
                std::runtime_error);

@@ -3,6 +3,8 @@
 import mutants
 
 KERNEL = "kernels/attention/wgmma_sm90_forward.cuh"
+PRODUCTS = "kernels/attention/wgmma_sm90_forward_products.cuh"
+TILE = "kernels/attention/wgmma_sm90_forward_tile.h"
 ROWS = "kernels/attention/wgmma_sm90_forward_rows.cuh"
 SCHEDULE = "kernels/attention/forward_schedule.h"
 DESCRIPTOR = "kernels/common/ptx/wgmma_descriptor.h"
@@ -72,16 +74,16 @@ D128 = [
     # --- copies
     ("all panels to one place", KERNEL, "ptx::shared_address(tile) + panel * kPanelBytes, map", "ptx::shared_address(tile), map",
      RACE),
-    ("one panel twice", KERNEL, "map, full, panel * 64, head, row);", "map, full, 0, head, row);", WRONG),
+    ("one panel twice", KERNEL, "map, full, panel * kPanelElements, head, row);", "map, full, 0, head, row);", WRONG),
     ("keys of the wrong head", KERNEL, "kv_head = work.head / p.group", "kv_head = work.head % p.group", ANY),
-    ("keys counted from the first sequence's", KERNEL, "kv_head, work.tile.kv_row + tile * I::kKeys);\n      rings.k",
-     "kv_head, tile * I::kKeys);\n      rings.k", WRONG),
+    ("keys counted from the first sequence's", KERNEL, "work.tile.kv_row + tile * I::kKeys);\n      rings.k",
+     "tile * I::kKeys);\n      rings.k", WRONG),
     ("values in the order of the next keys", KERNEL,
-     "kv_head, work.tile.kv_row + tile * I::kKeys);\n      rings.v.state",
-     "kv_head, work.tile.kv_row + (tile > 0 ? tile - 1 : 0) * I::kKeys);\n      rings.v.state", WRONG),
+     "work.tile.kv_row + tile * I::kKeys);\n      rings.v.state",
+     "work.tile.kv_row + (tile > 0 ? tile - 1 : 0) * I::kKeys);\n      rings.v.state", WRONG),
     # --- products
-    ("no wgmma.fence", KERNEL, "  ptx::wgmma_fence();\n", "", ASYNC),
-    ("no commit of the scores", KERNEL, "    ptx::wgmma<I::Element::kTypes, I::kKeys>(s, a, b, step > 0);\n  }\n  ptx::wgmma_commit();",
+    ("no wgmma.fence", PRODUCTS, "  ptx::wgmma_fence();\n", "", ASYNC),
+    ("no commit of the scores", PRODUCTS, "    ptx::wgmma<I::Element::kTypes, I::kKeys>(s, a, b, step > 0);\n  }\n  ptx::wgmma_commit();",
      "    ptx::wgmma<I::Element::kTypes, I::kKeys>(s, a, b, step > 0);\n  }", ANY),
     ("scores used while they are computed", KERNEL, "finish_scores<1>(s);", "finish_scores<2>(s);", ASYNC, True),
     ("keys handed back while they are read", KERNEL,
@@ -92,23 +94,23 @@ D128 = [
      "    rings.v.release();\n    ptx::wgmma_wait<0>();\n    ptx::wgmma_registers_fence(o);", RACE),
     ("output used while it is computed", KERNEL, "    ptx::wgmma_wait<0>();\n    ptx::wgmma_registers_fence(o);",
      "    ptx::wgmma_wait<1>();\n    ptx::wgmma_registers_fence(o);", "asynchronous operation|data race"),
-    ("k does not advance in q", KERNEL, "step / 4 * I::kQPanelBytes + step % 4 * 32", "step / 4 * I::kQPanelBytes", WRONG),
-    ("k's second panel not reached", KERNEL, "step / 4 * I::kKeyPanelBytes + step % 4 * 32", "step % 4 * 32", WRONG),
-    ("v does not advance", KERNEL, "ptx::advance(v_rows, step * 2048)", "ptx::advance(v_rows, step * 1024)", WRONG),
-    ("v's panels 1024 bytes apart", KERNEL, "ptx::wgmma_descriptor(v, I::kKeyPanelBytes, 1024)",
+    ("k does not advance in q", PRODUCTS, "step / 4 * I::kQPanelBytes + step % 4 * 32", "step / 4 * I::kQPanelBytes", WRONG),
+    ("k's second panel not reached", PRODUCTS, "step / 4 * I::kKeyPanelBytes + step % 4 * 32", "step % 4 * 32", WRONG),
+    ("v does not advance", PRODUCTS, "ptx::advance(v_rows, step * 2048)", "ptx::advance(v_rows, step * 1024)", WRONG),
+    ("v's panels 1024 bytes apart", PRODUCTS, "ptx::wgmma_descriptor(v, I::kKeyPanelBytes, 1024)",
      "ptx::wgmma_descriptor(v, 1024, 1024)", WRONG),
-    ("v read as if its keys were contiguous", KERNEL, "I::kValueDim, ptx::Major::mn>", "I::kValueDim, ptx::Major::k>", ANY),
+    ("v read as if its keys were contiguous", PRODUCTS, "I::kValueDim, ptx::Major::mn>", "I::kValueDim, ptx::Major::k>", ANY),
     ("no swizzle in the descriptor", DESCRIPTOR, "kSwizzle128B << 62", "std::uint64_t(0) << 62", ANY),
     ("both warpgroups multiply the same queries", KERNEL, "shared.q[rings.q.state.stage]) + index * (64 * 128)",
      "shared.q[rings.q.state.stage])", "wrong result|data race"),
-    ("p's fragments out of order", KERNEL, "p[i / 4][i % 4] = I::Element::pack", "p[i / 4][i % 2 * 2 + i / 2 % 2] = I::Element::pack",
+    ("p's fragments out of order", PRODUCTS, "p[i / 4][i % 4] = I::Element::pack", "p[i / 4][i % 2 * 2 + i / 2 % 2] = I::Element::pack",
      WRONG),
     ("a's registers exchanged", REGISTERS, '"r"(a[1]), "r"(a[2])', '"r"(a[2]), "r"(a[1])', WRONG),
     ("the last query tile's output kept", KERNEL, "start_output<I>(o, probabilities, v, !first);",
      "start_output<I>(o, probabilities, v, true);", WRONG, True),
     ("a lone key tile adds to the last query tile's output", KERNEL, "values_address(), tile != first);",
      "values_address(), true);", WRONG),
-    ("each product replaces the output", KERNEL, "accumulate || step > 0", "step > 0", WRONG),
+    ("each product replaces the output", PRODUCTS, "accumulate || step > 0", "step > 0", WRONG),
     # --- turns
     ("both warpgroups have the same turn", KERNEL, "ptx::barrier_arrive(2 - index,", "ptx::barrier_arrive(1 + index,", ANY),
     ("nobody has the first turn", KERNEL, "    if (index == 1) end_turn();  // the first turn is warpgroup 0's\n", "",
@@ -132,9 +134,9 @@ D128 = [
     ("row sum not reduced over the quad", ROWS, "    all += __shfl_xor_sync(0xffffffff, all, 2);\n", "", WRONG),
     ("-inf guard dropped", ROWS, "kMasked && m[half] == -INFINITY ? 0.f : m[half] * scale_log2", "m[half] * scale_log2",
      WRONG),
-    ("division by a sum of nothing", KERNEL, "total[half] == 0 ? 0.f : 1 / total[half]", "1 / total[half]", WRONG),
-    ("lse without the scale", ROWS, "max[half] * p.scale_log2 * kLn2", "max[half] * kLn2", WRONG),
-    ("lse without ln 2", ROWS, "p.scale_log2 * kLn2", "p.scale_log2", WRONG),
+    ("division by a sum of nothing", KERNEL, "total == 0 ? 0.f : values / total", "values / total", WRONG),
+    ("lse without the scale", ROWS, "max[half] * scale_log2 * kLn2", "max[half] * kLn2", WRONG),
+    ("lse without ln 2", ROWS, "scale_log2 * kLn2", "scale_log2", WRONG),
     # --- masks
     ("mask off by one", ROWS, "8 * j + e < to", "8 * j + e <= to", WRONG, True),
     ("window off by one", ROWS, "8 * j + e >= from", "8 * j + e > from", WRONG, True),
@@ -181,13 +183,13 @@ D128 = [
     ("a sequence's last tile one too far", SCHEDULE, "/ tile_queries - 1 - n / batch) * tile_queries", "/ tile_queries - n / batch) * tile_queries",
      ANY),
     # --- machine
-    ("more registers than there are", KERNEL, "ptx::setmaxnreg_inc<240>()", "ptx::setmaxnreg_inc<248>()", DEADLOCK),
+    ("more registers than there are", TILE, "kConsumerRegisters = 240", "kConsumerRegisters = 248", DEADLOCK),
 ]
 
 # One buffer of q: it must be free before the next query tile comes.
 D192 = [
     ("q released too late", KERNEL, "    if (I::kQBuffers == 1) release_q();", "    ;", DEADLOCK, True),
-    ("k's third panel not reached", KERNEL, "step / 4 * I::kKeyPanelBytes + step % 4 * 32",
+    ("k's third panel not reached", PRODUCTS, "step / 4 * I::kKeyPanelBytes + step % 4 * 32",
      "step / 4 % 2 * I::kKeyPanelBytes + step % 4 * 32", WRONG),
     ("q handed back before o has left", KERNEL, "    if (threadIdx.x % 32 == 0) ptx::tma_store_wait_read<0>();\n", "",
      RACE),

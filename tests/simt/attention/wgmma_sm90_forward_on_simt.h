@@ -20,9 +20,13 @@ AttentionProblem packed_problem(AttentionProblem, const std::vector<std::int64_t
 /// Host arrays in the problem's type, as raw bytes.
 struct ForwardInputs {
   std::vector<unsigned char> q, k, v;
+  float q_scale = 0.5f, k_scale = 2, v_scale = 0.375f;  // of 8-bit types
 };
 /// Standard normal times the given factors.
 ForwardInputs forward_inputs(const AttentionProblem&, unsigned seed, double q_factor = 1, double k_factor = 1);
+
+/// Of types that are scaled: the inputs' factors.
+void upload_factors(const AttentionProblem&, const ForwardInputs&, simt::DeviceHeap&, AttentionBuffers&);
 
 struct ForwardOutputs {
   std::vector<unsigned char> o;
@@ -49,5 +53,7 @@ struct ForwardCase {
   int multiprocessors;
 };
 const std::vector<ForwardCase>& forward_cases();
+/// The same of 8-bit inputs.
+const std::vector<ForwardCase>& forward_e4m3_cases();
 
 }  // namespace assay

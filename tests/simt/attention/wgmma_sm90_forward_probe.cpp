@@ -1,6 +1,6 @@
-// wgmma_sm90_forward_probe PTX CASE...: exit 0 where the kernel in PTX.ptx is right on the cases (of forward_cases())
-// under every asynchrony policy, without faults and bank conflicts; else 1, with the finding on stdout.
-// wgmma_sm90_forward_mutants.py runs it.
+// wgmma_sm90_forward_probe [e4m3] PTX CASE...: exit 0 where the kernel in PTX.ptx is right on the cases (of
+// forward_cases(), or forward_e4m3_cases()) under every asynchrony policy, without faults and bank conflicts; else 1,
+// with the finding on stdout. wgmma_sm90_forward_mutants.py and wgmma_sm90_forward_e4m3_mutants.py run it.
 #include <cstdio>
 #include <cstring>
 
@@ -24,12 +24,14 @@ int probe(const simt::ptx::Module& module, const assay::ForwardCase& c) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 3) return std::fprintf(stderr, "usage: wgmma_sm90_forward_probe PTX CASE...\n"), 2;
+  const bool e4m3 = argc > 1 && std::strcmp(argv[1], "e4m3") == 0;
+  const int first = e4m3 ? 2 : 1;
+  if (argc < first + 2) return std::fprintf(stderr, "usage: wgmma_sm90_forward_probe [e4m3] PTX CASE...\n"), 2;
   try {
-    const simt::ptx::Module module(simt::ptx::ptx_text(ASSAY_PTX_DIR, argv[1]));
-    for (int i = 2; i < argc; ++i) {
+    const simt::ptx::Module module(simt::ptx::ptx_text(ASSAY_PTX_DIR, argv[first]));
+    for (int i = first + 1; i < argc; ++i) {
       bool found = false;
-      for (const assay::ForwardCase& c : assay::forward_cases())
+      for (const assay::ForwardCase& c : e4m3 ? assay::forward_e4m3_cases() : assay::forward_cases())
         if (std::strcmp(c.name, argv[i]) == 0) {
           found = true;
           if (const int bad = probe(module, c)) return bad;

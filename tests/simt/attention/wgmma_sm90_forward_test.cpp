@@ -188,7 +188,7 @@ TEST(WgmmaSm90Forward, ThePlanFitsTheMachine) {
   EXPECT_STREQ(plan.kernel, "attention_wgmma_sm90_bf16_d128_v128");
   EXPECT_EQ(plan.grid.x, 16u);  // 8 tiles of 2 heads: fewer than multiprocessors
   EXPECT_EQ(plan.block.x, 384u);
-  for (const WgmmaSm90ForwardInstance& i : wgmma_sm90_forward_instances()) EXPECT_LE(i.shared_bytes, 232448u);
+  for (const WgmmaSm90ForwardInstance& i : wgmma_sm90_forward_instances(p.dtype)) EXPECT_LE(i.shared_bytes, 232448u);
   buffers.k = memory + 2;
   EXPECT_THROW(plan_wgmma_sm90_forward(p, buffers, small_hopper(132), nullptr, encode_tensor_map), std::runtime_error);
 }

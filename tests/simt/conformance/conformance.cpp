@@ -93,6 +93,7 @@ std::vector<Case> all_cases() {
   base("cvt_bf16x2", Fill::Floats, 32), base("cvt_f16x2", Fill::Floats, 32), base("cvt_rna_tf32", Fill::Floats, 32);
   base("prmt", Fill::Bits, 32), base("funnel_shift", Fill::Bits, 32);
   for (const char* k : {"stmatrix_x4", "stmatrix_x4_trans"}) cases.push_back({k, k, true, 32, Fill::Bits, 128});
+  cases.push_back({"cvt_e4m3x2", "cvt_e4m3x2", true, 32, Fill::Floats, 32});
 
   static constexpr std::pair<Swizzle, const char*> kSwizzles[] = {
       {Swizzle::None, "none"}, {Swizzle::B32, "32"}, {Swizzle::B64, "64"}, {Swizzle::B128, "128"}};

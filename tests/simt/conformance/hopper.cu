@@ -17,6 +17,13 @@
 STMATRIX(stmatrix_x4, "x4")
 STMATRIX(stmatrix_x4_trans, "x4.trans")
 
+extern "C" __global__ void cvt_e4m3x2(const uint32_t* in, uint32_t* out) {
+  const float high = __uint_as_float(in[threadIdx.x * 2]), low = __uint_as_float(in[threadIdx.x * 2 + 1]);
+  uint16_t pair;
+  asm volatile("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;\n" : "=h"(pair) : "f"(high), "f"(low));
+  out[threadIdx.x] = pair;
+}
+
 // A box of 16 rows that sticks out of the tensor on two sides, as shared memory holds it: [16][row_bytes / 4] words.
 extern "C" __global__ void tensor_load(const __grid_constant__ ptx::TensorMap map, uint32_t* out, uint32_t row_bytes) {
   __shared__ alignas(1024) uint32_t tile[16 * 32];

@@ -149,6 +149,25 @@ void convert_pair(Warp& w, const Inst& i, std::uint32_t lanes) {  // the first s
   for_lanes(lanes, [=](int l) { d[l] = narrow(low[l]) | narrow(high[l]) << 16; });
 }
 
+/// To nearest even; beyond 448, and from infinity, 448.
+std::uint32_t f32_to_e4m3(float f) {
+  if (std::isnan(f)) return 0x7f;
+  const std::uint32_t sign = std::signbit(f) ? 0x80 : 0;
+  const double magnitude = std::abs(double(f));
+  if (magnitude >= 448) return sign | 0x7e;
+  const int exponent =
+      magnitude > 0 ? std::max(std::ilogb(magnitude), -6) : -6;  // subnormals have that of the smallest
+  // In steps of its binade (3 bits behind the point); a carry into the next binade is right by itself.
+  const auto steps = std::uint32_t(std::nearbyint(std::ldexp(magnitude, 3 - exponent)));
+  return sign | (std::uint32_t(exponent + 6) * 8 + steps);
+}
+
+void convert_e4m3_pair(Warp& w, const Inst& i, std::uint32_t lanes) {  // the first source becomes the upper byte
+  for_lanes(lanes, [&](int l) {
+    w.store(i.op[0], l, f32_to_e4m3(w.row<float>(i.op[2])[l]) | f32_to_e4m3(w.row<float>(i.op[1])[l]) << 8);
+  });
+}
+
 template <bool kAway>
 void convert_tf32(Warp& w, const Inst& i, std::uint32_t lanes) {
   for_lanes(lanes, [&](int l) {
@@ -163,7 +182,8 @@ void convert_tf32(Warp& w, const Inst& i, std::uint32_t lanes) {
 void set_cvt(Decoding& d) {
   if (d.modifiers.size() < 2) d.fail("cvt needs two types");
   const Type to = parse_type(d.modifiers[d.modifiers.size() - 2]), from = d.type;
-  const bool pair = to == Type::bf16x2 || to == Type::f16x2;
+  const bool pair = to == Type::bf16x2 || to == Type::f16x2 || to == Type::e4m3x2;
+  if (d.has("satfinite") != (to == Type::e4m3x2)) d.fail("unsupported combination of .satfinite and type");
   if (d.args.size() != (pair ? 3u : 2u)) d.fail("wrong number of operands");
   d.add(0, width(to));
   for (std::size_t a = 1; a < d.args.size(); ++a) d.add(a, width(from));
@@ -171,10 +191,11 @@ void set_cvt(Decoding& d) {
   d.inst.imm[1] = d.has("sat");
   if (pair || to == Type::tf32) {
     if (from != Type::f32) d.fail("unsupported operand type");
-    d.inst.exec = to == Type::bf16x2  ? convert_pair<true>
-                  : to == Type::f16x2 ? convert_pair<false>
-                  : d.has("rna")      ? convert_tf32<true>
-                                      : convert_tf32<false>;
+    d.inst.exec = to == Type::e4m3x2   ? convert_e4m3_pair
+                  : to == Type::bf16x2 ? convert_pair<true>
+                  : to == Type::f16x2  ? convert_pair<false>
+                  : d.has("rna")       ? convert_tf32<true>
+                                       : convert_tf32<false>;
     return;
   }
   d.inst.exec = choose_convert(to, from);
@@ -240,7 +261,7 @@ void set_mov(Decoding& d) {
 }
 
 constexpr Opcode kOpcodes[] = {
-    {"cvt", "rn rna rzi rmi rpi rni sat ftz", "-", nullptr, set_cvt},
+    {"cvt", "rn rna rzi rmi rpi rni sat satfinite ftz", "-", nullptr, set_cvt},
     {"mov", "", "-", nullptr, set_mov},
 };
 

@@ -21,6 +21,7 @@ enum class Type {
   f32,
   f16x2,
   bf16x2,
+  e4m3x2,
   tf32,
   b64,
   u64,
@@ -37,12 +38,12 @@ struct TypeInfo {
 };
 
 inline constexpr TypeInfo kTypes[] = {
-    {Type::pred, "pred", 0},   {Type::b8, "b8", 1},       {Type::u8, "u8", 1},         {Type::s8, "s8", 1},
-    {Type::b16, "b16", 2},     {Type::u16, "u16", 2},     {Type::s16, "s16", 2},       {Type::f16, "f16", 2},
-    {Type::bf16, "bf16", 2},   {Type::b32, "b32", 4},     {Type::u32, "u32", 4},       {Type::s32, "s32", 4},
-    {Type::f32, "f32", 4},     {Type::f16x2, "f16x2", 4}, {Type::bf16x2, "bf16x2", 4}, {Type::tf32, "tf32", 4},
-    {Type::b64, "b64", 8},     {Type::u64, "u64", 8},     {Type::s64, "s64", 8},       {Type::f64, "f64", 8},
-    {Type::f32x2, "f32x2", 8}, {Type::b128, "b128", 16}};
+    {Type::pred, "pred", 0},     {Type::b8, "b8", 1},       {Type::u8, "u8", 1},         {Type::s8, "s8", 1},
+    {Type::b16, "b16", 2},       {Type::u16, "u16", 2},     {Type::s16, "s16", 2},       {Type::f16, "f16", 2},
+    {Type::bf16, "bf16", 2},     {Type::b32, "b32", 4},     {Type::u32, "u32", 4},       {Type::s32, "s32", 4},
+    {Type::f32, "f32", 4},       {Type::f16x2, "f16x2", 4}, {Type::bf16x2, "bf16x2", 4}, {Type::tf32, "tf32", 4},
+    {Type::e4m3x2, "e4m3x2", 2}, {Type::b64, "b64", 8},     {Type::u64, "u64", 8},       {Type::s64, "s64", 8},
+    {Type::f64, "f64", 8},       {Type::f32x2, "f32x2", 8}, {Type::b128, "b128", 16}};
 
 constexpr Type parse_type(std::string_view name) {
   for (const auto& t : kTypes)

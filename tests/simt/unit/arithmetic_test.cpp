@@ -161,6 +161,17 @@ TEST(Instruction, Tf32RoundsTiesAwayFromZero) {
   EXPECT_EQ(d[4], 0x3f802000u);
 }
 
+TEST(Instruction, E4m3PairsRoundToEvenAndSaturate) {
+  std::array<float, 32> a{1.f, 1.0625f, 1.1875f, 448.f, 1000.f, 0x1p-9f, 0x1p-10f, 0x1.8p-9f, -17.f, NAN, -INFINITY};
+  std::array<float, 32> b{-0.f, 0x1.ep-7f, 0x1.fp-7f, 248.f, 2.f};
+  const auto d = run_instruction<U32, float>("{.reg .b16 h; cvt.rn.satfinite.e4m3x2.f32 h, %b, %a; cvt.u32.u16 %d, h;}",
+                                             ".b32", ".f32", {a, b});
+  const std::array<U32, 11> low{0x38, 0x38, 0x3a, 0x7e, 0x7e, 0x01, 0x00, 0x02, 0xd8, 0x7f, 0xfe};
+  for (std::size_t l = 0; l < low.size(); ++l) EXPECT_EQ(d[l] & 0xff, low[l]) << "lane " << l << ": " << a[l];
+  const std::array<U32, 5> high{0x80, 0x08, 0x08, 0x78, 0x40};  // from the largest subnormal, 0x1.cp-7; a tie
+  for (std::size_t l = 0; l < high.size(); ++l) EXPECT_EQ(d[l] >> 8, high[l]) << "lane " << l << ": " << b[l];
+}
+
 TEST(Instruction, DirectedRounding) {
   std::array<float, 32> one{}, tiny{};
   one.fill(1), tiny.fill(0x1p-30f);

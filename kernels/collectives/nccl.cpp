@@ -1,0 +1,230 @@
+// NCCL's collectives over all GPUs of the node, driven by this process: between plain buffers, buffers registered with
+// every communicator (NCCL 2.19), and buffers in a symmetric window of NCCL's own memory (2.27), which its symmetric
+// kernels and NVLink SHARP want.
+#include "kernels/collectives/nccl.h"
+
+#include <set>
+#include <stdexcept>
+
+#include "kernels/collectives/nccl_library.h"
+#include "kernels/common/cuda_check.h"
+
+namespace assay {
+namespace {
+
+constexpr int kSymmetric = 1;  // NCCL_WIN_COLL_SYMMETRIC, which headers before 2.27 lack
+
+ncclDataType_t type_of(DType dtype) {
+  switch (dtype) {
+    case DType::bf16:
+      return ncclBfloat16;
+    case DType::f16:
+      return ncclFloat16;
+    case DType::e4m3:
+      return ncclDataType_t(10);  // ncclFloat8e4m3 and ncclFloat8e5m2, which headers before 2.24 lack
+    case DType::e5m2:
+      return ncclDataType_t(11);
+    default:
+      return ncclFloat32;
+  }
+}
+
+// The GPU of each local rank is where its output lies.
+std::vector<int> devices_of(const CollectiveBuffers& buffers) {
+  std::vector<int> devices;
+  for (const void* output : buffers.output) {
+    cudaPointerAttributes attributes{};
+    ASSAY_CHECK_CUDA(cudaPointerGetAttributes(&attributes, output));
+    if (attributes.type != cudaMemoryTypeDevice) throw std::runtime_error("nccl: a buffer is not in a GPU's memory");
+    devices.push_back(attributes.device);
+  }
+  if (std::set<int>(devices.begin(), devices.end()).size() != devices.size())
+    throw std::runtime_error("nccl: two ranks on one GPU");
+  return devices;
+}
+
+std::vector<int> devices_of(const std::vector<Target>& targets) {
+  std::vector<int> devices;
+  for (const Target& target : targets) devices.push_back(target.index);
+  return devices;
+}
+
+/// NCCL's own memory on every GPU, registered as one symmetric window.  Its communicators are those of the operations
+/// on it: a registration belongs to them.
+class NcclWindow final : public CollectiveWindow {
+ public:
+  NcclWindow(const std::vector<int>& devices, std::size_t bytes)
+      : group_(std::make_shared<NcclGroup>(devices)), windows_(devices.size()) {
+    const CurrentDevice keep;
+    const NcclLibrary& nccl = group_->nccl();
+    for (int rank = 0; rank < group_->size(); ++rank) {
+      ASSAY_CHECK_CUDA(cudaSetDevice(group_->device(rank)));
+      void* data = nullptr;
+      nccl.check(nccl.memory_allocate(&data, bytes), "ncclMemAlloc");
+      data_.emplace_back(data, nccl.memory_free);
+      ASSAY_CHECK_CUDA(cudaMemset(data, 0, bytes));
+      ASSAY_CHECK_CUDA(cudaDeviceSynchronize());
+    }
+    group_->together("ncclCommWindowRegister", [&](int rank) {
+      const auto r = std::size_t(rank);
+      return nccl.window_register(group_->comm(rank), data_[r].get(), bytes, &windows_[r], kSymmetric);
+    });
+  }
+
+  ~NcclWindow() override {
+    const NcclLibrary& nccl = group_->nccl();
+    for (int rank = 0; rank < group_->size(); ++rank)
+      if (void* const window = windows_[std::size_t(rank)]) nccl.window_deregister(group_->comm(rank), window);
+  }
+
+  std::byte* data(int local) const override { return static_cast<std::byte*>(data_[std::size_t(local)].get()); }
+  const std::shared_ptr<NcclGroup>& group() const { return group_; }
+
+ private:
+  using Memory = std::unique_ptr<void, decltype(NcclLibrary::memory_free)>;
+  std::shared_ptr<NcclGroup> group_;
+  std::vector<Memory> data_;    // per rank
+  std::vector<void*> windows_;  // per rank
+};
+
+std::shared_ptr<NcclGroup> group_for(const CollectiveProblem& problem, const CollectiveBuffers& buffers) {
+  if (problem.buffers != BufferKind::window) return std::make_shared<NcclGroup>(devices_of(buffers));
+  const auto* window = dynamic_cast<const NcclWindow*>(buffers.window);
+  if (!window) throw std::logic_error("nccl: the buffers lie in no window of this kernel");
+  return window->group();
+}
+
+class NcclOperation final : public CollectiveOperation {
+ public:
+  NcclOperation(const CollectiveProblem& problem, const std::vector<CollectiveBuffers>& sets)
+      : problem_(problem), type_(type_of(problem.dtype)), group_(group_for(problem, sets.front())) {
+    if (problem.buffers != BufferKind::registered) return;
+    for (const CollectiveBuffers& set : sets)
+      for (int rank = 0; rank < group_->size(); ++rank) {
+        register_with(rank, const_cast<void*>(set.input[std::size_t(rank)]), problem.bytes_of(problem.input_count()));
+        register_with(rank, set.output[std::size_t(rank)], problem.bytes_of(problem.output_count()));
+      }
+  }
+
+  ~NcclOperation() override {
+    for (const auto& [rank, handle] : registrations_) group_->nccl().comm_deregister(group_->comm(rank), handle);
+  }
+
+  void launch(const CollectiveBuffers& buffers, Stream) override {
+    group_->check_async();
+    group_->together(name(problem_.operation), [&](int rank) {
+      const auto r = std::size_t(rank);
+      return enqueue(rank, buffers.input[r], buffers.output[r], buffers.streams[r]);
+    });
+  }
+
+  std::string description() const override {
+    const NcclLibrary& nccl = group_->nccl();
+    std::string text = "NCCL " + nccl_version_text(nccl.version()) + " (headers " +
+                       nccl_version_text(NCCL_VERSION_CODE) + "), " + std::to_string(group_->size()) +
+                       (group_->size() == 1 ? " GPU" : " GPUs") + ", buffers " + name(problem_.buffers);
+    if (problem_.operation == Collective::all_to_all)
+      text += nccl.all_to_all ? ", ncclAlltoAll" : ", grouped sends and receives";
+    return text;
+  }
+
+ private:
+  void register_with(int rank, void* data, std::int64_t bytes) {
+    void* handle = nullptr;
+    const NcclLibrary& nccl = group_->nccl();
+    nccl.check(nccl.comm_register(group_->comm(rank), data, std::size_t(bytes), &handle), "ncclCommRegister");
+    registrations_.emplace_back(rank, handle);
+  }
+
+  ncclResult_t enqueue(int rank, const void* input, void* output, Stream stream) const {
+    const NcclLibrary& nccl = group_->nccl();
+    const ncclComm_t comm = group_->comm(rank);
+    const auto count = std::size_t(problem_.count), part = std::size_t(problem_.part());
+    switch (problem_.operation) {
+      case Collective::all_reduce:
+        return nccl.all_reduce(input, output, count, type_, ncclSum, comm, stream);
+      case Collective::all_gather:
+        return nccl.all_gather(input, output, part, type_, comm, stream);
+      case Collective::reduce_scatter:
+        return nccl.reduce_scatter(input, output, part, type_, ncclSum, comm, stream);
+      case Collective::broadcast:
+        return nccl.broadcast(input, output, count, type_, problem_.root, comm, stream);
+      case Collective::all_to_all:
+        if (nccl.all_to_all) return nccl.all_to_all(input, output, part, type_, comm, stream);
+        return all_to_all_by_parts(rank, input, output, stream);
+      case Collective::send_recv: {
+        const int n = group_->size();
+        const ncclResult_t sent = nccl.send(input, count, type_, (rank + 1) % n, comm, stream);
+        return sent != ncclSuccess ? sent : nccl.recv(output, count, type_, (rank + n - 1) % n, comm, stream);
+      }
+    }
+    return ncclInvalidArgument;
+  }
+
+  ncclResult_t all_to_all_by_parts(int rank, const void* input, void* output, Stream stream) const {
+    const NcclLibrary& nccl = group_->nccl();
+    const ncclComm_t comm = group_->comm(rank);
+    const auto part = std::size_t(problem_.part());
+    ncclResult_t result = ncclSuccess;
+    for (int peer = 0; peer < group_->size() && result == ncclSuccess; ++peer) {
+      const auto offset = std::size_t(problem_.bytes_of(peer * problem_.part()));
+      result = nccl.send(static_cast<const std::byte*>(input) + offset, part, type_, peer, comm, stream);
+      if (result == ncclSuccess)
+        result = nccl.recv(static_cast<std::byte*>(output) + offset, part, type_, peer, comm, stream);
+    }
+    return result;
+  }
+
+  CollectiveProblem problem_;
+  ncclDataType_t type_;
+  std::shared_ptr<NcclGroup> group_;
+  std::vector<std::pair<int, void*>> registrations_;  // rank and handle
+};
+
+/// What the NCCL that was loaded lacks for this problem.
+Support library_supports(const NcclLibrary& nccl, const CollectiveProblem& problem, const Target& target) {
+  const std::string loaded = "NCCL " + nccl_version_text(nccl.version());
+  if (problem.buffers == BufferKind::registered && !nccl.registers())
+    return Support::no(loaded + " registers no buffers: 2.19 or later does");
+  if (problem.buffers == BufferKind::window && !nccl.has_windows())
+    return Support::no(loaded + " has no symmetric windows: 2.27 or later has");
+  if (info(problem.dtype).bits == 8 && nccl.version() < kNcclFloat8)
+    return Support::no(loaded + " has no 8-bit types: 2.24 or later has");
+  if (info(problem.dtype).bits == 8 && target.compute_capability < 90)
+    return Support::no("NCCL sums 8-bit types on sm_90 and later");
+  return Support::yes();
+}
+
+Support supports(const CollectiveProblem& problem, const Target& target) {
+  if (target.device != Device::gpu) return Support::no("runs between GPUs");
+  if (!problem.peers.single_process())
+    return Support::no("drives all GPUs of the node from one process: start without an MPI launcher");
+  if (problem.algorithm != "auto")
+    return Support::no("NCCL chooses its algorithm itself (or NCCL_ALGO in the environment): algo=auto");
+  // NCCL then enqueues nothing, and no time is no rate.  Out of place it copies, which shows that it works.
+  if (problem.peers.ranks == 1 && problem.in_place) return Support::no("one GPU in place: there is nothing to do");
+  try {
+    return library_supports(NcclLibrary(), problem, target);
+  } catch (const std::runtime_error& error) {
+    return Support::no(std::string("NCCL cannot be used: ") + error.what());
+  }
+}
+
+}  // namespace
+
+CollectiveKernel nccl_kernel() {
+  CollectiveKernel kernel;
+  kernel.name = "nccl";
+  kernel.device = Device::gpu;
+  kernel.vendor = true;
+  kernel.dtypes = {DType::f32, DType::bf16, DType::f16, DType::e4m3, DType::e5m2};
+  kernel.supports = supports;
+  kernel.make_window = [](const CollectiveProblem&, const std::vector<Target>& targets, std::size_t bytes) {
+    return std::make_unique<NcclWindow>(devices_of(targets), bytes);
+  };
+  kernel.prepare = [](const CollectiveProblem& problem, const Target&, const std::vector<CollectiveBuffers>& sets,
+                      Stream) { return std::make_unique<NcclOperation>(problem, sets); };
+  return kernel;
+}
+
+}  // namespace assay

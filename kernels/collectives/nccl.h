@@ -1,0 +1,7 @@
+// NCCL as a row of the table: all GPUs of the node, driven by this process.
+#pragma once
+#include "kernels/collectives/collectives.h"
+
+namespace assay {
+CollectiveKernel nccl_kernel();
+}  // namespace assay

@@ -1,0 +1,105 @@
+// NCCL, loaded at run time: the program starts on machines that have none.  What has kept its form since NCCL 2.14 must
+// be there; what came later may be missing, and its absence is a reason to refuse a case.  Headers and library need not
+// match; both versions are in the description.
+#pragma once
+#include <nccl.h>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "kernels/common/dynamic_library.h"
+
+namespace assay {
+
+/// Versions as NCCL_VERSION_CODE from 2.9 on: 2.28.9 is 22809.
+inline constexpr int kNcclFloat8 = 22400;  // sums of e4m3 and e5m2, on sm_90 and later
+std::string nccl_version_text(int code);
+
+struct NcclLibrary {
+  /// std::runtime_error where there is none, or one too old.
+  NcclLibrary();
+
+  /// std::runtime_error with NCCL's text unless `result` is success.
+  void check(ncclResult_t result, const char* call, ncclComm_t comm = nullptr) const;
+  int version() const;
+
+  DynamicLibrary library;
+  decltype(::ncclGetVersion)* get_version = nullptr;
+  decltype(::ncclGetErrorString)* error_string = nullptr;
+  decltype(::ncclGetLastError)* last_error = nullptr;
+  decltype(::ncclCommInitAll)* comm_init_all = nullptr;
+  decltype(::ncclCommDestroy)* comm_destroy = nullptr;
+  decltype(::ncclCommAbort)* comm_abort = nullptr;
+  decltype(::ncclCommGetAsyncError)* async_error = nullptr;
+  decltype(::ncclGroupStart)* group_start = nullptr;
+  decltype(::ncclGroupEnd)* group_end = nullptr;
+  decltype(::ncclAllReduce)* all_reduce = nullptr;
+  decltype(::ncclAllGather)* all_gather = nullptr;
+  decltype(::ncclReduceScatter)* reduce_scatter = nullptr;
+  decltype(::ncclBroadcast)* broadcast = nullptr;
+  decltype(::ncclSend)* send = nullptr;
+  decltype(::ncclRecv)* recv = nullptr;
+
+  // Null where the library is older.  Declared here, so that older headers will do; a window's handle is a pointer.
+  ncclResult_t (*all_to_all)(const void*, void*, std::size_t, ncclDataType_t, ncclComm_t, cudaStream_t) = nullptr;
+  ncclResult_t (*comm_register)(ncclComm_t, void*, std::size_t, void** handle) = nullptr;
+  ncclResult_t (*comm_deregister)(ncclComm_t, void* handle) = nullptr;
+  ncclResult_t (*memory_allocate)(void**, std::size_t) = nullptr;
+  ncclResult_t (*memory_free)(void*) = nullptr;
+  ncclResult_t (*window_register)(ncclComm_t, void*, std::size_t, void** window, int flags) = nullptr;
+  ncclResult_t (*window_deregister)(ncclComm_t, void* window) = nullptr;
+
+  bool registers() const { return comm_register && comm_deregister; }
+  bool has_windows() const { return memory_allocate && memory_free && window_register && window_deregister; }
+};
+
+/// One communicator per GPU of this process, which drives them all.
+class NcclGroup {
+ public:
+  explicit NcclGroup(const std::vector<int>& devices);
+  NcclGroup(const NcclGroup&) = delete;
+  NcclGroup& operator=(const NcclGroup&) = delete;
+  ~NcclGroup();
+
+  const NcclLibrary& nccl() const { return nccl_; }
+  int size() const { return int(comms_.size()); }
+  ncclComm_t comm(int rank) const { return comms_[std::size_t(rank)]; }
+  int device(int rank) const { return devices_[std::size_t(rank)]; }
+
+  /// `call(rank)` for every rank in one NCCL group.  After an error the group is to be aborted.
+  template <class Call>
+  void together(const char* what, const Call& call) {
+    failed_ = true;  // until all ranks' calls are known to be enqueued
+    nccl_.check(nccl_.group_start(), "ncclGroupStart");
+    ncclResult_t first_error = ncclSuccess;
+    for (int rank = 0; rank < size() && first_error == ncclSuccess; ++rank) first_error = call(rank);
+    const ncclResult_t group = nccl_.group_end();  // also after an error: the group belongs to the thread
+    nccl_.check(first_error, what);
+    nccl_.check(group, "ncclGroupEnd");
+    failed_ = false;
+  }
+
+  /// What went wrong in earlier launches, a lost link say: NCCL tells only who asks.
+  void check_async() const;
+
+ private:
+  NcclLibrary nccl_;
+  std::vector<int> devices_;
+  std::vector<ncclComm_t> comms_;
+  bool failed_ = false;
+};
+
+/// Keeps the calling thread's current device, which NCCL's calls and ours change.
+class CurrentDevice {
+ public:
+  CurrentDevice();
+  CurrentDevice(const CurrentDevice&) = delete;
+  CurrentDevice& operator=(const CurrentDevice&) = delete;
+  ~CurrentDevice();
+
+ private:
+  int device_ = 0;
+};
+
+}  // namespace assay
