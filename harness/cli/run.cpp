@@ -247,7 +247,8 @@ void add_run(CLI::App& app, const Catalog& workloads, int& exit_code, const std:
     // From here on: a launcher that loses a rank sends SIGTERM to the others, who still have to say whom they lost.
     const EndOnSignal end_on_signal;
     Machine machine(options->selection.threads);
-    auto communicator = make_communicator(options->timeout_seconds > 0 ? options->timeout_seconds : kDefaultDeadline, signalled);
+    auto communicator =
+        make_communicator(options->timeout_seconds > 0 ? options->timeout_seconds : kDefaultDeadline, signalled);
     communicator->doing("choosing cases");
     const Selected selected = select_together(*options, workloads, machine, *communicator);
     if (!selected.problem.empty()) {

@@ -33,7 +33,8 @@ Loss lost(const Ranks& ranks, const std::string& how) {
     if (loss.culprits.size() <= 8) names += (names.empty() ? "" : ", ") + who(*one);
   }
   if (ranks.size() > 8) names += fmt::format(" and {} more", ranks.size() - 8);
-  loss.what = fmt::format("lost {}: {}; {} {}", names, how, ranks.size() == 1 ? "when last heard it was" : "when last heard the first of them was",
+  loss.what = fmt::format("lost {}: {}; {} {}", names, how,
+                          ranks.size() == 1 ? "when last heard it was" : "when last heard the first of them was",
                           describe(ranks.front()->status));
   return loss;
 }

@@ -49,8 +49,9 @@ std::unique_ptr<Watchdog> connect(Communicator& ranks, double deadline) {
   const auto token = where["token"].get<std::string>();
   if (ranks.is_root()) return make_hub_watchdog(ranks.size(), std::move(listener), token, deadline);
   return make_member_watchdog(
-      ranks.rank(), connect_to(where["addresses"].get<std::vector<std::string>>(), where["port"].get<int>(), kConnectSeconds),
-      token, deadline);
+      ranks.rank(),
+      connect_to(where["addresses"].get<std::vector<std::string>>(), where["port"].get<int>(), kConnectSeconds), token,
+      deadline);
 }
 
 class GuardedCommunicator final : public Communicator {
@@ -141,10 +142,10 @@ class GuardedCommunicator final : public Communicator {
       if (const std::string header = all[rank].substr(0, kHeader); header != right)
         watchdog_->give_up(
             {{int(rank)},
-             fmt::format("lost rank {}: it left the common order: this gather is its operation {}, and the others' {}{}",
-                         rank, operations(header), operations(right),
-                         operations(header) == operations(right) ? "; an earlier one was another, or of another size"
-                                                                 : "")});
+             fmt::format(
+                 "lost rank {}: it left the common order: this gather is its operation {}, and the others' {}{}", rank,
+                 operations(header), operations(right),
+                 operations(header) == operations(right) ? "; an earlier one was another, or of another size" : "")});
   }
 
   std::unique_ptr<Watchdog> watchdog_;

@@ -7,8 +7,8 @@
 
 namespace assay {
 
-/// Collective.  `launcher`: what launcher() says.  `deadline`: seconds that an operation may last.  MeasureError, on every rank, where a rank cannot reach
-/// rank 0 by TCP.
+/// Collective.  `launcher`: what launcher() says.  `deadline`: seconds that an operation may last.  MeasureError, on
+/// every rank, where a rank cannot reach rank 0 by TCP.
 std::unique_ptr<Communicator> guard(std::unique_ptr<Communicator>, const std::string& launcher, double deadline);
 
 }  // namespace assay

@@ -51,12 +51,22 @@ ExitCode exit_code_of(const std::exception& error) {
 /// Before MPI is asked: what it would end this process for with a page of text, or would not notice.
 void expect_mpi_fits(const LauncherMark& mark, const std::string& started) {
   if (mark.source == "torchrun")
-    throw MeasureError(started + ", which is no MPI launcher: its processes would not know of each other; use mpirun -n N, "
-                                 "or srun --mpi=pmix");
-  // Other MPIs can ask Slurm itself; Open MPI needs the plugin's marks.
-  if (mark.source == "Slurm" && std::strcmp(load_mpi_module().implementation, "openmpi") == 0)
-    throw MeasureError(started + ", without an MPI plugin: the tasks would not know of each other; use srun --mpi=pmix "
-                                 "(srun --mpi=list shows what there is), or mpirun inside the job");
+    throw MeasureError(started +
+                       ", which is no MPI launcher: its processes would not know of each other; use mpirun -n N, "
+                       "or srun --mpi=pmix");
+  // Other MPIs can ask Slurm itself; Open MPI needs the marks of a plugin that it was built for, and ends the process
+  // with a page of text and exit code 1 where they are not there.  Distributions build it for PMIx alone; who built it
+  // for PMI names that in OMPI_MCA_pmix.
+  const bool pmi = mark.source == "PMI" && std::getenv("SLURM_STEP_ID") && !std::getenv("OMPI_MCA_pmix");
+  if (!pmi && mark.source != "Slurm") return;
+  if (std::strcmp(load_mpi_module().implementation, "openmpi") != 0) return;
+  if (pmi)
+    throw MeasureError(started +
+                       " by srun, and Open MPI is seldom built for PMI: use srun --mpi=pmix, or set "
+                       "OMPI_MCA_pmix=s2 where it is");
+  throw MeasureError(started +
+                     ", without an MPI plugin: the tasks would not know of each other; use srun --mpi=pmix "
+                     "(srun --mpi=list shows what there is), or mpirun inside the job");
 }
 
 }  // namespace
@@ -68,7 +78,8 @@ LauncherMark find_launcher(const std::function<const char*(const char*)>& enviro
     const char* job = environment(mark.job);
     const bool torchrun = std::strcmp(mark.source, "torchrun") == 0;
     if (!found || (torchrun && !rank)) continue;  // WORLD_SIZE alone may be anyone's
-    LauncherMark out{mark.source, mark.size ? mark.size : mark.rank, 0, rank ? parse_number(rank, -1) : -1, {}, mark.rank};
+    LauncherMark out{mark.source, mark.size ? mark.size : mark.rank, 0, rank ? parse_number(rank, -1) : -1, {},
+                     mark.rank};
     // PMIx does not say how many: the step that it runs in does.
     const char* size = mark.size ? found : environment(kSlurmSize);
     if (size) out.processes = parse_number(size, 0);
@@ -84,9 +95,8 @@ std::unique_ptr<Communicator> make_communicator(double deadline, const std::atom
   std::unique_ptr<Communicator> communicator;
   const std::string launcher = fmt::format("{} ({})", mark.source, mark.variable);
   const std::string started =
-      mark.processes > 0
-          ? fmt::format("a launcher, {}, started this as one of {} processes", launcher, mark.processes)
-          : fmt::format("a launcher, {}, started this process", launcher);
+      mark.processes > 0 ? fmt::format("a launcher, {}, started this as one of {} processes", launcher, mark.processes)
+                         : fmt::format("a launcher, {}, started this process", launcher);
   const StartWatch watch(mark, deadline, interrupted);
   try {
     expect_mpi_fits(mark, started);

@@ -121,8 +121,8 @@ LineSocket connect_to(const std::vector<std::string>& addresses, int port, doubl
     if (error == 0) return LineSocket(std::move(fd));
     reasons += fmt::format("{}{}:{}: {}", reasons.empty() ? "" : ", ", host, port, std::strerror(error));
   }
-  throw MeasureError(fmt::format("cannot reach rank 0's watchdog ({}): the ranks' hosts must reach each other by TCP",
-                                 reasons));
+  throw MeasureError(
+      fmt::format("cannot reach rank 0's watchdog ({}): the ranks' hosts must reach each other by TCP", reasons));
 }
 
 }  // namespace assay

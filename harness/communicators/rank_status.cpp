@@ -53,7 +53,7 @@ RankIdentity identity_from_json(const Json& json) {
 }
 
 Json to_json(const RankStatus& status) {
-  return {{"operation", status.operation}, {"kind", name(status.kind)},   {"bytes", status.bytes},
+  return {{"operation", status.operation}, {"kind", name(status.kind)}, {"bytes", status.bytes},
           {"inside", status.inside},       {"seconds", status.seconds}, {"doing", status.doing},
           {"device", status.device}};
 }
@@ -72,10 +72,10 @@ std::string describe(const RankIdentity& who, const RankStatus& status) {
 }
 
 std::string describe(const RankStatus& status) {
-  const std::string what =
-      status.operation == 0 ? std::string("no operation yet")
-                            : fmt::format("{}operation {}, {} of {:.0f} bytes", status.inside ? "in " : "done with ",
-                                          status.operation, name(status.kind), status.bytes);
+  const std::string what = status.operation == 0
+                               ? std::string("no operation yet")
+                               : fmt::format("{}operation {}, {} of {:.0f} bytes", status.inside ? "in " : "done with ",
+                                             status.operation, name(status.kind), status.bytes);
   return fmt::format("{}, for {:.1f} s{}{}", what, status.seconds, status.doing.empty() ? "" : ", while ",
                      status.doing);
 }

@@ -24,10 +24,10 @@ struct RankStatus {
   std::int64_t operation = 0;  // number of the last one begun, counted from 1
   OperationKind kind = OperationKind::none;
   double bytes = 0;
-  bool inside = false;   // it has not left it yet
-  double seconds = 0;    // since it began it, or since it left it
-  std::string doing;     // "sampling all_reduce/..."
-  std::string device;    // "cpu", "gpu0"; empty before the first case
+  bool inside = false;  // it has not left it yet
+  double seconds = 0;   // since it began it, or since it left it
+  std::string doing;    // "sampling all_reduce/..."
+  std::string device;   // "cpu", "gpu0"; empty before the first case
 };
 
 nlohmann::ordered_json to_json(const RankIdentity&);

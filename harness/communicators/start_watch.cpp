@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -19,18 +18,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// An exit handler reaches nothing but what has static storage.
-std::atomic<bool> starting{false};
-
 void end_with(const std::string& line) {
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
   std::_Exit(int(ExitCode::could_not_measure));
-}
-
-/// What MPI wrote before it gave up explains more; this says whose end it was, and makes the exit code ours.
-void on_exit_while_starting() {
-  if (starting) end_with("assay: MPI ended this process while it started: see its message above; is the launcher of the "
-                         "same MPI as this program's (mpirun --version, srun --mpi=list)?\n");
 }
 
 std::string read_all(const fs::path& path) {
@@ -86,23 +76,19 @@ std::string missing_ranks(const LauncherMark& mark) {
     const auto found = here.find(rank);
     if (found != here.end() && !found->second.stopped && found->second.has_mpi) continue;
     out += out.empty() ? "" : "; ";
-    out += found == here.end()
-               ? fmt::format("rank {} does not run on this host", rank)
-               : fmt::format("rank {} (pid {}) {}", rank, found->second.pid,
-                             found->second.stopped ? "is stopped" : "has not come to start MPI");
+    out += found == here.end() ? fmt::format("rank {} does not run on this host", rank)
+                               : fmt::format("rank {} (pid {}) {}", rank, found->second.pid,
+                                             found->second.stopped ? "is stopped" : "has not come to start MPI");
   }
   return out;
 }
 
 StartWatch::StartWatch(LauncherMark mark, double deadline, const std::atomic<bool>& interrupted)
     : mark_(std::move(mark)), deadline_(deadline), interrupted_(interrupted) {
-  [[maybe_unused]] static const int registered = std::atexit(on_exit_while_starting);
-  starting = true;
   thread_ = std::thread([this] { watch(); });
 }
 
 StartWatch::~StartWatch() {
-  starting = false;
   {
     const std::scoped_lock lock(mutex_);
     done_ = true;
@@ -119,9 +105,10 @@ void StartWatch::watch() {
     if (started_.wait_for(lock, std::chrono::milliseconds(50), [this] { return done_; })) return;
   const std::string missing = missing_ranks(mark_);
   const RankIdentity self = identify(mark_.rank);
-  end_with(fmt::format("assay: rank {} ({}, pid {}): {}, while MPI started for {} processes of {}: {}\n", self.rank, self.host,
-                       self.pid, interrupted_ ? "told to end" : fmt::format("waited {} s", deadline_), mark_.processes,
-                       mark_.source, missing.empty() ? "every rank that should be on this host is in it" : missing));
+  end_with(fmt::format("assay: rank {} ({}, pid {}): {}, while MPI started for {} processes of {}: {}\n", self.rank,
+                       self.host, self.pid, interrupted_ ? "told to end" : fmt::format("waited {} s", deadline_),
+                       mark_.processes, mark_.source,
+                       missing.empty() ? "every rank that should be on this host is in it" : missing));
 }
 
 }  // namespace assay

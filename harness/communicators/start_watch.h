@@ -9,9 +9,9 @@
 
 namespace assay {
 
-/// Made before MPI starts and destroyed when the ranks watch each other.  Should that take longer than `deadline`,
-/// should `interrupted` become true (a launcher that lost a rank sends SIGTERM to the others), or should MPI end the process meanwhile (Open MPI calls exit() where a launcher does not fit it), one line says so
-/// and the process ends with exit code 4.  The line names the ranks of the job that are stopped, late or missing, as far as
+/// Made before MPI starts and destroyed when the ranks watch each other.  Should that take longer than `deadline`, or
+/// should `interrupted` become true (a launcher that lost a rank sends SIGTERM to the others), one line says so and the
+/// process ends with exit code 4.  The line names the ranks of the job that are stopped, late or missing, as far as
 /// they should be on this host: found among its processes by the launcher's marks in their environments.
 class StartWatch {
  public:
@@ -31,7 +31,8 @@ class StartWatch {
   std::thread thread_;
 };
 
-/// "rank 1 (pid 4711) is stopped; rank 2 (pid 4712) has not come to start MPI; rank 3 does not run on this host": empty where all are there and start it.
+/// "rank 1 (pid 4711) is stopped; rank 2 (pid 4712) has not come to start MPI; rank 3 does not run on this host": empty
+/// where all are there and start it.
 std::string missing_ranks(const LauncherMark&);
 
 }  // namespace assay

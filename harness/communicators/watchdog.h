@@ -9,9 +9,9 @@
 // Where a rank is lost (find_loss.h):
 //   rank 0 saves what is finished (set_save), names the culprit on stderr, tells the others to end, and ends with exit
 //   code 4.  It does so in the watchdog's thread: the measuring one may be stuck anywhere.  What has not ended a second
-//   later (a stopped process has not) is killed, where it is on a host whose processes this one can see; elsewhere the
-//   launcher ends it.
-//   Rank 0 is lost: the lowest of the others says so, and all end with exit code 4.  Its journal is on disk.
+//   later (a stopped process has not) is killed (kill_later.h), where it is on a host whose processes this one can see;
+//   elsewhere the launcher ends it. Rank 0 is lost: the lowest of the others says so, and all end with exit code 4. Its
+//   journal is on disk.
 // A process that was stopped together with all others (Ctrl-Z, a virtual machine that was suspended) accuses nobody:
 // time in which this thread itself did not run is not counted.
 #pragma once

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
 #include <optional>
 
+#include "harness/communicators/kill_later.h"
 #include "harness/communicators/watchdog.h"
 #include "harness/core/error.h"
 
@@ -74,9 +74,8 @@ class HubWatchdog final : public Watchdog {
     if (failed_) end_here(*failed_);
     std::vector<RankView> views;
     for (const Peer& peer : peers_) views.push_back(peer.view);
-    if (slept_too_long && std::any_of(peers_.begin(), peers_.end(), [](const Peer& peer) {
-          return peer.view.state == State::ended;
-        }))
+    if (slept_too_long &&
+        std::any_of(peers_.begin(), peers_.end(), [](const Peer& peer) { return peer.view.state == State::ended; }))
       lose({{0}, describe(self(), peers_[0].view.status) + " was stopped, and the others have given up on it"});
     if (const auto loss = find_loss(views, deadline())) lose(*loss);
     greet();
@@ -153,9 +152,10 @@ class HubWatchdog final : public Watchdog {
       if (peer.socket.is_open()) peer.socket.hang_up();
     while (monotonic_seconds() - from < kFarewellSeconds && std::any_of(peers_.begin(), peers_.end(), lives))
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    // Its connection is still there, so the process is, and the number is still its own.
+    std::vector<int> stuck;  // its connection is still there, so the process is, and the number is still its own
     for (Peer& peer : peers_)
-      if (lives(peer) && peer.view.identity.pid_space == self().pid_space) ::kill(peer.view.identity.pid, SIGKILL);
+      if (lives(peer) && peer.view.identity.pid_space == self().pid_space) stuck.push_back(peer.view.identity.pid);
+    kill_later(stuck);
   }
 
   Listener listener_;

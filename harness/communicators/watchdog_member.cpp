@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
 
+#include "harness/communicators/kill_later.h"
 #include "harness/communicators/watchdog.h"
 #include "harness/core/error.h"
 
@@ -63,8 +63,8 @@ class MemberWatchdog final : public Watchdog {
     if (!hub_gone_ && socket_.ended()) lose_hub("its process has ended");
     // A period more, so that rank 0 is the first to judge where it lives; others than the lowest give it two to speak.
     if (!hub_gone_ && now - heard_ > deadline() + (speaks() ? 1 : 3) * period())
-      lose_hub(fmt::format("nothing was heard of it for {:.1f} s (stopped, or its host or network is gone)",
-                           now - heard_));
+      lose_hub(
+          fmt::format("nothing was heard of it for {:.1f} s (stopped, or its host or network is gone)", now - heard_));
     if (hub_gone_ && mine.inside && mine.seconds > deadline()) {
       say(fmt::format("assay: rank {} is {}, after rank 0 left: MPI does not end\n", self().rank, describe(mine)));
       std::_Exit(kLost);
@@ -89,10 +89,11 @@ class MemberWatchdog final : public Watchdog {
     // A launcher ends the others when the first of them has ended.
     if (!speaks()) std::this_thread::sleep_for(kForTheSpeaker);
     if (speaks())
-      say(fmt::format("assay: lost {}: {}; when last heard it was {}\n  its finished cases are in the journal beside its result: "
-                      "continue with --resume\n",
-                      describe(hub_, hub_status_), how, describe(hub_status_)));
-    if (speaks() && !socket_.ended() && hub_.pid > 0 && hub_.pid_space == self().pid_space) ::kill(hub_.pid, SIGKILL);
+      say(fmt::format(
+          "assay: lost {}: {}; when last heard it was {}\n  its finished cases are in the journal beside its result: "
+          "continue with --resume\n",
+          describe(hub_, hub_status_), how, describe(hub_status_)));
+    if (speaks() && !socket_.ended() && hub_.pid > 0 && hub_.pid_space == self().pid_space) kill_later({hub_.pid});
     std::_Exit(kLost);
   }
 
@@ -109,8 +110,7 @@ class MemberWatchdog final : public Watchdog {
 
 }  // namespace
 
-std::unique_ptr<Watchdog> make_member_watchdog(int rank, LineSocket socket, const std::string& token,
-                                               double deadline) {
+std::unique_ptr<Watchdog> make_member_watchdog(int rank, LineSocket socket, const std::string& token, double deadline) {
   return std::make_unique<MemberWatchdog>(rank, std::move(socket), token, deadline);
 }
 

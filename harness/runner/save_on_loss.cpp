@@ -27,9 +27,10 @@ std::string save_what_is_finished(const std::filesystem::path& out, const std::s
   result.complete = result.records.size() == contents.plan.size();
   result.provenance["run"]["ended_early"] = why;
   save_result(result, out);
-  return fmt::format("assay: {} of {} cases were finished before that: {}; go on with the same arguments, --out {} "
-                     "--resume\n",
-                     result.records.size(), contents.plan.size(), out.string(), out.string());
+  return fmt::format(
+      "assay: {} of {} cases were finished before that: {}; go on with the same arguments, --out {} "
+      "--resume\n",
+      result.records.size(), contents.plan.size(), out.string(), out.string());
 }
 
 }  // namespace assay

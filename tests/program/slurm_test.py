@@ -72,8 +72,7 @@ class Slurm(unittest.TestCase):
                 self.assertEqual(code, 4, log)
                 self.assertFalse(out.exists(), log)
                 self.assertRegex(log, "assay: ", log)
-                if plugin == "none":
-                    self.assertIn("use srun --mpi=pmix", log)
+                self.assertIn("use srun --mpi=pmix", log)
 
 
 if __name__ == "__main__":

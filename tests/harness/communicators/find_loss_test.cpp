@@ -56,8 +56,8 @@ TEST(FindLoss, ALaunchThatDoesNotEndIsBehindThoseWhoseDid) {
 }
 
 TEST(FindLoss, ALaunchThatEndsNowhereAccusesNobody) {
-  const auto loss = find_loss({rank(0, 5, OperationKind::launch, true, 11), rank(1, 5, OperationKind::launch, true, 11)},
-                              kDeadline);
+  const auto loss =
+      find_loss({rank(0, 5, OperationKind::launch, true, 11), rank(1, 5, OperationKind::launch, true, 11)}, kDeadline);
   ASSERT_TRUE(loss);
   EXPECT_THAT(loss->culprits, IsEmpty());
   EXPECT_THAT(loss->what, HasSubstr("no rank is behind"));
@@ -95,7 +95,8 @@ TEST(FindLoss, AnotherOperationOfTheSameNumberIsKnownAtOnce) {
   EXPECT_THAT(loss->what, HasSubstr("operation 5 of rank 0 is barrier"));
   EXPECT_FALSE(find_loss({waits(0, 6, 0), other}, kDeadline)) << "other numbers say nothing";
   const auto zero = rank(0, 5, OperationKind::maximum, true, 0);
-  EXPECT_THAT(find_loss({zero, waits(1, 5, 0), waits(2, 5, 0)}, kDeadline)->culprits, ElementsAre(0)) << "most are right";
+  EXPECT_THAT(find_loss({zero, waits(1, 5, 0), waits(2, 5, 0)}, kDeadline)->culprits, ElementsAre(0))
+      << "most are right";
   EXPECT_THAT(find_loss({zero, waits(1, 5, 0)}, kDeadline)->culprits, ElementsAre(1)) << "of two, not rank 0";
 }
 
@@ -103,8 +104,8 @@ TEST(FindLoss, LaunchesOfOneNumberAreOfOneSizeAndTextsNeedNotBe) {
   const auto launch = [](int number, double bytes) { return rank(number, 5, OperationKind::launch, true, 0, bytes); };
   EXPECT_FALSE(find_loss({launch(0, 64), launch(1, 64)}, kDeadline));
   EXPECT_THAT(find_loss({launch(0, 64), launch(1, 128)}, kDeadline)->culprits, ElementsAre(1));
-  EXPECT_FALSE(find_loss({rank(0, 5, OperationKind::gather, true, 0, 64), rank(1, 5, OperationKind::gather, true, 0, 8)},
-                         kDeadline));
+  EXPECT_FALSE(find_loss(
+      {rank(0, 5, OperationKind::gather, true, 0, 64), rank(1, 5, OperationKind::gather, true, 0, 8)}, kDeadline));
 }
 
 TEST(FindLoss, SaysWhereEveryRankIs) {

@@ -43,7 +43,8 @@ TEST(Launcher, SaysWhichRankOfWhichJob) {
 }
 
 TEST(Launcher, InAStepPmixTakesTheNumberFromSlurm) {
-  const LauncherMark mark = found({{"PMIX_RANK", "1"}, {"PMIX_NAMESPACE", "slurm.pmix.2.0"}, {"SLURM_STEP_NUM_TASKS", "2"}});
+  const LauncherMark mark =
+      found({{"PMIX_RANK", "1"}, {"PMIX_NAMESPACE", "slurm.pmix.2.0"}, {"SLURM_STEP_NUM_TASKS", "2"}});
   EXPECT_EQ(mark.source, "PMIx");
   EXPECT_EQ(mark.processes, 2);
   EXPECT_EQ(mark.rank, 1);
