@@ -1,7 +1,6 @@
 #include "harness/communicators/watchdog.h"
 
 #include <fmt/format.h>
-#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -44,6 +43,8 @@ void Watchdog::say(const std::string& lines) {
   }
 }
 
+pollfd Watchdog::end_of(const LineSocket& socket) { return {socket.descriptor(), POLLRDHUP, 0}; }
+
 void Watchdog::wake() { ::eventfd_write(wake_.get(), 1); }
 
 void Watchdog::start() {
@@ -66,16 +67,15 @@ void Watchdog::loop() {
   constexpr double kStopped = 2;
   double last = monotonic_seconds();
   while (!stopping_) {
-    std::vector<pollfd> waiting = {{wake_.get(), POLLIN, 0}};
-    // Not POLLIN: what a rank says can wait for the period's end, that it ends cannot.
-    for (const int fd : descriptors()) waiting.push_back({fd, POLLRDHUP, 0});
-    ::poll(waiting.data(), nfds_t(waiting.size()), int(period() * 1000));
-    eventfd_t ignored;
-    ::eventfd_read(wake_.get(), &ignored);
     const double now = monotonic_seconds();
     const bool slept_too_long = now - last > period() + kStopped;
     last = now;
     step(now, slept_too_long);
+    std::vector<pollfd> waiting = awaited();
+    waiting.push_back({wake_.get(), POLLIN, 0});
+    ::poll(waiting.data(), nfds_t(waiting.size()), int(period() * 1000));
+    eventfd_t ignored;
+    ::eventfd_read(wake_.get(), &ignored);
   }
 }
 

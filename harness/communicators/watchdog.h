@@ -15,6 +15,8 @@
 // A process that was stopped together with all others (Ctrl-Z, a virtual machine that was suspended) accuses nobody:
 // time in which this thread itself did not run is not counted.
 #pragma once
+#include <poll.h>
+
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -55,10 +57,12 @@ class Watchdog {
   /// Starts and ends the thread: the last and the first thing that a derived class's constructor and destructor do.
   void start();
   void stop();
-  /// What the thread does when `descriptors()` say that a connection ended, and once a period.
+  /// What the thread does when `awaited()` says that something happened, and once a period.
   virtual void step(double now, bool slept_too_long) = 0;
-  /// Connections whose end is to be noticed at once.
-  virtual std::vector<int> descriptors() const = 0;
+  /// What is to be noticed at once.
+  virtual std::vector<pollfd> awaited() const = 0;
+  /// That a connection ends.  Not that something can be read: what a rank says can wait for the period's end.
+  static pollfd end_of(const LineSocket&);
   void wake();
   std::string save(const std::string& why);
   static void say(const std::string& lines);  // to stderr, past the buffers of a thread that may be stuck in them

@@ -52,10 +52,11 @@ class HubWatchdog final : public Watchdog {
     double heard = 0;
   };
 
-  std::vector<int> descriptors() const override {
-    std::vector<int> out;
+  std::vector<pollfd> awaited() const override {
+    std::vector<pollfd> out = {{listener_.socket.get(), POLLIN, 0}};
+    for (const LineSocket& one : strangers_) out.push_back({one.descriptor(), POLLIN, 0});
     for (const Peer& peer : peers_)
-      if (peer.view.state == State::present && peer.socket.is_open()) out.push_back(peer.socket.descriptor());
+      if (peer.view.state == State::present && peer.socket.is_open()) out.push_back(end_of(peer.socket));
     return out;
   }
 

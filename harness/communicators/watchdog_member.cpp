@@ -45,8 +45,8 @@ class MemberWatchdog final : public Watchdog {
   }
 
  private:
-  std::vector<int> descriptors() const override {
-    return hub_gone_ || socket_.ended() ? std::vector<int>{} : std::vector<int>{socket_.descriptor()};
+  std::vector<pollfd> awaited() const override {
+    return hub_gone_ || socket_.ended() ? std::vector<pollfd>{} : std::vector<pollfd>{end_of(socket_)};
   }
 
   void step(double now, bool slept_too_long) override {

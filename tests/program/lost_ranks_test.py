@@ -2,12 +2,13 @@
 """Ranks that die, stop, hang or leave the common order, in every phase of a run under mpirun: the survivors name the
 culprit within the deadline, exit with 4, leave a result with every finished case, and no process is left.
 
-usage: lost_ranks_test.py --program LOST_RANK --assay ASSAY [--phase PHASE]
+usage: lost_ranks_test.py --program LOST_RANK --assay ASSAY [--phase PHASE | Launches]
 """
 import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -48,15 +49,31 @@ def processes_of(mark):
     return found
 
 
+def what_is_left(mark):
+    """After five seconds at most: whoever is on the way out has gone by then."""
+    for _ in range(50):
+        left = processes_of(mark)
+        if not left:
+            break
+        time.sleep(0.1)
+    return left
+
+
+def ids_of(result):
+    rows = subprocess.run([ASSAY, "table", str(result), "--format", "json"], capture_output=True, text=True)
+    if rows.returncode != 0:
+        raise AssertionError(f"the result does not load: {rows.stderr}")
+    return [row["id"] for row in json.loads(rows.stdout)]
+
+
 class Run:
     def __init__(self, folder, ranks, phase, fault, culprit, extra=()):
-        self.out = folder / "result.json"
         suite, codes = folder / "suite.json", folder / "codes"
         suite.write_text(json.dumps(SUITE))
         shutil.rmtree(codes, ignore_errors=True)
         codes.mkdir()
-        mark = f"ASSAY_TEST_RUN={uuid.uuid4()}"
-        name, value = mark.split("=")
+        self.out, self.mark = folder / "result.json", f"ASSAY_TEST_RUN={uuid.uuid4()}"
+        name, value = self.mark.split("=")
         command = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", str(ranks),
                    *(["--mca", "orte_abort_on_non_zero_status", "0"] if LostRanks.alone(ranks, phase) else []),
                    "sh", "-c", WRAPPER, "rank", PROGRAM, phase, fault, str(culprit),
@@ -67,17 +84,10 @@ class Run:
         self.seconds = time.monotonic() - began
         self.code, self.stderr, self.stdout = done.returncode, done.stderr, done.stdout
         self.codes = {int(p.name): int(p.read_text()) for p in codes.iterdir()}
-        for _ in range(50):
-            self.left = processes_of(mark)
-            if not self.left:
-                break
-            time.sleep(0.1)
+        self.left = what_is_left(self.mark)
 
     def ids(self):
-        rows = subprocess.run([ASSAY, "table", str(self.out), "--format", "json"], capture_output=True, text=True)
-        if rows.returncode != 0:
-            raise AssertionError(f"the result does not load: {rows.stderr}")
-        return [row["id"] for row in json.loads(rows.stdout)]
+        return ids_of(self.out)
 
 
 class LostRanks(unittest.TestCase):
@@ -167,6 +177,65 @@ class LostRanks(unittest.TestCase):
                 self.assertNotIn("lost", run.stderr)
 
 
+class Launches(unittest.TestCase):
+    """The program as it is, struck from outside while all its ranks are in launches that wait for each other."""
+
+    def strike(self, ranks, kernel, signal_number, culprit):
+        with tempfile.TemporaryDirectory() as folder, self.subTest(ranks=ranks, kernel=kernel, signal=signal_number):
+            folder = Path(folder)
+            suite, out = folder / "suite.json", folder / "result.json"
+            suite.write_text(json.dumps({
+                "schema": "assay-suite/1", "name": "struck", "description": "a short case and one that does not end",
+                "sampling": {"min_samples": 2000, "max_samples": 1000000, "wall_seconds": 60, "warmup_seconds": 0.1},
+                "cases": [{"workload": "gemm", "kernel": "cpu_blocked", "device": "cpu", "dtype": ["f32"], "m": 64,
+                           "n": 64, "k": 64, "layout": ["nn"]},
+                          {"workload": "all_reduce", "kernel": kernel, "device": "cpu", "dtype": ["f32"],
+                           "bytes": [4194304]}]}))
+            mark = f"ASSAY_TEST_RUN={uuid.uuid4()}"
+            name, value = mark.split("=")
+            with subprocess.Popen(["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n",
+                                   str(ranks), ASSAY, "run", str(suite), "--out", str(out), "--quiet", "--timeout",
+                                   str(DEADLINE), "--threads", "1"], env={**os.environ, name: value},
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+                pid = self.await_launches(run, Path(str(out) + ".journal"), mark, culprit)
+                os.kill(pid, signal_number)
+                began = time.monotonic()
+                stderr = run.communicate(timeout=60)[1]
+                seconds = time.monotonic() - began
+            said = f"\n{stderr}\nmpirun {run.returncode}, {seconds:.1f} s"
+            self.assertLess(seconds, DEADLINE + SLACK, said)
+            self.assertRegex(stderr, f"assay: lost rank {culprit} \\([^,]+, pid {pid}, cpu\\)", said)
+            self.assertIn("sampling all_reduce", stderr, said)
+            self.assertEqual(what_is_left(mark), [], said)
+            if signal_number == signal.SIGSTOP:
+                self.assertEqual(run.returncode, 4, said)
+            self.assertEqual(len(ids_of(out)), 1, said)
+            self.assertFalse([p for p in Path("/dev/shm").glob(f"assay-{pid}-*")], "shared memory is left")
+
+    def await_launches(self, run, journal, mark, rank):
+        """The rank's pid, once the endless case has been sampled for a while."""
+        for _ in range(600):
+            self.assertIsNone(run.poll(), run.stderr.read() if run.poll() is not None else "")
+            if journal.exists() and journal.read_text().count('{"begin"') == 2:
+                time.sleep(1.5)
+                for pid in processes_of(mark):
+                    environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+                    if f"OMPI_COMM_WORLD_RANK={rank}".encode() in environment:
+                        return pid
+            time.sleep(0.1)
+        raise AssertionError("the case does not begin")
+
+    def test_stopped(self):
+        self.strike(2, "shm_ring", signal.SIGSTOP, 1)
+        self.strike(2, "openmpi", signal.SIGSTOP, 1)
+        self.strike(4, "openmpi", signal.SIGSTOP, 2)
+
+    def test_killed(self):
+        self.strike(2, "shm_ring", signal.SIGKILL, 1)
+        self.strike(2, "openmpi", signal.SIGKILL, 1)
+        self.strike(4, "shm_ring", signal.SIGKILL, 3)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", required=True)
@@ -180,4 +249,4 @@ if __name__ == "__main__":
                                                                        text=True).stdout:
         print("skipped: no Open MPI's mpirun here")
         sys.exit(77)
-    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
+    unittest.main(argv=[sys.argv[0], *(rest or ["LostRanks"])], verbosity=2)
