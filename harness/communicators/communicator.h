@@ -37,8 +37,9 @@ class Communicator {
 
   /// What this rank does from now on, and on which device: for the report, should it be lost.
   virtual void doing(const std::string& /*what*/, const std::string& /*device*/ = {}) {}
-  /// Around launches: they are an operation as the others are, of a size that ranks agree on.
-  virtual void begin_launch(double /*bytes*/) {}
+  /// A barrier and, from when it ends until end_launch(), launches: an operation as the others are, of a size that
+  /// ranks agree on.  Nothing but the barrier lies before the launch, which may be timed from here.
+  virtual void barrier_before_launch(double /*bytes*/) { barrier(); }
   virtual void end_launch() {}
   /// Seconds that an operation may last before a rank counts as lost.
   virtual void set_deadline(double /*seconds*/) {}

@@ -117,8 +117,12 @@ class GuardedCommunicator final : public Communicator {
   }
 
   void doing(const std::string& what, const std::string& device) override { board().doing(what, device); }
-  void begin_launch(double bytes) override { board().begin(OperationKind::launch, bytes); }
-  void end_launch() override { board().end(); }
+  void barrier_before_launch(double bytes) override {
+    board().begin_barrier_before_launch(bytes);
+    inner_->barrier();
+    board().launch();
+  }
+  void end_launch() override { board().end_launch(); }
   void set_deadline(double seconds) override { watchdog_->set_deadline(seconds); }
   void set_save(Save save) override { watchdog_->set_save(std::move(save)); }
 

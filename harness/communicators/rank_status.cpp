@@ -80,18 +80,28 @@ std::string describe(const RankStatus& status) {
                      status.doing);
 }
 
-void StatusBoard::begin(OperationKind kind, double bytes) {
-  const double now = monotonic_seconds();
-  const std::scoped_lock lock(mutex_);
+void StatusBoard::count(OperationKind kind, double bytes) {
   ++status_.operation;
   status_.kind = kind;
   status_.bytes = bytes;
-  status_.inside = true;
-  since_ = now;
   // FNV-1a; texts differ in size by right.  A skipped, added or exchanged operation changes it for good.
   constexpr std::uint64_t kPrime = 0x100000001b3;
   digest_ = (digest_ ^ std::uint64_t(kind)) * kPrime;
   if (kind == OperationKind::launch) digest_ = (digest_ ^ std::uint64_t(bytes)) * kPrime;
+}
+
+/// What launch() left to be written down.
+void StatusBoard::enter_launch() {
+  if (launching_.exchange(false)) count(OperationKind::launch, launch_bytes_);
+}
+
+void StatusBoard::begin(OperationKind kind, double bytes) {
+  const double now = monotonic_seconds();
+  const std::scoped_lock lock(mutex_);
+  enter_launch();
+  count(kind, bytes);
+  status_.inside = true;
+  since_ = now;
 }
 
 void StatusBoard::end() {
@@ -99,6 +109,20 @@ void StatusBoard::end() {
   const std::scoped_lock lock(mutex_);
   status_.inside = false;
   since_ = now;
+}
+
+void StatusBoard::begin_barrier_before_launch(double bytes) {
+  begin(OperationKind::barrier, 0);
+  const std::scoped_lock lock(mutex_);
+  launch_bytes_ = bytes;
+}
+
+void StatusBoard::end_launch() {
+  {
+    const std::scoped_lock lock(mutex_);
+    enter_launch();
+  }
+  end();
 }
 
 void StatusBoard::doing(const std::string& what, const std::string& device) {
@@ -112,6 +136,15 @@ RankStatus StatusBoard::read() const {
   const std::scoped_lock lock(mutex_);
   RankStatus status = status_;
   status.seconds = since_ > 0 ? std::max(0.0, now - since_) : 0;
+  if (!launching_.load(std::memory_order_acquire)) return status;
+  if (seen_launch_ != status.operation) {
+    seen_launch_ = status.operation;
+    seen_since_ = now;
+  }
+  ++status.operation;
+  status.kind = OperationKind::launch;
+  status.bytes = launch_bytes_;
+  status.seconds = now - seen_since_;
   return status;
 }
 

@@ -1,6 +1,7 @@
 // Where a rank is in the order of operations: what it tells the others' watchdogs, and what they say of it when it is
 // lost.
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -47,13 +48,25 @@ class StatusBoard {
  public:
   void begin(OperationKind, double bytes);
   void end();
+  /// The barrier's end and the launch's beginning are one store: ranks that are to be timed together must not be taken
+  /// apart by a lock.
+  void begin_barrier_before_launch(double bytes);
+  void launch() { launching_.store(true, std::memory_order_release); }
+  void end_launch();
   void doing(const std::string& what, const std::string& device);
   RankStatus read() const;
   /// Depends on every operation begun so far and on their order.
   std::uint64_t digest() const;
 
  private:
+  void count(OperationKind, double bytes);  // its number and its part of the digest
+  void enter_launch();
+
   mutable std::mutex mutex_;
+  std::atomic<bool> launching_{false};
+  double launch_bytes_ = 0;
+  mutable std::int64_t seen_launch_ = 0;  // the barrier before the launch that read() has seen, and when:
+  mutable double seen_since_ = 0;         // nobody read a clock at its beginning
   RankStatus status_;
   double since_ = 0;
   std::uint64_t digest_ = 0xcbf29ce484222325;  // FNV-1a's start

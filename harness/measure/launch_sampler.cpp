@@ -87,10 +87,9 @@ void LaunchSampler::take_turn() {
 /// not wait for it at the next barrier.
 double LaunchSampler::slowest(const std::function<double()>& measure) {
   if (!sampled_.own_threads) backend_.settle();
-  ranks_.barrier();
   double seconds = kFailed;
   std::exception_ptr error;
-  ranks_.begin_launch(sampled_.bytes);
+  ranks_.barrier_before_launch(sampled_.bytes);
   try {
     seconds = measure();
   } catch (...) {

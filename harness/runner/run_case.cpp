@@ -97,8 +97,12 @@ class CaseRun {
               ++launches_[std::size_t(set)];
               workload_->launch(set);
             },
-            workload_->sets(), workload_->probe_placement(), workload_->own_threads(),
-            planned_.point.cache == Cache::hot, planned_.point.id(), record_.work.bytes};
+            workload_->sets(),
+            workload_->probe_placement(),
+            workload_->own_threads(),
+            planned_.point.cache == Cache::hot,
+            planned_.point.id(),
+            record_.work.bytes};
   }
 
   /// What came of sampling, and whether its results are right.

@@ -135,6 +135,24 @@ TEST(StatusBoard, DigestsTheOrderOfOperations) {
   EXPECT_EQ(digest({{OperationKind::gather, 4.0}}), digest({{OperationKind::gather, 8.0}}));
 }
 
+TEST(StatusBoard, ALaunchBeginsWhereTheBarrierBeforeItEnds) {
+  StatusBoard board;
+  board.begin_barrier_before_launch(64);
+  EXPECT_EQ(board.read().kind, OperationKind::barrier);
+  EXPECT_EQ(board.read().operation, 1);
+  board.launch();
+  EXPECT_EQ(board.read().kind, OperationKind::launch);
+  EXPECT_EQ(board.read().operation, 2);
+  EXPECT_EQ(board.read().bytes, 64);
+  EXPECT_TRUE(board.read().inside);
+  board.end_launch();
+  EXPECT_EQ(board.read().kind, OperationKind::launch);
+  EXPECT_EQ(board.read().operation, 2);
+  EXPECT_FALSE(board.read().inside);
+  board.begin(OperationKind::maximum, 8);
+  EXPECT_EQ(board.read().operation, 3);
+}
+
 TEST(RankStatus, TravelsAsJson) {
   const RankStatus status{12, OperationKind::launch, 4096, true, 1.5, "sampling X", "gpu1"};
   EXPECT_EQ(to_json(status_from_json(to_json(status))), to_json(status));
