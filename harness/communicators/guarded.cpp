@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <map>
 #include <random>
@@ -141,7 +142,10 @@ class GuardedCommunicator final : public Communicator {
     std::string right = all.front().substr(0, kHeader);  // rank 0's, unless more ranks have another
     for (const auto& [header, count] : votes)
       if (count > votes[right]) right = header;
-    const auto operations = [](const std::string& header) { return std::stoll(header.substr(16, 16), nullptr, 16); };
+    // What is no gather's text, where MPI matched one with something else, has no number.
+    const auto operations = [](const std::string& header) {
+      return std::strtoll(header.c_str() + header.size() / 2, nullptr, 16);
+    };
     for (std::size_t rank = 0; rank < all.size(); ++rank)
       if (const std::string header = all[rank].substr(0, kHeader); header != right)
         watchdog_->give_up(
