@@ -47,6 +47,13 @@ std::string Case::id() const {
   return out + fmt::format("/{}/{}/{}/seed={}", name(cache), name(mode), name(data), seed);
 }
 
+std::string Case::point_id() const {
+  Case anonymous = *this;
+  anonymous.kernel.clear();
+  std::erase_if(anonymous.axes, [](const CaseAxis& axis) { return axis.name == "config" || axis.name == "algo"; });
+  return anonymous.id();
+}
+
 std::int64_t Case::number(std::string_view axis) const {
   const auto* value = std::get_if<std::int64_t>(&find_axis(*this, axis));
   if (!value) throw std::logic_error(fmt::format("{}: axis '{}' is a word", workload, axis));

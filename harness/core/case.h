@@ -55,6 +55,8 @@ struct Case {
 
   /// "gemm/mma_sm80/gpu0/bf16/layout=tn/m=4096/n=4096/k=4096/cold/burst/normal/seed=1"
   std::string id() const;
+  /// The id without the kernel and what it chooses for itself (config, algo): the same for all that compute the same.
+  std::string point_id() const;
   /// "cpu", "gpu0"
   std::string device_name() const;
   /// The value of an axis; throws std::logic_error where the workload declares no such axis.

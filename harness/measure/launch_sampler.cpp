@@ -181,7 +181,7 @@ Placement LaunchSampler::probe() {
 /// After the others' turns.
 void LaunchSampler::wake_up() {
   before_.reset();
-  if (!agreed(sampled_.hot || launch_seconds_ < kTurnSeconds)) return;
+  if (!wakes_) return;
   timed(1);
   ++out_.warmup_launches;
 }

@@ -20,7 +20,11 @@ class LaunchSampler {
 
   /// Warms up, and finds how many launches make a sample.
   void prepare();
+  /// Whether one untimed launch comes before each turn of several.
+  void set_wakes(bool wakes) { wakes_ = wakes; }
   void take_turn();
+  /// Of the warm-up's last launches; the slowest rank's, and so the same on all.
+  double launch_seconds() const { return launch_seconds_; }
   /// The rule's reason to stop is there; nothing forbids more samples.
   bool satisfied() const { return satisfied_; }
   /// No more samples.
@@ -61,7 +65,7 @@ class LaunchSampler {
   StoppingRule rule_;
   Measurement out_;
   std::exception_ptr error_;
-  bool satisfied_ = false, ended_ = false;
+  bool satisfied_ = false, ended_ = false, wakes_ = false;
   double spent_ = 0;                 // own time before since_
   std::optional<double> since_;      // when the step at hand began
   std::optional<Placement> before_;  // the last probe's, unless others ran since

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 
 #include "harness/measure/launch_sampler.h"
 
@@ -18,6 +19,15 @@ void attempt(LaunchSampler& sampler, const Step& step) {
   }
 }
 
+/// Kernels of a point alike, so that none begins its turns warmer than another.
+void decide_who_wakes(const std::vector<Sampled>& contestants, std::vector<LaunchSampler>& samplers) {
+  std::map<std::string, bool> wakes;
+  for (std::size_t i = 0; i < samplers.size(); ++i)
+    if (!samplers[i].ended())
+      wakes[contestants[i].point] |= contestants[i].hot || samplers[i].launch_seconds() < kTurnSeconds;
+  for (std::size_t i = 0; i < samplers.size(); ++i) samplers[i].set_wakes(wakes[contestants[i].point]);
+}
+
 }  // namespace
 
 double steady_seconds() {
@@ -31,6 +41,7 @@ std::vector<Sampling> sample_in_turns(const std::vector<Sampled>& contestants, B
   for (const Sampled& one : contestants)
     samplers.emplace_back(one, backend, ranks, rule, mode, interrupted, now, int(contestants.size()));
   for (LaunchSampler& one : samplers) attempt(one, [&] { one.prepare(); });
+  decide_who_wakes(contestants, samplers);
   const auto wants_more = [](const LaunchSampler& one) { return !one.satisfied() && !one.ended(); };
   for (std::size_t round = 0; std::any_of(samplers.begin(), samplers.end(), wants_more); ++round)
     for (std::size_t i = 0; i < samplers.size(); ++i)

@@ -31,6 +31,7 @@ struct Sampled {
   bool probe_placement = false;  // CPU work on several threads or ranks
   bool own_threads = false;      // the launch computes in threads of its own, not in the backend's
   bool hot = false;              // operands are meant to be in the caches
+  std::string point = {};        // the same for kernels that are compared with each other
   std::string name = {};         // of the case, and
   double bytes = 0;              // what it moves: ranks must agree on it
 };
@@ -50,7 +51,8 @@ struct Sampling {
 /// each of which every one takes a turn of at least kTurnSeconds, the round's first being the last one's second.  They
 /// go on until the rule of each is satisfied, so that all have as many turns; but none beyond the rule's own limits of
 /// time (its own turns' alone) and samples.  What is short, or hot, is launched once untimed before its turn: its code
-/// and data are in the caches again, as they are without the others.
+/// and data are in the caches again, as they are without the others.  All kernels of a point are, where the quickest is
+/// short: none shall have an advantage by it.
 ///
 /// Ranks agree: a sample is the slowest rank's time, and rank 0 decides when to stop.  Every rank calls it.
 /// Each has one sample at least, unless interrupted or timed out while warming up: then there are none.

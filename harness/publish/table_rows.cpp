@@ -37,15 +37,6 @@ std::string joined(const std::vector<std::string>& words) {
   return out;
 }
 
-/// Everything of a case but who computes it, and in which configuration of its own: two records with the same point may
-/// be compared.
-std::string point_without_kernel(const Case& point) {
-  Case anonymous = point;
-  anonymous.kernel.clear();
-  std::erase_if(anonymous.axes, [](const CaseAxis& axis) { return axis.name == "config"; });
-  return anonymous.id();
-}
-
 /// Of the datasheet's dense peak; of its memory rate where the case measures that.
 std::optional<double> datasheet_percent(const Record& record, const Rates& derived, const std::string& accelerator) {
   const Accelerator* known = record.point.device == Device::gpu ? find_accelerator(accelerator) : nullptr;
@@ -102,7 +93,7 @@ void append_rows(const Result& result, std::vector<TableRow>& out) {
     const auto derived = rates(record);
     const auto rate = derived ? judged_rate(*derived) : std::nullopt;
     if (!record.vendor || !rate) continue;
-    auto& fastest = fastest_vendor[point_without_kernel(record.point)];
+    auto& fastest = fastest_vendor[record.point.point_id()];
     fastest = std::max(fastest, *rate);
   }
   const MeasuredPeaks peaks(result);
@@ -110,7 +101,7 @@ void append_rows(const Result& result, std::vector<TableRow>& out) {
     out.push_back(row_of(record, result, peaks));
     const auto derived = rates(record);
     const auto rate = derived ? judged_rate(*derived) : std::nullopt;
-    const auto vendor = fastest_vendor.find(point_without_kernel(record.point));
+    const auto vendor = fastest_vendor.find(record.point.point_id());
     if (rate && vendor != fastest_vendor.end()) out.back().percent_of_vendor = 100 * *rate / vendor->second;
   }
 }

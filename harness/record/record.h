@@ -9,6 +9,7 @@
 #include "harness/core/outcome.h"
 #include "harness/measure/measurement.h"
 #include "harness/measure/statistics.h"
+#include "harness/record/telemetry.h"
 #include "harness/verify/check.h"
 #include "harness/workloads/workload.h"
 
@@ -21,9 +22,10 @@ struct Record {
   Work work;
   Measurement measurement;  // empty unless measured
   std::optional<Check> check;
-  std::string description;       // what the kernel chose
-  int interrupted_attempts = 0;  // runs of this case that a crash or kill cut off before this one
-  std::string started_utc;       // ISO 8601
+  std::vector<Telemetry> telemetry;  // one per device that the case used; empty where none could be read
+  std::string description;           // what the kernel chose
+  int interrupted_attempts = 0;      // runs of this case that a crash or kill cut off before this one
+  std::string started_utc;           // ISO 8601
 };
 
 /// Derived rates: null unless the outcome is ok.

@@ -101,6 +101,7 @@ class CaseRun {
             workload_->probe_placement(),
             workload_->own_threads(),
             planned_.point.cache == Cache::hot,
+            planned_.point.point_id(),
             planned_.point.id(),
             record_.work.bytes};
   }

@@ -13,11 +13,8 @@ constexpr double kSharedMemory = 0.4;
 
 /// The same for all kernels of a point, or for what the suite gave one name; of one backend, whose time they take.
 using Key = std::pair<const Backend*, std::string>;
-Key key_of(Case point, Machine& machine) {
-  const Backend* backend = &machine.backend_for(point);
-  if (!point.in_turns.empty()) return {backend, "in turns: " + point.in_turns};
-  point.kernel.clear();
-  return {backend, point.id()};
+Key key_of(const Case& point, Machine& machine) {
+  return {&machine.backend_for(point), point.in_turns.empty() ? point.point_id() : "in turns: " + point.in_turns};
 }
 
 bool takes_turns(const PlannedCase& planned, const Todo& todo) {

@@ -17,13 +17,17 @@ using testing::SizeIs;
 
 class TurnsTest : public testing::Test {
  protected:
-  /// A launch that takes `seconds` and leaves its letter behind.
+  /// A launch of a point of its own that takes `seconds` and leaves its letter behind.
   Sampled launch(char letter, std::function<double()> seconds) {
     return {[this, letter, seconds](int) {
               backend_.now += seconds();
               log_ += letter;
             },
-            1, false};
+            1,
+            false,
+            false,
+            false,
+            std::string(1, letter)};
   }
   Sampled launch(char letter, double seconds) {
     return launch(letter, [seconds] { return seconds; });
@@ -94,11 +98,22 @@ TEST_F(TurnsTest, WakeUpWhatIsShortAndTakeTenMilliseconds) {
   const auto got = run({launch('a', 0x1p-10), launch('b', 0x1p-5)});
   const std::string steady = log_.substr(log_.size() - 60);
   EXPECT_THAT(steady, testing::HasSubstr("bb" + std::string(24, 'a') + "bb"))
-      << "in each turn one untimed and 11 of 0.98 ms; what is long is not woken up";
+      << "in each turn one untimed and 11 of 0.98 ms";
+  EXPECT_THAT(steady, testing::Not(testing::HasSubstr("bbb"))) << "what is long is not woken up";
   for (std::size_t i = 0; i < 2; ++i)
     EXPECT_EQ(got[i].measurement.warmup_launches + std::int64_t(got[i].measurement.seconds.size()),
               std::count(log_.begin(), log_.end(), "ab"[i]))
         << "every launch is accounted for";
+}
+
+TEST_F(TurnsTest, WakeUpAllKernelsOfAPointWhereOneIsShort) {
+  rule_.min_samples = rule_.max_samples = 12;
+  auto ours = launch('a', 9e-3), yardstick = launch('b', 11e-3), other = launch('c', 11e-3);
+  ours.point = yardstick.point = "here";
+  other.point = "elsewhere";
+  const auto got = run({ours, yardstick, other});
+  EXPECT_THAT(log_, testing::HasSubstr("bbcaaacaaabb")) << "each begins its turn warm, or none does";
+  EXPECT_THAT(got[1].measurement.seconds, SizeIs(12));
 }
 
 TEST_F(TurnsTest, WakeUpWhatIsHot) {

@@ -35,6 +35,13 @@ TEST_F(TurnsTest, AreTakenByTheKernelsOfAPointInTheOrderOfThePlan) {
   EXPECT_THAT(got, ElementsAre(ElementsAre(0, 1, 3), ElementsAre(2, 4)));
 }
 
+TEST_F(TurnsTest, AreTakenByAllWaysAKernelMayChooseAndTheYardstick) {
+  auto cases = std::vector{planned("a", 1), planned("a", 1), planned("lib", 1)};
+  cases[0].point.axes.push_back({"config", std::string("128x256")});
+  cases[1].point.axes.push_back({"algo", std::string("ring")});
+  EXPECT_THAT(groups(cases), ElementsAre(ElementsAre(0, 1, 2)));
+}
+
 TEST_F(TurnsTest, AreTakenByWhatTheSuiteGaveOneName) {
   auto cases = std::vector{planned("a", 1), planned("b", 2), planned("c", 3), planned("d", 1), planned("e", 2)};
   cases[0].point.in_turns = cases[1].point.in_turns = cases[4].point.in_turns = "bars";

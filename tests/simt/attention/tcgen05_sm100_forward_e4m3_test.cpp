@@ -1,9 +1,9 @@
 // tcgen05_sm100's forward pass in e4m3 on the functional GPU, through the launch plan of its launcher.
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <cstring>
 
+#include "tests/simt/attention/forward_e4m3_testing.h"
 #include "tests/simt/attention/tcgen05_sm100_forward_on_simt.h"
 #include "tests/simt/tensor_map_encoder.h"
 
@@ -27,15 +27,6 @@ void expect_right(const AttentionProblem& p, const ForwardInputs& inputs, int mu
   EXPECT_EQ(outputs.bank_conflicts, 0u) << "bank conflicts in " << describe_forward(p);
 }
 
-AttentionProblem problem(std::int64_t head_dim, std::int64_t seq_q, std::int64_t seq_kv, bool causal) {
-  AttentionProblem p;
-  p.heads = 2, p.kv_heads = 1, p.seq_q = seq_q, p.seq_kv = seq_kv, p.head_dim = head_dim, p.causal = causal;
-  p.dtype = DType::e4m3;
-  return p;
-}
-
-constexpr simt::Async kPolicies[] = {simt::Async::Lazy, simt::Async::Eager, simt::Async::Random};
-
 class E4m3Cases : public testing::TestWithParam<Sm100ForwardCase> {};
 
 TEST_P(E4m3Cases, EqualReference) {
@@ -55,36 +46,19 @@ TEST(Tcgen05Sm100ForwardE4m3, Lengths) {
   unsigned seed = 0;
   for (const Lengths& length : kLengths)
     for (const bool causal : {false, true}) {
-      AttentionProblem p = problem(kWidths[seed % 3], length.seq_q, length.seq_kv, causal);
+      AttentionProblem p = e4m3_problem(kWidths[seed % 3], length.seq_q, length.seq_kv, causal);
       if (p.head_dim == 192) p.head_dim_v = 128;
       expect_right(p, forward_inputs(p, seed), 1, forward_options(kPolicies[seed / 2 % 3]));
       ++seed;
     }
 }
 
-/// One key takes all: its value comes out as it is, so that a key in another's place is seen whatever rounding may
-/// hide.
 TEST(Tcgen05Sm100ForwardE4m3, EveryKeyMeetsItsOwnValue) {
   for (const std::int64_t width : {64, 128}) {
-    AttentionProblem p = problem(width, 256, 256, false);
+    AttentionProblem p = e4m3_problem(width, 256, 256, false);
     p.heads = 1;
-    ForwardInputs inputs = forward_inputs(p, 1, 0, 0);
-    for (std::int64_t i = 0; i < 256; ++i) {  // bits of the key's number, in signs: query i's largest score is key i's
-      for (std::int64_t bit = 0; bit < 8; ++bit) {
-        const double sign = i >> bit & 1 ? 1 : -1;
-        store_element(p.dtype, inputs.q.data(), p.q_index(0, i, 0) + bit * 7, 32 * sign);
-        store_element(p.dtype, inputs.k.data(), p.k_index(0, i, 0) + bit * 7, 16 * sign);
-      }
-      for (std::int64_t c = 0; c < width; ++c)
-        store_element(p.dtype, inputs.v.data(), p.v_index(0, i, 0) + c, double((i * 37 + c * 11) % 31 - 15));
-    }
-    inputs.v_scale = 1;
-    const ForwardOutputs outputs = run(p, inputs, 1);
-    for (std::int64_t i = 0; i < 256; ++i)
-      for (std::int64_t c = 0; c < width; ++c)
-        ASSERT_NEAR(load_element(DType::bf16, outputs.o.data(), p.o_index(0, i, 0) + c),
-                    load_element(p.dtype, inputs.v.data(), p.v_index(0, i, 0) + c), 1e-20)
-            << width << " wide, query " << i << ", dimension " << c;
+    const ForwardInputs inputs = one_key_takes_all(p);
+    expect_each_keys_own_value(p, inputs, run(p, inputs, 1));
   }
 }
 
@@ -100,7 +74,7 @@ TEST(Tcgen05Sm100ForwardE4m3, NeitherScheduleNorGridChangesABit) {
 }
 
 TEST(Tcgen05Sm100ForwardE4m3, ExtremeLogitsAndFactors) {
-  const AttentionProblem p = problem(128, 70, 300, true);
+  const AttentionProblem p = e4m3_problem(128, 70, 300, true);
   expect_right(p, forward_inputs(p, 8, 30, 8), 1);  // scores of hundreds: one key takes all
   expect_right(p, forward_inputs(p, 9, 0, 1), 1);   // all equal
   ForwardInputs inputs = forward_inputs(p, 10);
@@ -112,7 +86,7 @@ TEST(Tcgen05Sm100ForwardE4m3, ExtremeLogitsAndFactors) {
 
 TEST(Tcgen05Sm100ForwardE4m3, NoKeysAtAll) {
   for (const AttentionProblem& p :
-       {problem(128, 140, 0, true), packed_problem(problem(64, 0, 0, false), {3, 0, 200}, {0, 0, 0})})
+       {e4m3_problem(128, 140, 0, true), packed_problem(e4m3_problem(64, 0, 0, false), {3, 0, 200}, {0, 0, 0})})
     expect_right(p, forward_inputs(p, 12), 2);
 }
 
@@ -120,7 +94,7 @@ TEST(Tcgen05Sm100ForwardE4m3, ThePlanFitsTheMachine) {
   alignas(16) static unsigned char memory[16];
   AttentionBuffers buffers;
   buffers.q = buffers.k = buffers.v = memory, buffers.o = memory;
-  AttentionProblem p = problem(128, 1000, 1000, true);
+  AttentionProblem p = e4m3_problem(128, 1000, 1000, true);
   const auto plan = plan_tcgen05_sm100_forward(p, buffers, small_blackwell(148), nullptr, encode_tensor_map);
   EXPECT_STREQ(plan.kernel, "attention_tcgen05_sm100_e4m3_d128_v128");
   for (const Tcgen05Sm100ForwardInstance& i : tcgen05_sm100_forward_instances(p.dtype))
