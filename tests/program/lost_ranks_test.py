@@ -49,6 +49,16 @@ def processes_of(mark):
     return found
 
 
+def describe_processes(mark):
+    """A line each: what it is, its state, what it waits in."""
+    out = ""
+    for pid in processes_of(mark):
+        proc = Path(f"/proc/{pid}")
+        command = (proc / "cmdline").read_bytes().replace(b"\0", b" ").decode()[:120]
+        out += f"{pid} {(proc / 'stat').read_text().rsplit(')')[-1].split()[0]} {(proc / 'wchan').read_text()} {command}\n"
+    return out
+
+
 def what_is_left(mark):
     """After five seconds at most: whoever is on the way out has gone by then."""
     for _ in range(50):
@@ -79,10 +89,19 @@ class Run:
                    "sh", "-c", WRAPPER, "rank", PROGRAM, phase, fault, str(culprit),
                    "run", str(suite), "--out", str(self.out), "--quiet", "--timeout", str(DEADLINE), *extra]
         began = time.monotonic()
-        done = subprocess.run(command, env={**os.environ, name: value, "CODES": str(codes)}, timeout=120,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        with subprocess.Popen(command, env={**os.environ, name: value, "CODES": str(codes)}, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, start_new_session=True) as run:
+            try:
+                self.stdout, self.stderr = run.communicate(timeout=60)
+            except subprocess.TimeoutExpired:
+                left = describe_processes(self.mark)
+                for pid in processes_of(self.mark):
+                    os.kill(pid, signal.SIGKILL)
+                self.stdout, self.stderr = run.communicate()
+                ended = {p.name: p.read_text().strip() for p in codes.iterdir()}
+                raise AssertionError(f"it does not end: codes {ended}\n{left}{self.stderr}") from None
         self.seconds = time.monotonic() - began
-        self.code, self.stderr, self.stdout = done.returncode, done.stderr, done.stdout
+        self.code = run.returncode
         self.codes = {int(p.name): int(p.read_text()) for p in codes.iterdir()}
         self.left = what_is_left(self.mark)
 
