@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -71,7 +72,8 @@ const Accelerator& described(const std::string& name, const Catalog& workloads) 
 
 std::vector<Listed> listed(const Options& options, const Suite& suite, const Catalog& workloads,
                            const Accelerator* accelerator, Machine& machine) {
-  const auto communicator = make_communicator();
+  const std::atomic<bool> never{false};
+  const auto communicator = make_communicator(kDefaultDeadline, never);
   const auto planned = accelerator ? plan_as(*accelerator, suite, workloads, machine, *communicator)
                                    : plan(suite, workloads, machine, *communicator);
   std::vector<Listed> out;

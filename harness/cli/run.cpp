@@ -58,6 +58,7 @@ struct Options {
   Selection selection;
   std::string out;
   bool resume = false, quiet = false;
+  double timeout_seconds = 0;  // 0: the suite's
 };
 
 /// out/quick-20260131-123456.json in the current folder.
@@ -138,6 +139,10 @@ Selected select_together(const Options& options, const Catalog& workloads, const
   Selected mine;
   try {
     mine.suite = select_cases(options.selection, workloads, DevicesPresent{machine.gpus()});
+    if (options.timeout_seconds > 0) {
+      mine.suite.sampling.timeout_seconds = options.timeout_seconds;
+      if (mine.suite.search) mine.suite.search->sampling.timeout_seconds = options.timeout_seconds;
+    }
     if (mine.suite.cases.empty())
       throw MeasureError(fmt::format("suite '{}' has no case to measure here{}", mine.suite.name,
                                      mine.suite.notes.empty() ? "" : ": " + mine.suite.notes.front()));
@@ -167,6 +172,7 @@ struct Measuring {
 };
 
 Result measure_round(const Suite& suite, Measuring& with) {
+  with.communicator.doing("planning");
   const auto planned = plan(suite, with.workloads, with.machine, with.communicator);
   Progress progress(stderr, with.quiet || !with.communicator.is_root());
   return run(suite, with.workloads, planned, with.machine, with.communicator, with.options, progress, signalled);
@@ -207,7 +213,7 @@ int measure(const Options& options, const std::vector<std::string>& arguments, c
       options.quiet};
   with.options.command.insert(with.options.command.end(), arguments.begin(), arguments.end());
   if (communicator.is_root()) make_folder_of(with.options.out);
-  const EndOnSignal end_on_signal;
+  communicator.set_deadline(suite.sampling.timeout_seconds);
   const Narrowed last = suite.search ? narrow_down(suite, with) : Narrowed{suite, ExitCode::ok};
   if (!last.suite) return int(last.code);
   const Result result = measure_round(*last.suite, with);
@@ -230,12 +236,20 @@ void add_run(CLI::App& app, const Catalog& workloads, int& exit_code, const std:
   verb->add_option("--out", options->out, "result file; default: out/SUITE-DATE-TIME.json in the current folder")
       ->check(not_empty());
   verb->add_flag("--resume", options->resume, "continue an interrupted run of the same --out");
+  verb->add_option("--timeout", options->timeout_seconds,
+                   "seconds that one launch may last, and that a rank may keep the others waiting before it counts as "
+                   "lost; default: the suite's, 120")
+      ->check(CLI::Range(0.5, 1e6));
   verb->add_flag("--quiet", options->quiet, "no progress on stderr");
   verb->callback([options, &workloads, &exit_code, &arguments] {
     if (options->resume && options->out.empty())
       throw InputError("--resume needs --out FILE: the result of the run to continue");
+    // From here on: a launcher that loses a rank sends SIGTERM to the others, who still have to say whom they lost.
+    const EndOnSignal end_on_signal;
     Machine machine(options->selection.threads);
-    auto communicator = make_communicator();
+    auto communicator =
+        make_communicator(options->timeout_seconds > 0 ? options->timeout_seconds : kDefaultDeadline, signalled);
+    communicator->doing("choosing cases");
     const Selected selected = select_together(*options, workloads, machine, *communicator);
     if (!selected.problem.empty()) {
       communicator.reset();  // in order, not by unwinding, which would abort: all ranks come here together

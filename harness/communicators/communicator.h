@@ -1,5 +1,6 @@
 // The processes of one measurement.  Alone, every call is the identity.
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -29,6 +30,24 @@ class Communicator {
   virtual bool one_host() const { return true; }
   /// The library that carries it ("Open MPI v4.1.4"); empty for one process alone.
   virtual std::string description() const { return {}; }
+  /// What started the ranks, and how that was seen ("Open MPI (OMPI_COMM_WORLD_SIZE)"); empty for one process alone.
+  virtual std::string launcher() const { return {}; }
+
+  // What follows tells a watchdog (watchdog.h), and does nothing without one.
+
+  /// What this rank does from now on, and on which device: for the report, should it be lost.
+  virtual void doing(const std::string& /*what*/, const std::string& /*device*/ = {}) {}
+  /// A barrier and, from when it ends until end_launch(), launches: an operation as the others are, of a size that
+  /// ranks agree on.  Nothing but the barrier lies before the launch, which may be timed from here.
+  virtual void barrier_before_launch(double /*bytes*/) { barrier(); }
+  virtual void end_launch() {}
+  /// Seconds that an operation may last before a rank counts as lost.
+  virtual void set_deadline(double /*seconds*/) {}
+  /// Rank 0's: saves what is finished when a rank is lost, and says where.  It is called on another thread, while this
+  /// one may be stuck anywhere.  An empty one takes it back.
+  using Save = std::function<std::string(const std::string& why)>;
+  virtual void set_save(Save) {}
+
   /// Ends every process of the group at once, with this exit code, whatever they are waiting for.
   [[noreturn]] void abort(int exit_code);
 
@@ -39,18 +58,26 @@ class Communicator {
   virtual void end_others(int /*exit_code*/) {}
 };
 
+inline constexpr double kDefaultDeadline = 120;  // seconds
+
 std::unique_ptr<Communicator> make_single_communicator();
 
 /// MPI where an MPI launcher started this process as one of several, else alone.  MeasureError where a launcher's marks
 /// are there and MPI is not usable: N processes that do not know of each other must not measure.
 /// At most one at a time.  Destroying it finalises MPI; while an exception unwinds the stack it aborts the group
 /// instead, since the other ranks would wait for this one.
-std::unique_ptr<Communicator> make_communicator();
+/// The ranks are watched from the start: `deadline` is set_deadline()'s until that is called.
+/// `interrupted`: set when the process is asked to end; looked at while MPI starts.
+std::unique_ptr<Communicator> make_communicator(double deadline, const std::atomic<bool>& interrupted);
 
-/// How an MPI launcher marks what it starts: its variable and the number of processes it names (0: it does not say).
+/// How a launcher marks what it starts.
 struct LauncherMark {
-  std::string variable;  // empty: no launcher
-  int processes = 1;
+  std::string source;    // "Open MPI"; empty: no launcher
+  std::string variable;  // the one that told
+  int processes = 1;     // 0: it does not say
+  int rank = -1;         // -1: it does not say
+  std::string job;       // "PMIX_NAMESPACE=3735": what all processes of the job have in common, and no others here
+  std::string rank_variable;
 };
 LauncherMark find_launcher(const std::function<const char*(const char*)>& environment);
 

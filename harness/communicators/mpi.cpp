@@ -38,6 +38,9 @@ class MpiCommunicator final : public Communicator {
       std::fputs(fmt::format("assay: rank {} failed; ending all {} ranks\n", rank_, size_).c_str(), stderr);
       abort(int(ExitCode::could_not_measure));
     }
+    // Whoever is lost now is lost here, in a message among ranks: MPI's end waits in the launcher's daemon, and the
+    // mpirun of Open MPI 4.1 then hangs, after every rank has ended.
+    module_.barrier();
     module_.finalise();
   }
 

@@ -59,6 +59,7 @@ LaunchSampler::LaunchSampler(const Sampled& sampled, Backend& backend, Communica
 
 void LaunchSampler::prepare() {
   const OwnTime own(*this);
+  ranks_.doing("warming up " + sampled_.name);
   const bool warm = warm_up();
   out_.warmup_seconds = elapsed();
   if (!warm) {
@@ -71,6 +72,7 @@ void LaunchSampler::prepare() {
 
 void LaunchSampler::take_turn() {
   const OwnTime own(*this);
+  ranks_.doing("sampling " + sampled_.name);
   const double from = now_();
   if (in_turns()) wake_up();
   double seconds = 0;
@@ -85,14 +87,15 @@ void LaunchSampler::take_turn() {
 /// not wait for it at the next barrier.
 double LaunchSampler::slowest(const std::function<double()>& measure) {
   if (!sampled_.own_threads) backend_.settle();
-  ranks_.barrier();
   double seconds = kFailed;
   std::exception_ptr error;
+  ranks_.barrier_before_launch(sampled_.bytes);
   try {
     seconds = measure();
   } catch (...) {
     error = std::current_exception();
   }
+  ranks_.end_launch();
   seconds = ranks_.maximum(seconds);
   if (error) std::rethrow_exception(error);
   if (seconds == kFailed) throw MeasureError("the launch failed on another rank");

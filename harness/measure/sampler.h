@@ -31,7 +31,9 @@ struct Sampled {
   bool probe_placement = false;  // CPU work on several threads or ranks
   bool own_threads = false;      // the launch computes in threads of its own, not in the backend's
   bool hot = false;              // operands are meant to be in the caches
-  std::string point;             // the same for kernels that are compared with each other
+  std::string point = {};        // the same for kernels that are compared with each other
+  std::string name = {};         // of the case, and
+  double bytes = 0;              // what it moves: ranks must agree on it
 };
 
 /// Seconds since some fixed moment.

@@ -154,8 +154,10 @@ Start begin_or_resume(const Suite& suite, const std::vector<PlannedCase>& planne
   if (communicator.is_root()) {
     try {
       fresh.provenance = collect_provenance(options.command);
-      fresh.provenance["run"] = {
-          {"threads", machine.threads()}, {"ranks", communicator.size()}, {"communicator", communicator.description()}};
+      fresh.provenance["run"] = {{"threads", machine.threads()},
+                                 {"ranks", communicator.size()},
+                                 {"communicator", communicator.description()},
+                                 {"launcher", communicator.launcher()}};
       start = begin_here(fresh, ids_of(planned), options);
     } catch (const Error& failure) {
       error = failure.what();

@@ -19,6 +19,7 @@
 #include "harness/runner/progress.h"
 #include "harness/runner/resume.h"
 #include "harness/runner/runner.h"
+#include "harness/runner/save_on_loss.h"
 #include "harness/runner/turns.h"
 
 namespace assay {
@@ -83,6 +84,7 @@ class Run {
     Start start = begin_or_resume(suite, planned, options, machine_, communicator_);
     result_ = std::move(start.result);
     journal_ = std::move(start.journal);
+    const SaveOnLoss save_on_loss(communicator_, options.out);
     progress_.start(
         std::size_t(std::count_if(start.todo.begin(), start.todo.end(), [](const Todo& t) { return !t.done; })),
         result_.sampling.wall_seconds);
@@ -175,6 +177,7 @@ class Run {
     std::stable_sort(result_.records.begin(), result_.records.end(),
                      [&](const Record& a, const Record& b) { return order[a.point.id()] < order[b.point.id()]; });
     result_.complete = result_.records.size() == planned.size();
+    communicator_.doing("saving the result");
     if (journal_) {
       save_result(result_, options.out);
       if (result_.complete) journal_->remove();

@@ -101,7 +101,9 @@ class CaseRun {
             workload_->probe_placement(),
             workload_->own_threads(),
             planned_.point.cache == Cache::hot,
-            planned_.point.point_id()};
+            planned_.point.point_id(),
+            planned_.point.id(),
+            record_.work.bytes};
   }
 
   /// What came of sampling, and whether its results are right.
@@ -121,6 +123,7 @@ class CaseRun {
   }
 
   bool make() {
+    communicator_.doing("preparing " + planned_.point.id(), planned_.point.device_name());
     bool unsupported = false;
     const std::string failure = agree(communicator_, failure_of([&] {
                                         backend_ = &machine_.backend_for(planned_.point);
@@ -156,6 +159,7 @@ class CaseRun {
   }
 
   void check() {
+    communicator_.doing("checking " + planned_.point.id());
     Check mine;
     const std::string failure = agree(communicator_, failure_of([&] {
                                         mine = workload_->check(launches_);

@@ -29,6 +29,11 @@ libgmock-dev           | yes | unit tests
 python3                | yes | tests of the sources and planted bugs
 libbenchmark-tools     | no  | the stock compare.py, run against our output
 python3-scipy          | no  | needed by compare.py
+python3-yaml           | no  | test of the Kubernetes manifest
+slurmctld              | no  | test of the Slurm script: a controller of its own on loopback
+slurmd                 | no  | the same: its node
+slurm-client           | no  | the same: sbatch and srun
+munge                  | no  | the same: how they know each other
 '
 
 installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }

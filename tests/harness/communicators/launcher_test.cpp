@@ -32,6 +32,31 @@ TEST(Launcher, TheInnermostCounts) {
   EXPECT_EQ(mark.processes, 2);
 }
 
+TEST(Launcher, SaysWhichRankOfWhichJob) {
+  const LauncherMark open_mpi =
+      found({{"OMPI_COMM_WORLD_SIZE", "4"}, {"OMPI_COMM_WORLD_RANK", "3"}, {"PMIX_NAMESPACE", "77"}});
+  EXPECT_EQ(open_mpi.source, "Open MPI");
+  EXPECT_EQ(open_mpi.rank, 3);
+  EXPECT_EQ(open_mpi.job, "PMIX_NAMESPACE=77");
+  EXPECT_EQ(found({{"PMI_SIZE", "2"}}).source, "PMI");
+  EXPECT_EQ(found({{"PMI_SIZE", "2"}}).rank, -1);
+}
+
+TEST(Launcher, InAStepPmixTakesTheNumberFromSlurm) {
+  const LauncherMark mark =
+      found({{"PMIX_RANK", "1"}, {"PMIX_NAMESPACE", "slurm.pmix.2.0"}, {"SLURM_STEP_NUM_TASKS", "2"}});
+  EXPECT_EQ(mark.source, "PMIx");
+  EXPECT_EQ(mark.processes, 2);
+  EXPECT_EQ(mark.rank, 1);
+}
+
+TEST(Launcher, TorchrunIsKnownByBothOfItsMarks) {
+  EXPECT_EQ(found({{"WORLD_SIZE", "8"}}).source, "");
+  const LauncherMark mark = found({{"WORLD_SIZE", "8"}, {"RANK", "2"}});
+  EXPECT_EQ(mark.source, "torchrun");
+  EXPECT_EQ(mark.processes, 8);
+}
+
 TEST(Launcher, WhatDoesNotSayHowManyIsAskedOfMpi) {
   EXPECT_EQ(found({{"PMIX_RANK", "0"}}).processes, 0);
   EXPECT_EQ(found({{"OMPI_COMM_WORLD_SIZE", "many"}}).processes, 0);

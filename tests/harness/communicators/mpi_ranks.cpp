@@ -118,7 +118,8 @@ void check_kernels(const Communicator& communicator) {
 }
 
 int run(std::string_view part) {
-  const auto communicator = make_communicator();
+  const std::atomic<bool> never{false};
+  const auto communicator = make_communicator(kDefaultDeadline, never);
   fmt::print("pid {}\n", getpid());
   std::fflush(stdout);
   communicator->barrier();

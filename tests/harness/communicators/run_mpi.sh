@@ -27,7 +27,7 @@ if [ "$part" = unusable ]; then
   env OMPI_COMM_WORLD_SIZE=2 "$alone/program" functions >"$output" 2>&1
   status=$?
   [ $status -eq 4 ] || fail "exit code $status, expected 4"
-  grep -q "one of 2 processes (OMPI_COMM_WORLD_SIZE), but MPI is not usable: cannot load the MPI module" "$output" ||
+  grep -q "Open MPI (OMPI_COMM_WORLD_SIZE), started this as one of 2 processes, but MPI is not usable: cannot load the MPI module" "$output" ||
     fail "the message does not say why"
   # The module is there, but nobody launched us: MPI sees one process where the launcher said two.
   env PMI_SIZE=2 "$program" functions >"$output" 2>&1
