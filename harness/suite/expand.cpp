@@ -97,8 +97,25 @@ Case make_case(const Entry& entry, const std::vector<CaseAxis>& chosen, const st
   parse(std::get<std::string>(value_of(chosen, "data")), point.data);
   point.seed = std::uint64_t(std::get<std::int64_t>(value_of(chosen, "seed")));
   point.labels = labels;
-  point.in_turns = entry.in_turns;
   return point;
+}
+
+/// The group's name for this case: "{bytes}" in it stands for the case's value, "{dtype}" for its dtype.
+std::string group_of(const Entry& entry, const Case& point, const std::vector<CaseAxis>& chosen) {
+  std::string out;
+  for (std::size_t at = 0; at < entry.in_turns.size();) {
+    const std::size_t open = entry.in_turns.find('{', at), close = entry.in_turns.find('}', open);
+    out += entry.in_turns.substr(at, open - at);
+    if (open == std::string::npos) break;
+    const std::string word = entry.in_turns.substr(open + 1, close - open - 1);
+    const auto axis = std::find_if(chosen.begin(), chosen.end(), [&](const CaseAxis& a) { return a.name == word; });
+    if (close == std::string::npos || (axis == chosen.end() && word != "dtype"))
+      throw InputError(fmt::format("{}: in_turns is '{}', expected only {{dtype}} and axes of {} in braces",
+                                   entry.place, printable(entry.in_turns), entry.kind->name));
+    out += word == "dtype" ? name(point.dtype) : to_string(axis->value);
+    at = close + 1;
+  }
+  return out;
 }
 
 /// Calls `visit` with every combination, the last factor fastest.
@@ -169,6 +186,7 @@ void Expander::add(const Entry& entry) {
         complete.device = choice.device;
         complete.device_index = choice.device_index;
         complete.dtype = choice.dtype;
+        complete.in_turns = group_of(entry, complete, chosen);
         emit(entry, std::move(complete));
       }
     });

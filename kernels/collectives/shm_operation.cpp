@@ -69,10 +69,10 @@ std::unique_ptr<CollectiveOperation> make_shm_operation(const CollectiveProblem&
 ShmChoice choose_staged(const CollectiveProblem& problem, const std::string& algorithm) {
   ShmChoice choice;
   if (algorithm == "low_latency") {
-    choice.description = "low_latency: words of 4 bytes and a mark";
-    choice.shared_bytes = LowLatencyMember::shared_bytes(problem);
+    choice.description = "low_latency: words of " + std::to_string(low_latency_word_bytes() - 4) + " bytes and a mark";
+    choice.shared_bytes = low_latency_shared_bytes(problem);
     choice.make = [problem](const ShmMember& member, std::byte* shared) {
-      return std::make_unique<LowLatencyMember>(problem, member, shared);
+      return make_low_latency(problem, member, shared);
     };
     return choice;
   }

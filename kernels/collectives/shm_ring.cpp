@@ -13,7 +13,7 @@ constexpr std::int64_t kFlatBytes = 16 << 10;
 std::string algorithm_of(const CollectiveProblem& problem) {
   if (problem.operation != Collective::all_reduce) return "staged";
   if (problem.algorithm != "auto") return problem.algorithm;
-  if (problem.bytes() <= kLowLatencyBytes) return "low_latency";
+  if (problem.bytes() <= low_latency_bytes()) return "low_latency";
   return problem.bytes() <= kFlatBytes ? "flat" : "two_shot";
 }
 

@@ -51,8 +51,9 @@ std::unique_ptr<CollectiveOperation> prepare_shm_window(const CollectiveProblem&
   const auto* shared = dynamic_cast<const ShmWindow*>(window);
   if (!shared) throw std::logic_error("shm_window: the buffers lie in no window of this kernel");
   if (problem.operation == Collective::all_reduce && problem.bytes() <= kFlatBytes)
-    return make_shm_operation(
-        problem, target, choose_staged(problem, problem.bytes() <= kLowLatencyBytes ? "low_latency" : "flat"), options);
+    return make_shm_operation(problem, target,
+                              choose_staged(problem, problem.bytes() <= low_latency_bytes() ? "low_latency" : "flat"),
+                              options);
   ShmChoice choice;
   choice.description = "direct";
   choice.make = [problem, shared](const ShmMember& member, std::byte*) {

@@ -8,6 +8,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
 TEST(Expansion, OneCase) {
   EXPECT_THAT(ids(R"({"workload": "gemm", "dtype": "bf16", "m": 4, "n": 5, "k": 6})"),
@@ -43,6 +44,18 @@ TEST(Expansion, DefaultsCountWhereAnEntryIsSilent) {
       R"("defaults": {"cache": "hot", "data": "uniform", "seed": 3}, )"));
   EXPECT_THAT(ids_of(suite), ElementsAre("gemm/cpu_blocked/cpu/bf16/layout=tn/m=1/n=1/k=1/hot/burst/uniform/seed=3",
                                          "gemm/cpu_blocked/cpu/bf16/layout=tn/m=2/n=1/k=1/cold/burst/uniform/seed=3"));
+}
+
+TEST(Expansion, TheNameOfWhatIsSampledInTurnsMayHoldTheCasesOwnValues) {
+  const Suite suite = parse_text(suite_text(
+      R"({"workload": "gemm", "dtype": ["f32", "bf16"], "kernel": "cpu_blocked", "m": [1, 2], "n": 5, "k": 6, "in_turns": "m is {m}, {dtype}"})"));
+  std::vector<std::string> groups;
+  for (const auto& point : suite.cases) groups.push_back(point.in_turns);
+  EXPECT_THAT(groups, UnorderedElementsAre("m is 1, f32", "m is 1, bf16", "m is 2, f32", "m is 2, bf16"));
+  for (const std::string name : {"{tokens}", "{m", "{}"})
+    EXPECT_THAT(refusal(suite_text(R"({"workload": "gemm", "dtype": "f32", "m": 1, "n": 5, "k": 6, "in_turns": ")" +
+                                   name + R"("})")),
+                HasSubstr("expected only {dtype} and axes of gemm in braces"));
 }
 
 TEST(Expansion, ShapesGoTogether) {

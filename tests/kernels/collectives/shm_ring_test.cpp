@@ -10,6 +10,7 @@
 #include <thread>
 #include <tuple>
 
+#include "kernels/collectives/low_latency.h"
 #include "kernels/collectives/rank_threads.h"
 #include "kernels/collectives/ring.h"
 #include "kernels/collectives/shared_memory.h"
@@ -206,6 +207,26 @@ TEST(StoreTrials, FollowsWhenTheOtherWayBecomesFaster) {
   EXPECT_FALSE(trials.streaming());
   EXPECT_LE(streamed, 62 + 6) << "until the next trials, and then in trials";
   EXPECT_LE(tried, 20) << "2 of 64";
+}
+
+// Ranks driven by the test's own threads.  The larger words are what this processor has, and so in every other test.
+TEST(LowLatencyWords, OfEightBytesCarryAnySizeToo) {
+  for (const std::int64_t count : {1, 2, 3, 7, 33, 1001}) {
+    const CollectiveProblem problem = problem_of(3, count, DType::f16, false);
+    const SharedMemory memory = SharedMemory::anonymous(sizeof(ShmControl) + low_latency_shared_bytes(problem));
+    Ranks data(problem);
+    const CollectiveBuffers buffers = data.buffers();
+    std::vector<std::thread> threads;
+    for (int rank = 0; rank < 3; ++rank)
+      threads.emplace_back([&, rank] {
+        const ShmMember member(reinterpret_cast<ShmControl*>(memory.data()), rank, 3, 30);
+        const auto algorithm = make_low_latency(problem, member, memory.data() + sizeof(ShmControl), 8);
+        for (int launch = 0; launch < 3; ++launch)
+          algorithm->run(buffers.input[std::size_t(rank)], buffers.output[std::size_t(rank)]);
+      });
+    for (auto& thread : threads) thread.join();
+    EXPECT_EQ(data.wrong(), "") << count;
+  }
 }
 
 // Ranks driven by the test's own threads, one of which never comes.
