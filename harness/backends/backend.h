@@ -53,6 +53,8 @@ class Backend {
   /// Seconds that the work `enqueue` enqueues takes on the device, launch latency of the first excluded where the
   /// device can hold it back.  Returns after it finished.  On several slots: the slowest.
   virtual double time(const std::function<void()>& enqueue) = 0;
+  /// Of the last time(): each slot's seconds, where there are several.
+  virtual std::vector<double> slot_seconds() const { return {}; }
   /// The least a launch can be, for the measurement floor: an empty kernel on each GPU, nothing on a CPU.
   virtual void launch_empty() {}
   /// Waits for everything enqueued; throws MeasureError with the device's own message after a fault.

@@ -109,6 +109,7 @@ class CudaBackend final : public Backend {
   }
 
   double time(const std::function<void()>& enqueue) override;
+  std::vector<double> slot_seconds() const override { return slot_seconds_; }
   void launch_empty() override {
     for (const auto& slot : slots_) {
       slot->use();
@@ -162,6 +163,7 @@ class CudaBackend final : public Backend {
 
   std::vector<std::unique_ptr<Slot>> slots_;
   std::unique_ptr<SharedHold> hold_;
+  std::vector<double> slot_seconds_;  // of the last time()
   bool may_hold_ = true;
   int timeouts_ = 0;  // of the hold
   std::string fault_;
@@ -206,12 +208,14 @@ void CudaBackend::start_all(bool held) {
 /// Seconds of the slowest slot.
 double CudaBackend::finish_all() {
   double seconds = 0;
+  slot_seconds_.clear();
   for (const auto& slot : slots_) {
     slot->use();
     check_work(*slot, cudaEventSynchronize(slot->stop), "running the launch");
     float milliseconds = 0;
     check_work(*slot, cudaEventElapsedTime(&milliseconds, slot->start, slot->stop), "reading the time");
-    seconds = std::max(seconds, milliseconds * 1e-3);
+    slot_seconds_.push_back(milliseconds * 1e-3);
+    seconds = std::max(seconds, slot_seconds_.back());
   }
   at(0).use();
   return seconds;

@@ -12,6 +12,7 @@
 #include "harness/core/error.h"
 #include "harness/core/file.h"
 #include "harness/publish/fastest.h"
+#include "harness/publish/nccl_tests.h"
 #include "harness/publish/table.h"
 #include "harness/record/provenance.h"
 #include "harness/runner/progress.h"
@@ -54,9 +55,12 @@ class EndOnSignal {
   }, terminate_{}, pipe_{};
 };
 
+constexpr const char* kNcclTests = "nccl-tests";
+
 struct Options {
   Selection selection;
   std::string out;
+  std::string format = "console";
   bool resume = false, quiet = false;
   double timeout_seconds = 0;  // 0: the suite's
 };
@@ -89,7 +93,8 @@ ExitCode exit_code_of(const Result& result) {
 
 /// `out` is where this result is, `run_out` the --out of the run it belongs to: the same, but in a search's first
 /// round.
-void publish(const Result& result, const Suite& suite, const fs::path& out, const fs::path& run_out) {
+void publish(const Result& result, const Suite& suite, const fs::path& out, const fs::path& run_out,
+             const std::string& format) {
   const auto rows = table_rows({result});
   const std::string fastest =
       suite.search ? "\n" + to_fastest(rows, suite.search->workload, published_matmul_rates()) : std::string();
@@ -98,11 +103,14 @@ void publish(const Result& result, const Suite& suite, const fs::path& out, cons
   google.replace_extension(".gbench.json");
   write_file_atomically(markdown, to_markdown(rows) + fastest);
   write_file_atomically(google, to_google_benchmark(result));
-  print(to_console(rows, terminal_columns()) + fastest);
-  print(fmt::format("\nresult: {}\ntable: {}\nfor Google Benchmark's compare.py: {}\n", out.string(), markdown.string(),
-                    google.string()));
+  const bool as_nccl_tests = format == kNcclTests;
+  const char* const remark = as_nccl_tests ? "# " : "";  // to a script that reads the table
+  print(as_nccl_tests ? to_nccl_tests({result}) : to_console(rows, terminal_columns()) + fastest + "\n");
+  print(fmt::format("{0}result: {1}\n{0}table: {2}\n{0}for Google Benchmark's compare.py: {3}\n", remark, out.string(),
+                    markdown.string(), google.string()));
   if (!result.complete)
     print(
+        remark +
         fmt::format("interrupted: {} cases are there; the rest: assay run with the same arguments, --out {} --resume\n",
                     result.records.size(), run_out.string()));
 }
@@ -198,7 +206,7 @@ Narrowed narrow_down(const Suite& suite, Measuring& with) {
   if (code == ExitCode::ok)
     print(fmt::format("first round: {} cases, {}\n\n", first.records.size(), with.options.out.string()));
   else
-    publish(first, round, with.options.out, run_out);
+    publish(first, round, with.options.out, run_out, "console");
   with.options.out = run_out;
   return {first.complete ? std::optional(second_round(suite, first)) : std::nullopt, code};
 }
@@ -218,8 +226,9 @@ int measure(const Options& options, const std::vector<std::string>& arguments, c
   if (!last.suite) return int(last.code);
   const Result result = measure_round(*last.suite, with);
   if (communicator.is_root()) {
-    publish(result, suite, with.options.out, with.options.out);
-    for (const auto& note : suite.notes) print("left out: " + note + "\n");
+    publish(result, suite, with.options.out, with.options.out, options.format);
+    for (const auto& note : suite.notes)
+      print((options.format == kNcclTests ? "# left out: " : "left out: ") + note + "\n");
   }
   // Rank 0 holds what an earlier run finished, too.
   const ExitCode code = exit_code_of(result);
@@ -241,6 +250,9 @@ void add_run(CLI::App& app, const Catalog& workloads, int& exit_code, const std:
                    "lost; default: the suite's, 120")
       ->check(CLI::Range(0.5, 1e6));
   verb->add_flag("--quiet", options->quiet, "no progress on stderr");
+  verb->add_option("--format", options->format, "of what is printed: console, or nccl-tests: collectives as it does")
+      ->check(CLI::IsMember({"console", kNcclTests}))
+      ->capture_default_str();
   verb->callback([options, &workloads, &exit_code, &arguments] {
     if (options->resume && options->out.empty())
       throw InputError("--resume needs --out FILE: the result of the run to continue");

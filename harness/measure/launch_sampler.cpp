@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "harness/core/error.h"
+#include "harness/measure/rank_times.h"
 #include "harness/measure/warm_up.h"
 
 namespace assay {
@@ -96,6 +97,8 @@ double LaunchSampler::slowest(const std::function<double()>& measure) {
     error = std::current_exception();
   }
   ranks_.end_launch();
+  last_own_ = backend_.slot_seconds();
+  if (last_own_.size() < 2) last_own_ = {seconds};
   seconds = ranks_.maximum(seconds);
   if (error) std::rethrow_exception(error);
   if (seconds == kFailed) throw MeasureError("the launch failed on another rank");
@@ -131,6 +134,7 @@ bool LaunchSampler::warm_up() {
   SteadyState steady(mode_, limits_);
   double seconds = first_launch();
   out_.warmup_launches = 1;
+  out_.first_seconds = seconds;
   for (int chunk = 1;;) {
     if (timed_out(seconds)) return out_.stop = StopReason::timed_out, false;
     seconds = timed(chunk);
@@ -199,6 +203,8 @@ double LaunchSampler::take_group() {
   do {
     last_seconds_ = timed(out_.batch);
     group.push_back(last_seconds_ / out_.batch);
+    own_seconds_.resize(last_own_.size());
+    for (std::size_t i = 0; i < last_own_.size(); ++i) own_seconds_[i].push_back(last_own_[i] / out_.batch);
     seconds += last_seconds_;
   } while (!agreed(group_is_full(group.size(), seconds) || enough_though_interrupted(group.size()) ||
                    timed_out(last_seconds_)));
@@ -232,6 +238,12 @@ void LaunchSampler::decide() {
 void LaunchSampler::fail(std::exception_ptr error) {
   error_ = std::move(error);
   ended_ = true;
+}
+
+void LaunchSampler::gather_rank_times() {
+  if (error_) return;  // as on every rank
+  ranks_.doing("gathering the times of " + sampled_.name);
+  attach_rank_times(ranks_, own_seconds_, out_);
 }
 
 Sampling LaunchSampler::result() && {

@@ -30,6 +30,8 @@ class LaunchSampler {
   /// No more samples.
   bool ended() const { return ended_; }
   void fail(std::exception_ptr);
+  /// Collective, after the last turn: every rank's times for its own launches.
+  void gather_rank_times();
   Sampling result() &&;
 
  private:
@@ -66,9 +68,11 @@ class LaunchSampler {
   Measurement out_;
   std::exception_ptr error_;
   bool satisfied_ = false, ended_ = false, wakes_ = false;
-  double spent_ = 0;                 // own time before since_
-  std::optional<double> since_;      // when the step at hand began
-  std::optional<Placement> before_;  // the last probe's, unless others ran since
+  double spent_ = 0;                              // own time before since_
+  std::optional<double> since_;                   // when the step at hand began
+  std::optional<Placement> before_;               // the last probe's, unless others ran since
+  std::vector<double> last_own_;                  // of the last launch, each rank that this process drives
+  std::vector<std::vector<double>> own_seconds_;  // of every sample, by such a rank
   int next_set_ = 0;
   double launch_seconds_ = 0, last_seconds_ = 0;  // of the warm-up, of the last sample
 };

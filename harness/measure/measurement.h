@@ -23,7 +23,12 @@ struct Measurement {
   double wall_seconds = 0;   // sampling, warm-up excluded
   double floor_seconds = 0;  // the measurement floor: an empty launch timed the same way
   StopReason stop = StopReason::max_samples;
-  int in_turns = 1;  // kernels whose samples were taken in turns, this one among them; 1: alone
+  int in_turns = 1;          // kernels whose samples were taken in turns, this one among them; 1: alone
+  double first_seconds = 0;  // the first launch after preparation, which is no sample; 0: not known
+  /// Per rank its own times, of which `seconds` has the slowest's: rank_seconds[r][i] is of sample i * rank_stride.
+  /// Empty where one clock times all ranks.
+  std::vector<std::vector<double>> rank_seconds;
+  int rank_stride = 1;
 };
 
 }  // namespace assay

@@ -47,6 +47,8 @@ std::vector<Sampling> sample_in_turns(const std::vector<Sampled>& contestants, B
     for (std::size_t i = 0; i < samplers.size(); ++i)
       if (LaunchSampler& one = samplers[(round + i) % samplers.size()]; !one.ended())
         attempt(one, [&] { one.take_turn(); });
+  // Only now: between timed launches it would delay some ranks more than others.
+  for (LaunchSampler& one : samplers) attempt(one, [&] { one.gather_rank_times(); });
   std::vector<Sampling> out;
   for (LaunchSampler& one : samplers) out.push_back(std::move(one).result());
   return out;

@@ -27,6 +27,12 @@ std::string outcome(const TableRow& row) {
   return row.outcome;
 }
 
+/// "97 % of DGX H100 (NVIDIA)", or that there is none.
+std::string reference(const TableRow& row) {
+  return row.percent_of_reference ? fmt::format("{:.0f} % of {}", *row.percent_of_reference, row.reference)
+                                  : row.reference;
+}
+
 struct ColumnSpec {
   const char* title;
   bool numeric;
@@ -56,6 +62,12 @@ constexpr ColumnSpec kColumns[] = {
      [](const TableRow& r) {
        return format_bytes_rate(r.bus_bytes_per_second, r.seconds, r.seconds_low, r.seconds_high);
      }},
+    {"skew", true, 4,
+     [](const TableRow& r) { return format_seconds(r.rank_skew_seconds, r.rank_skew_seconds, r.rank_skew_seconds); }},
+    {"algorithm", false, 5,
+     [](const TableRow& r) { return r.protocol.empty() ? r.algorithm : r.algorithm + " " + r.protocol; }},
+    {"% of ceiling", true, 1, [](const TableRow& r) { return format_percent(r.percent_of_ceiling); }},
+    {"reference", false, 3, reference},
     {"% of peak", true, 1, [](const TableRow& r) { return format_percent(r.percent_of_peak); }},
     {"% of measured peak", true, 2,  // on a CPU the column before says the same
      [](const TableRow& r) {

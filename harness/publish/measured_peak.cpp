@@ -38,12 +38,21 @@ std::optional<double> MeasuredPeaks::percent(const Record& record, const Rates& 
   if (record.point.workload == kWorkload || derived.bus_bytes_per_second) return std::nullopt;
   const auto rate = derived.flops_per_second ? derived.flops_per_second : derived.bytes_per_second;
   if (!rate) return std::nullopt;
-  const auto found =
-      best_.find({record.point.device_name(), derived.flops_per_second ? units_of(record.point.dtype) : kMemory});
+  const auto peak =
+      rate_of({record.point.device_name(), derived.flops_per_second ? units_of(record.point.dtype) : kMemory},
+              record.point.mode);
+  return peak ? std::optional(100 * *rate / *peak) : std::nullopt;
+}
+
+std::optional<double> MeasuredPeaks::copy_rate(const Case& point) const {
+  return rate_of({point.device_name(), kMemory}, point.mode);
+}
+
+std::optional<double> MeasuredPeaks::rate_of(const Key& key, Mode mode) const {
+  const auto found = best_.find(key);
   if (found == best_.end()) return std::nullopt;
-  const auto in_mode = found->second.in_mode.find(record.point.mode);
-  const double peak = in_mode == found->second.in_mode.end() ? found->second.in_any : in_mode->second;
-  return 100 * *rate / peak;
+  const auto in_mode = found->second.in_mode.find(mode);
+  return in_mode == found->second.in_mode.end() ? found->second.in_any : in_mode->second;
 }
 
 }  // namespace assay

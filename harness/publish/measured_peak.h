@@ -21,6 +21,9 @@ class MeasuredPeaks {
   /// on the machine slows a peak down, and a low denominator would flatter everything else.
   std::optional<double> percent(const Record&, const Rates&) const;
 
+  /// Bytes read and written per second while copying, in that mode or in any; nothing where it was not measured.
+  std::optional<double> copy_rate(const Case&) const;
+
  private:
   /// Device and what is compared: a dtype, or memory.
   using Key = std::pair<std::string, std::string>;
@@ -28,6 +31,8 @@ class MeasuredPeaks {
     std::map<Mode, double> in_mode;
     double in_any = 0;
   };
+  std::optional<double> rate_of(const Key&, Mode) const;
+
   std::map<Key, Best> best_;
 };
 

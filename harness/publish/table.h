@@ -19,6 +19,17 @@ struct TableRow {
   std::optional<double> percent_of_measured_peak;  // of the `peak` cases of the same result (measured_peak.h)
   std::optional<double> percent_of_vendor;         // of the fastest vendor kernel on the same point in the same result
   std::optional<double> error_over_allowed;
+
+  // Collectives (collective_columns.h).
+  std::optional<double> rank_mean_seconds, rank_skew_seconds;  // over ranks, where each one's times are known
+  std::optional<double> first_seconds;                         // the first launch, no sample; of every workload
+  std::optional<double> predicted_seconds;                     // by the library itself
+  std::string algorithm, protocol;                             // the library's words; empty where it says none
+  std::optional<double> ceiling_bytes_per_second, percent_of_ceiling;
+  std::string ceiling;  // how it follows, or why there is none
+  std::optional<double> percent_of_reference;
+  std::string reference;  // system and source in a few words, "no reference"; empty where none is to be expected
+  std::string reference_source;
 };
 
 /// Which peak the table's percentages are of, a sentence each; none where it has no such percentage.

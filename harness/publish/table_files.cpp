@@ -40,7 +40,19 @@ Json fields(const TableRow& row) {
           {"percent_of_peak", number(row.percent_of_peak)},
           {"percent_of_measured_peak", number(row.percent_of_measured_peak)},
           {"percent_of_vendor", number(row.percent_of_vendor)},
-          {"error_over_allowed", number(row.error_over_allowed)}};
+          {"error_over_allowed", number(row.error_over_allowed)},
+          {"first_seconds", number(row.first_seconds)},
+          {"rank_mean_seconds", number(row.rank_mean_seconds)},
+          {"rank_skew_seconds", number(row.rank_skew_seconds)},
+          {"predicted_seconds", number(row.predicted_seconds)},
+          {"algorithm", row.algorithm},
+          {"protocol", row.protocol},
+          {"ceiling_bytes_per_second", number(row.ceiling_bytes_per_second)},
+          {"percent_of_ceiling", number(row.percent_of_ceiling)},
+          {"ceiling", row.ceiling},
+          {"percent_of_reference", number(row.percent_of_reference)},
+          {"reference", row.reference},
+          {"reference_source", row.reference_source}};
 }
 
 /// RFC 4180: quoted where it must be, quotes doubled.

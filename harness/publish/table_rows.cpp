@@ -2,6 +2,7 @@
 #include <cmath>
 #include <map>
 
+#include "harness/publish/collective_columns.h"
 #include "harness/publish/measured_peak.h"
 #include "harness/publish/table.h"
 #include "harness/suite/accelerators.h"
@@ -75,6 +76,8 @@ TableRow row_of(const Record& record, const Result& result, const MeasuredPeaks&
     row.error_over_allowed = record.check->error_over_allowed;
   const auto derived = rates(record);
   if (!derived) return row;
+  if (record.measurement.first_seconds > 0) row.first_seconds = record.measurement.first_seconds;
+  add_collective_columns(record, *derived, result, peaks, row);
   row.seconds = derived->seconds.median;
   row.seconds_low = derived->seconds.median_95.low;
   row.seconds_high = derived->seconds.median_95.high;
@@ -126,6 +129,7 @@ std::vector<std::string> peak_notes(const std::vector<TableRow>& rows) {
     notes.push_back(
         "% of measured peak: of what the GPU's own units reached in the same result (workload peak, same dtype); work "
         "without FLOP: of the copy rate.");
+  for (auto& note : collective_notes(rows)) notes.push_back(std::move(note));
   return notes;
 }
 

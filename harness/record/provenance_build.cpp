@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <hwloc.h>
 
+#include <cstdlib>
 #include <sstream>
 
 #include "assay/build_config.h"
@@ -126,6 +127,7 @@ Json library_provenance() {
     out["cublaslt"] = cublaslt_version();
     out["cudnn"] = cudnn_version();
     out["nccl"] = nccl_version();
+    if (*ASSAY_NCCL_HEADERS) out["nccl_headers"] = std::atoi(ASSAY_NCCL_HEADERS);
   }
 #endif
   return out;

@@ -6,6 +6,7 @@
 
 #include "harness/core/error.h"
 #include "harness/record/json_fields.h"
+#include "harness/record/rank_json.h"
 
 namespace assay {
 namespace {
@@ -26,15 +27,17 @@ Json to_json(const Case& point) {
 Json to_json(const Measurement& m) {
   Json placement = Json::array();
   for (const Placement p : m.placement) placement.push_back(name(p));
-  return {{"seconds", m.seconds},
-          {"placement", placement},
-          {"batch", m.batch},
-          {"warmup_launches", m.warmup_launches},
-          {"warmup_seconds", finite_or_null(m.warmup_seconds)},
-          {"wall_seconds", finite_or_null(m.wall_seconds)},
-          {"floor_seconds", finite_or_null(m.floor_seconds)},
-          {"stop", name(m.stop)},
-          {"in_turns", m.in_turns}};
+  Json out = {{"seconds", m.seconds},
+              {"placement", placement},
+              {"batch", m.batch},
+              {"warmup_launches", m.warmup_launches},
+              {"warmup_seconds", finite_or_null(m.warmup_seconds)},
+              {"wall_seconds", finite_or_null(m.wall_seconds)},
+              {"floor_seconds", finite_or_null(m.floor_seconds)},
+              {"stop", name(m.stop)},
+              {"in_turns", m.in_turns}};
+  add_rank_times(m, out);
+  return out;
 }
 
 Json to_json(const Rates& r) {
@@ -54,6 +57,7 @@ Json to_json(const Rates& r) {
   add("flops_per_second", r.flops_per_second);
   add("bytes_per_second", r.bytes_per_second);
   add("bus_bytes_per_second", r.bus_bytes_per_second);
+  if (r.ranks) add_ranks(*r.ranks, out);
   return out;
 }
 
@@ -116,6 +120,7 @@ Measurement measurement_from_json(const JsonFields& in) {
   m.stop = in.word<StopReason>("stop", parse);
   if (in.has("in_turns"))
     m.in_turns = int(std::min<std::int64_t>(in.count("in_turns", 1), std::numeric_limits<int>::max()));
+  read_rank_times(in, m);
   return m;
 }
 
@@ -140,9 +145,21 @@ void check_summary(const JsonFields& in) {
 
 }  // namespace
 
+std::optional<double> detail_number(const Record& record, std::string_view name) {
+  for (const Detail& one : record.details)
+    if (const auto* number = one.name == name ? std::get_if<double>(&one.value) : nullptr) return *number;
+  return std::nullopt;
+}
+
+std::optional<std::string> detail_word(const Record& record, std::string_view name) {
+  for (const Detail& one : record.details)
+    if (const auto* word = one.name == name ? std::get_if<std::string>(&one.value) : nullptr) return *word;
+  return std::nullopt;
+}
+
 std::optional<Rates> rates(const Record& record) {
   if (!inconsistency(record).empty() || !record.outcome.ok()) return std::nullopt;
-  Rates out{summarise(record.measurement), {}, {}, {}};
+  Rates out{summarise(record.measurement), {}, {}, {}, summarise_ranks(record.measurement)};
   const double median = out.seconds.median;
   if (record.work.flops > 0) out.flops_per_second = record.work.flops / median;
   if (record.work.bytes > 0) out.bytes_per_second = record.work.bytes / median;
@@ -209,22 +226,24 @@ Check check_from_json(const Json& json, const std::string& source, const std::st
 Json to_json(const Record& record) {
   const auto derived = rates(record);
   const bool measured = !record.measurement.seconds.empty() || record.measurement.warmup_launches > 0;
-  return {{"id", record.point.id()},
-          {"case", to_json(record.point)},
-          {"vendor", record.vendor},
-          {"outcome", name(record.outcome.kind)},
-          {"reason", record.outcome.reason},
-          {"description", record.description},
-          {"started_utc", record.started_utc},
-          {"interrupted_attempts", record.interrupted_attempts},
-          {"work",
-           {{"flops", finite_or_null(record.work.flops)},
-            {"bytes", finite_or_null(record.work.bytes)},
-            {"convention", record.work.convention},
-            {"bus_factor", finite_or_null(record.work.bus_factor)}}},
-          {"check", record.check ? to_json(*record.check) : Json(nullptr)},
-          {"summary", derived ? to_json(*derived) : Json(nullptr)},
-          {"measurement", measured ? to_json(record.measurement) : Json(nullptr)}};
+  Json out = {{"id", record.point.id()},
+              {"case", to_json(record.point)},
+              {"vendor", record.vendor},
+              {"outcome", name(record.outcome.kind)},
+              {"reason", record.outcome.reason},
+              {"description", record.description},
+              {"started_utc", record.started_utc},
+              {"interrupted_attempts", record.interrupted_attempts},
+              {"work",
+               {{"flops", finite_or_null(record.work.flops)},
+                {"bytes", finite_or_null(record.work.bytes)},
+                {"convention", record.work.convention},
+                {"bus_factor", finite_or_null(record.work.bus_factor)}}},
+              {"check", record.check ? to_json(*record.check) : Json(nullptr)},
+              {"summary", derived ? to_json(*derived) : Json(nullptr)},
+              {"measurement", measured ? to_json(record.measurement) : Json(nullptr)}};
+  if (!record.details.empty()) out["details"] = details_to_json(record.details);
+  return out;
 }
 
 Record record_from_json(const Json& json, const std::string& source, const std::string& place) {
@@ -239,6 +258,7 @@ Record record_from_json(const Json& json, const std::string& source, const std::
   record.work = work_from_json(in.object("work"));
   if (!in.at("check").is_null()) record.check = check_from_json(in.at("check"), source, place + "/check");
   if (!in.at("measurement").is_null()) record.measurement = measurement_from_json(in.object("measurement"));
+  if (in.has("details")) record.details = details_from_json(in.object("details"), in.at("details"));
   if (in.text("id") != record.point.id())
     in.fail("id", "is \"" + in.text("id") + "\", and the case beside it is " + record.point.id());
   if (const auto problem = inconsistency(record); !problem.empty()) in.fail("outcome", problem);

@@ -8,6 +8,7 @@
 #include "harness/core/case.h"
 #include "harness/core/outcome.h"
 #include "harness/measure/measurement.h"
+#include "harness/measure/rank_times.h"
 #include "harness/measure/statistics.h"
 #include "harness/record/telemetry.h"
 #include "harness/verify/check.h"
@@ -24,6 +25,7 @@ struct Record {
   std::optional<Check> check;
   std::vector<Telemetry> telemetry;  // one per device that the case used; empty where none could be read
   std::string description;           // what the kernel chose
+  std::vector<Detail> details;       // what it knows besides its time; names are unique
   int interrupted_attempts = 0;      // runs of this case that a crash or kill cut off before this one
   std::string started_utc;           // ISO 8601
 };
@@ -32,7 +34,11 @@ struct Record {
 struct Rates {
   Summary seconds;
   std::optional<double> flops_per_second, bytes_per_second, bus_bytes_per_second;
+  std::optional<RankSummary> ranks;  // where each rank's own times are known
 };
+/// A detail's number or word; nothing where it has none.
+std::optional<double> detail_number(const Record&, std::string_view name);
+std::optional<std::string> detail_word(const Record&, std::string_view name);
 std::optional<Rates> rates(const Record&);
 
 /// What the outcome demands of the rest: a measurement that can be summarised and a check that passed where it is ok, a

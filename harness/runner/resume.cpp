@@ -156,6 +156,7 @@ Start begin_or_resume(const Suite& suite, const std::vector<PlannedCase>& planne
       fresh.provenance = collect_provenance(options.command);
       fresh.provenance["run"] = {{"threads", machine.threads()},
                                  {"ranks", communicator.size()},
+                                 {"one_host", communicator.one_host()},
                                  {"communicator", communicator.description()},
                                  {"launcher", communicator.launcher()}};
       start = begin_here(fresh, ids_of(planned), options);

@@ -108,7 +108,9 @@ class CaseRun {
 
   /// What came of sampling, and whether its results are right.
   void judge(Sampling sampling, const SamplingRule& rule) {
-    if (keep(std::move(sampling), rule)) check();
+    if (!keep(std::move(sampling), rule)) return;
+    check();
+    if (record_.check) find_details();
   }
 
   Record finish() {
@@ -173,6 +175,13 @@ class CaseRun {
     }
     record_.check = merge(communicator_, mine);
     if (!record_.check->ok()) record_.outcome = {OutcomeKind::wrong, record_.check->describe()};
+  }
+
+  /// What was measured and checked stands, whatever happens to this.
+  void find_details() {
+    communicator_.doing("asking for details of " + planned_.point.id());
+    const std::string failure = agree(communicator_, failure_of([&] { record_.details = workload_->details(); }));
+    if (!failure.empty()) record_.details = {{"details", {}, failure}};
   }
 
   const PlannedCase& planned_;

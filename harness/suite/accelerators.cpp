@@ -48,6 +48,16 @@ std::vector<SourcedPeak> read_peaks(const ordered_json& groups, const std::strin
   return peaks;
 }
 
+std::optional<Interconnect> read_interconnect(const ordered_json& json, const std::string& source) {
+  if (!json.contains("interconnect")) return std::nullopt;
+  const ordered_json& group = json["interconnect"];
+  const auto figure = [&](const char* key) {
+    return used_figure(group[key], fmt::format("{}: /interconnect/{}", source, key))["value"].get<double>();
+  };
+  return Interconnect{int(figure("links")), figure("link_bytes_per_second"),
+                      group.contains("nvls_efficiency") ? figure("nvls_efficiency") : 0};
+}
+
 Accelerator parse_accelerator(const EmbeddedFile& file) {
   const std::string source = fmt::format("configs/{}", file.path);
   const ordered_json json = parse_json(file.text, source, "accelerator.schema.json");
@@ -66,6 +76,7 @@ Accelerator parse_accelerator(const EmbeddedFile& file) {
   out.memory_bytes_per_second =
       used_figure(json["memory_bytes_per_second"], source + ": /memory_bytes_per_second")["value"];
   out.memory_bytes = used_figure(json["memory_bytes"], source + ": /memory_bytes")["value"];
+  out.interconnect = read_interconnect(json, source);
   out.table_only = json["table_only"];
   return out;
 }

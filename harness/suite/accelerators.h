@@ -17,6 +17,14 @@ struct SourcedPeak {
   bool disputed = false;        // sources disagree: every figure is kept, the first is used
 };
 
+/// What joins the GPUs of a node.
+struct Interconnect {
+  int links = 0;                     // of one GPU
+  double link_bytes_per_second = 0;  // payload, one direction
+  double nvls_efficiency = 0;        // share of it that reductions in the switch reach; 0: switches do not reduce
+  double bytes_per_second() const { return links * link_bytes_per_second; }
+};
+
 struct Accelerator {
   std::string name;                       // "h200"
   std::string full_name;                  // "NVIDIA H200 SXM"
@@ -28,7 +36,8 @@ struct Accelerator {
   std::vector<SourcedPeak> peaks;
   double memory_bytes_per_second = 0;
   double memory_bytes = 0;
-  bool table_only = false;  // published numbers only; nothing of ours runs there
+  std::optional<Interconnect> interconnect;  // none where GPUs meet over PCIe
+  bool table_only = false;                   // published numbers only; nothing of ours runs there
 
   std::optional<double> peak(DType) const;
 };

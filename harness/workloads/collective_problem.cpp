@@ -44,6 +44,8 @@ CollectiveProblem collective_problem(Collective operation, const Case& point, co
   problem.root = int(point.number_or("root", 0));
   problem.buffers = buffer_kind(point.word_or("buffers", "user"));
   problem.algorithm = point.word_or("algo", "auto");
+  problem.graph = point.word_or("launch", "stream") == "graph";
+  problem.nvls = point.word_or("nvls", "auto") != "off";
   problem.peers = peers;
   problem.count = point.number("bytes") / std::int64_t(size_bytes(point.dtype));
   if (problem.has_parts()) problem.count -= problem.count % peers.ranks;

@@ -1,6 +1,7 @@
 #include "harness/workloads/collective_run.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <exception>
 
@@ -82,10 +83,14 @@ CollectiveRun::CollectiveRun(const Case& point, const WorkloadContext& context, 
   if (sets != sets_)
     throw MeasureError(fmt::format("processes disagree on the number of buffer sets ({} and {})", sets_, sets));
   together(communicator_, "allocate its buffers", [&] { allocate(kernel); });
+  communicator_.barrier();  // what one process allocates longer than others is not preparing
+  const auto before = std::chrono::steady_clock::now();
   together(communicator_, "prepare the kernel", [&] {
     operation_ = kernel.prepare(problem_, backend_.target(), buffers_, backend_.stream());
     backend_.synchronize();
   });
+  const std::chrono::duration<double> prepared = std::chrono::steady_clock::now() - before;
+  prepare_seconds_ = communicator_.maximum(prepared.count());
   fill(Pass::timed);
 }
 
@@ -260,6 +265,16 @@ void CollectiveRun::compare_digests(Check& check) {
     if (all[process] != all.front())
       check.fail_outside(fmt::format("the outputs of rank {} are other bytes than rank 0's (digests {} and {})",
                                      process, all[process], all.front()));
+}
+
+/// What the kernel says last, so that launches it makes for it disturb neither times nor checks.
+std::vector<Detail> CollectiveRun::details() {
+  std::vector<Detail> out = {{"prepare_seconds", prepare_seconds_, {}}};
+  together(communicator_, "tell its details", [&] {
+    for (Detail& one : operation_->details(buffers_.front(), backend_.stream())) out.push_back(std::move(one));
+    backend_.synchronize();
+  });
+  return out;
 }
 
 }  // namespace assay

@@ -26,6 +26,7 @@ class CollectiveRun final : public Workload {
   bool own_threads() const override { return true; }  // a thread or a process is a rank
   std::string description() const override { return operation_->description(); }
   Check check(const std::vector<std::int64_t>& launches) override;
+  std::vector<Detail> details() override;
 
  private:
   /// Timed: what is launched again and again.  Once more: a single launch after that.
@@ -57,6 +58,7 @@ class CollectiveRun final : public Workload {
   std::vector<CollectiveBuffers> buffers_;     // per set
   std::vector<std::string> digests_;           // per local rank, of all outputs compared
   std::unique_ptr<CollectiveOperation> operation_;
+  double prepare_seconds_ = 0;  // the slowest process's, until communicators and kernel were ready
 };
 
 }  // namespace assay

@@ -53,6 +53,10 @@ Support supports(Collective operation, const std::vector<CollectiveKernel>& kern
         fmt::format("{} runs on a {}, not on a {}", point.kernel, name(kernel->device), name(target.device)));
   if (std::find(kernel->dtypes.begin(), kernel->dtypes.end(), point.dtype) == kernel->dtypes.end())
     return Support::no(point.kernel + " has no " + name(point.dtype));
+  if (target.device == Device::cpu && point.word_or("launch", "stream") == "graph")
+    return Support::no("CUDA graphs are launched on GPUs: launch=stream");
+  if (target.device == Device::cpu && point.word_or("nvls", "auto") == "off")
+    return Support::no("there is no switch to reduce in: nvls=auto");
   const std::int64_t asked = point.number("ranks");
   if (communicator.size() > 1 && asked > 0 && asked != communicator.size())
     return Support::no(fmt::format("ranks={}, but the launcher started {} processes", asked, communicator.size()));
@@ -65,6 +69,12 @@ Support supports(Collective operation, const std::vector<CollectiveKernel>& kern
   const auto problem = collective_problem(operation, point, collective_peers(ranks, communicator));
   const Support fitting = fits(problem, point);
   return fitting.ok() ? kernel->supports(problem, target) : fitting;
+}
+
+/// Operations for which NCCL has kernels that work in the switch (NVLink SHARP).
+bool may_use_switch(Collective operation) {
+  return operation == Collective::all_reduce || operation == Collective::all_gather ||
+         operation == Collective::reduce_scatter;
 }
 
 std::vector<AxisSpec> axes_of(Collective operation) {
@@ -90,6 +100,16 @@ std::vector<AxisSpec> axes_of(Collective operation) {
                   0,
                   AxisValue("user"),
                   true});
+  axes.push_back(
+      {"launch", "stream: call by call; graph: as CUDA graphs", {"stream", "graph"}, 0, 0, AxisValue("stream"), true});
+  if (may_use_switch(operation))
+    axes.push_back({"nvls",
+                    "auto: as the library thinks right; off: nothing is reduced or multicast in the switch",
+                    {"auto", "off"},
+                    0,
+                    0,
+                    AxisValue("auto"),
+                    true});
   if (operation == Collective::all_reduce)
     axes.push_back({"algo",
                     "auto: the kernel chooses",

@@ -44,6 +44,9 @@ class Workload {
   virtual bool own_threads() const { return false; }
   /// What the kernel chose, in one line; empty where there was no choice.
   virtual std::string description() const { return {}; }
+  /// What the kernel knows besides its time.  Called last: it may launch, after which outputs are no longer what was
+  /// checked.  Every rank calls it.
+  virtual std::vector<Detail> details() { return {}; }
 };
 
 /// One axis a workload declares.

@@ -76,6 +76,8 @@ struct CollectiveProblem {
   int root = 0;  // of broadcast
   BufferKind buffers = BufferKind::user;
   std::string algorithm = "auto";  // a kernel's own name for one, or its choice
+  bool graph = false;              // launched as a CUDA graph
+  bool nvls = true;                // reductions and multicast in the switch (NVLink SHARP), where the library wants
   CollectivePeers peers;
 
   bool has_parts() const;  // of S

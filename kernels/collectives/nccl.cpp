@@ -1,11 +1,14 @@
 // NCCL's collectives over all GPUs of the node, driven by this process: between plain buffers, buffers registered with
 // every communicator (NCCL 2.19), and buffers in a symmetric window of NCCL's own memory (2.27), which its symmetric
-// kernels and NVLink SHARP want.
+// kernels and NVLink SHARP want.  Launched call by call or as CUDA graphs; with NVLink SHARP left to NCCL or excluded.
 #include "kernels/collectives/nccl.h"
 
+#include <cstdlib>
 #include <set>
 #include <stdexcept>
 
+#include "kernels/collectives/nccl_details.h"
+#include "kernels/collectives/nccl_graph.h"
 #include "kernels/collectives/nccl_library.h"
 #include "kernels/common/cuda_check.h"
 
@@ -27,6 +30,25 @@ ncclDataType_t type_of(DType dtype) {
     default:
       return ncclFloat32;
   }
+}
+
+/// What NCCL's log calls it.
+const char* function_of(Collective operation) {
+  switch (operation) {
+    case Collective::all_reduce:
+      return "AllReduce";
+    case Collective::all_gather:
+      return "AllGather";
+    case Collective::reduce_scatter:
+      return "ReduceScatter";
+    case Collective::broadcast:
+      return "Broadcast";
+    case Collective::all_to_all:
+      return "AlltoAll";
+    case Collective::send_recv:
+      return "SendRecv";
+  }
+  return "";
 }
 
 // The GPU of each local rank is where its output lies.
@@ -88,7 +110,7 @@ class NcclWindow final : public CollectiveWindow {
 };
 
 std::shared_ptr<NcclGroup> group_for(const CollectiveProblem& problem, const CollectiveBuffers& buffers) {
-  if (problem.buffers != BufferKind::window) return std::make_shared<NcclGroup>(devices_of(buffers));
+  if (problem.buffers != BufferKind::window) return std::make_shared<NcclGroup>(devices_of(buffers), problem.nvls);
   const auto* window = dynamic_cast<const NcclWindow*>(buffers.window);
   if (!window) throw std::logic_error("nccl: the buffers lie in no window of this kernel");
   return window->group();
@@ -97,25 +119,38 @@ std::shared_ptr<NcclGroup> group_for(const CollectiveProblem& problem, const Col
 class NcclOperation final : public CollectiveOperation {
  public:
   NcclOperation(const CollectiveProblem& problem, const std::vector<CollectiveBuffers>& sets)
-      : problem_(problem), type_(type_of(problem.dtype)), group_(group_for(problem, sets.front())) {
-    if (problem.buffers != BufferKind::registered) return;
-    for (const CollectiveBuffers& set : sets)
-      for (int rank = 0; rank < group_->size(); ++rank) {
-        register_with(rank, const_cast<void*>(set.input[std::size_t(rank)]), problem.bytes_of(problem.input_count()));
-        register_with(rank, set.output[std::size_t(rank)], problem.bytes_of(problem.output_count()));
-      }
+      : problem_(problem),
+        type_(type_of(problem.dtype)),
+        group_(group_for(problem, sets.front())),
+        graphs_(group_->devices()) {
+    if (problem.buffers == BufferKind::registered) register_all(sets);
+    if (problem.graph) capture_all(sets);
   }
 
   ~NcclOperation() override {
+    graphs_.clear();  // they use what is deregistered here
     for (const auto& [rank, handle] : registrations_) group_->nccl().comm_deregister(group_->comm(rank), handle);
   }
 
   void launch(const CollectiveBuffers& buffers, Stream) override {
     group_->check_async();
-    group_->together(name(problem_.operation), [&](int rank) {
+    problem_.graph ? graphs_.launch(buffers) : enqueue_all(buffers);
+  }
+
+  std::vector<Detail> details(const CollectiveBuffers& buffers, Stream) override {
+    std::vector<Detail> out = {{"communicator_seconds", group_->init_seconds(), {}}};
+    const auto rank_call = [&](int rank) {
       const auto r = std::size_t(rank);
       return enqueue(rank, buffers.input[r], buffers.output[r], buffers.streams[r]);
-    });
+    };
+    const char* function = function_of(problem_.operation);
+    for (Detail& one : nccl_details(*group_, function, rank_call, [&] { enqueue_all(buffers); })) {
+      const auto* algorithm = one.name == "algorithm" ? std::get_if<std::string>(&one.value) : nullptr;
+      if (!problem_.nvls && algorithm && algorithm->find("NVLS") != std::string::npos)
+        out.push_back({"nvls", std::string("asked off, and NCCL chose it all the same"), {}});
+      out.push_back(std::move(one));
+    }
+    return out;
   }
 
   std::string description() const override {
@@ -123,17 +158,45 @@ class NcclOperation final : public CollectiveOperation {
     std::string text = "NCCL " + nccl_version_text(nccl.version()) + " (headers " +
                        nccl_version_text(NCCL_VERSION_CODE) + "), " + std::to_string(group_->size()) +
                        (group_->size() == 1 ? " GPU" : " GPUs") + ", buffers " + name(problem_.buffers);
+    if (problem_.graph) text += ", CUDA graphs";
+    if (!problem_.nvls) text += ", NCCL_ALGO=^NVLS,NVLSTree";
     if (problem_.operation == Collective::all_to_all)
       text += nccl.all_to_all ? ", ncclAlltoAll" : ", grouped sends and receives";
     return text;
   }
 
  private:
+  void register_all(const std::vector<CollectiveBuffers>& sets) {
+    for (const CollectiveBuffers& set : sets)
+      for (int rank = 0; rank < group_->size(); ++rank) {
+        register_with(rank, const_cast<void*>(set.input[std::size_t(rank)]), problem_.bytes_of(problem_.input_count()));
+        register_with(rank, set.output[std::size_t(rank)], problem_.bytes_of(problem_.output_count()));
+      }
+  }
+
+  /// The buffers' values do not matter yet, nor does it that in place they change.
+  void capture_all(const std::vector<CollectiveBuffers>& sets) {
+    const CurrentDevice keep;
+    enqueue_all(sets.front());  // connects
+    for (int rank = 0; rank < group_->size(); ++rank) {
+      ASSAY_CHECK_CUDA(cudaSetDevice(group_->device(rank)));
+      ASSAY_CHECK_CUDA(cudaStreamSynchronize(static_cast<cudaStream_t>(sets.front().streams[std::size_t(rank)])));
+    }
+    for (const CollectiveBuffers& set : sets) graphs_.capture(set, [&] { enqueue_all(set); });
+  }
+
   void register_with(int rank, void* data, std::int64_t bytes) {
     void* handle = nullptr;
     const NcclLibrary& nccl = group_->nccl();
     nccl.check(nccl.comm_register(group_->comm(rank), data, std::size_t(bytes), &handle), "ncclCommRegister");
     registrations_.emplace_back(rank, handle);
+  }
+
+  void enqueue_all(const CollectiveBuffers& buffers) {
+    group_->together(name(problem_.operation), [&](int rank) {
+      const auto r = std::size_t(rank);
+      return enqueue(rank, buffers.input[r], buffers.output[r], buffers.streams[r]);
+    });
   }
 
   ncclResult_t enqueue(int rank, const void* input, void* output, Stream stream) const {
@@ -178,6 +241,7 @@ class NcclOperation final : public CollectiveOperation {
   CollectiveProblem problem_;
   ncclDataType_t type_;
   std::shared_ptr<NcclGroup> group_;
+  NcclGraphs graphs_;                                 // go before the communicators
   std::vector<std::pair<int, void*>> registrations_;  // rank and handle
 };
 
@@ -188,6 +252,8 @@ Support library_supports(const NcclLibrary& nccl, const CollectiveProblem& probl
     return Support::no(loaded + " registers no buffers: 2.19 or later does");
   if (problem.buffers == BufferKind::window && !nccl.has_windows())
     return Support::no(loaded + " has no symmetric windows: 2.27 or later has");
+  if (!problem.nvls && nccl.version() < kNcclNvls)
+    return Support::no(loaded + " has no NVLink SHARP to turn off: 2.17 or later has");
   if (info(problem.dtype).bits == 8 && nccl.version() < kNcclFloat8)
     return Support::no(loaded + " has no 8-bit types: 2.24 or later has");
   if (info(problem.dtype).bits == 8 && target.compute_capability < 90)
@@ -201,6 +267,10 @@ Support supports(const CollectiveProblem& problem, const Target& target) {
     return Support::no("drives all GPUs of the node from one process: start without an MPI launcher");
   if (problem.algorithm != "auto")
     return Support::no("NCCL chooses its algorithm itself (or NCCL_ALGO in the environment): algo=auto");
+  if (!problem.nvls && problem.buffers == BufferKind::window)
+    return Support::no("NCCL's symmetric kernels choose the switch themselves: nvls=auto");
+  if (!problem.nvls && std::getenv("NCCL_ALGO"))
+    return Support::no("NCCL_ALGO is set in the environment, which nvls=off would have to change");
   // NCCL then enqueues nothing, and no time is no rate.  Out of place it copies, which shows that it works.
   if (problem.peers.ranks == 1 && problem.in_place) return Support::no("one GPU in place: there is nothing to do");
   try {

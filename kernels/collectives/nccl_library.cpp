@@ -1,8 +1,11 @@
 #include "kernels/collectives/nccl_library.h"
 
+#include <chrono>
 #include <cstdlib>
+#include <optional>
 #include <stdexcept>
 
+#include "kernels/collectives/nccl_details.h"
 #include "kernels/common/cuda_check.h"
 
 namespace assay {
@@ -25,6 +28,14 @@ void resolve_if_there(const DynamicLibrary& library, const char* symbol, Functio
     function = nullptr;
   }
 }
+
+/// ncclSimInfo_t of 2.22, which headers before lack and later ones kept.
+struct Simulation {
+  std::size_t size = sizeof(Simulation);
+  unsigned magic = 0x74685283;
+  unsigned version = 22200;
+  float estimated_time = -1;  // microseconds; -1: NCCL's "undefined"
+};
 
 }  // namespace
 
@@ -55,6 +66,8 @@ NcclLibrary::NcclLibrary() : library(candidates()) {
   resolve_if_there(library, "ncclMemFree", memory_free);
   resolve_if_there(library, "ncclCommWindowRegister", window_register);
   resolve_if_there(library, "ncclCommWindowDeregister", window_deregister);
+  resolve_if_there(library, "ncclGroupSimulateEnd", group_simulate_end);
+  resolve_if_there(library, "ncclResetDebugInit", reset_debug_init);
 }
 
 void NcclLibrary::check(ncclResult_t result, const char* call, ncclComm_t comm) const {
@@ -70,9 +83,26 @@ int NcclLibrary::version() const {
   return code;
 }
 
-NcclGroup::NcclGroup(const std::vector<int>& devices) : devices_(devices), comms_(devices.size(), nullptr) {
+NcclGroup::NcclGroup(const std::vector<int>& devices, bool nvls) : devices_(devices), comms_(devices.size(), nullptr) {
   const CurrentDevice keep;
+  std::optional<ScopedVariable> without;
+  if (!nvls) without.emplace("NCCL_ALGO", "^NVLS,NVLSTree");
+  const auto before = std::chrono::steady_clock::now();
   nccl_.check(nccl_.comm_init_all(comms_.data(), int(devices_.size()), devices_.data()), "ncclCommInitAll");
+  init_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
+}
+
+double NcclGroup::predict(const std::function<ncclResult_t(int rank)>& call) {
+  Simulation simulation;
+  failed_ = true;  // until the group is known to have ended
+  nccl_.check(nccl_.group_start(), "ncclGroupStart");
+  ncclResult_t first_error = ncclSuccess;
+  for (int rank = 0; rank < size() && first_error == ncclSuccess; ++rank) first_error = call(rank);
+  const ncclResult_t group = nccl_.group_simulate_end(&simulation);  // also after an error
+  nccl_.check(first_error, "enqueueing for a prediction");
+  nccl_.check(group, "ncclGroupSimulateEnd");
+  failed_ = false;
+  return simulation.estimated_time;
 }
 
 NcclGroup::~NcclGroup() {

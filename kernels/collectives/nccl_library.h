@@ -5,6 +5,7 @@
 #include <nccl.h>
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ namespace assay {
 
 /// Versions as NCCL_VERSION_CODE from 2.9 on: 2.28.9 is 22809.
 inline constexpr int kNcclFloat8 = 22400;  // sums of e4m3 and e5m2, on sm_90 and later
+inline constexpr int kNcclNvls = 21700;    // has NVLink SHARP, and so names for its algorithms
 std::string nccl_version_text(int code);
 
 struct NcclLibrary {
@@ -49,6 +51,8 @@ struct NcclLibrary {
   ncclResult_t (*memory_free)(void*) = nullptr;
   ncclResult_t (*window_register)(ncclComm_t, void*, std::size_t, void** window, int flags) = nullptr;
   ncclResult_t (*window_deregister)(ncclComm_t, void* window) = nullptr;
+  ncclResult_t (*group_simulate_end)(void* simulation) = nullptr;  // 2.22
+  void (*reset_debug_init)() = nullptr;                            // deprecated in 2.28: may go
 
   bool registers() const { return comm_register && comm_deregister; }
   bool has_windows() const { return memory_allocate && memory_free && window_register && window_deregister; }
@@ -57,7 +61,10 @@ struct NcclLibrary {
 /// One communicator per GPU of this process, which drives them all.
 class NcclGroup {
  public:
-  explicit NcclGroup(const std::vector<int>& devices);
+  /// Without `nvls`, algorithms that reduce or multicast in the switch are excluded: NCCL_ALGO is set while the
+  /// communicators are made, which is when NCCL reads it.  (NCCL_NVLS_ENABLE is read once in a process, and no member
+  /// of ncclConfig_t says it: nvlsCTAs only says how many blocks such a kernel has.)
+  explicit NcclGroup(const std::vector<int>& devices, bool nvls = true);
   NcclGroup(const NcclGroup&) = delete;
   NcclGroup& operator=(const NcclGroup&) = delete;
   ~NcclGroup();
@@ -66,6 +73,12 @@ class NcclGroup {
   int size() const { return int(comms_.size()); }
   ncclComm_t comm(int rank) const { return comms_[std::size_t(rank)]; }
   int device(int rank) const { return devices_[std::size_t(rank)]; }
+  const std::vector<int>& devices() const { return devices_; }
+  /// Making the communicators took.
+  double init_seconds() const { return init_seconds_; }
+
+  /// Microseconds that NCCL expects of `call(rank)` for every rank, which is not carried out.
+  double predict(const std::function<ncclResult_t(int rank)>& call);
 
   /// `call(rank)` for every rank in one NCCL group.  After an error the group is to be aborted.
   template <class Call>
@@ -87,6 +100,7 @@ class NcclGroup {
   NcclLibrary nccl_;
   std::vector<int> devices_;
   std::vector<ncclComm_t> comms_;
+  double init_seconds_ = 0;
   bool failed_ = false;
 };
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "kernels/common/dtype.h"
@@ -55,6 +56,14 @@ struct Accumulation {
 /// 3.5.2; SageAttention2, arXiv 2411.10958, 3.3).
 constexpr Accumulation hopper_8_bit_accumulation(std::int64_t run) { return {14, 32, run}; }
 
+/// What a kernel or its library knows of one prepared problem besides its time: the algorithm chosen, the time it
+/// predicted itself.  A number, a word, or nothing and why.
+struct Detail {
+  std::string name;  // "algorithm", "predicted_seconds"
+  std::variant<std::monostate, double, std::string> value;
+  std::string why;  // there is no value
+};
+
 /// A kernel made ready for one problem: handles opened, algorithms chosen, workspaces allocated.
 /// `launch` only enqueues on a GPU, and finishes the work on a CPU.
 template <class Buffers>
@@ -64,6 +73,8 @@ class Operation {
   virtual void launch(const Buffers&, Stream) = 0;
   /// What was chosen (algorithm, tile), in one line; empty where there was no choice.
   virtual std::string description() const { return {}; }
+  /// After timing and checking, since it may launch on these buffers to find out.
+  virtual std::vector<Detail> details(const Buffers&, Stream) { return {}; }
 };
 
 template <class Problem, class Buffers>

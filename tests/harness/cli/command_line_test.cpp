@@ -103,6 +103,17 @@ TEST_F(CommandLine, ShowsProgressOnStderr) {
   EXPECT_THAT(ran.err, HasSubstr("[1/1] took "));
 }
 
+// `planted` is no collective: of it nothing may be printed that a script would take for a pass.
+TEST_F(CommandLine, PrintsInTheFormatOfNcclTests) {
+  const std::string footer = "# Out of bounds values : 0 FAILED\n# Avg bus bandwidth    : 0 \n";
+  const Ran ran = assay({"run", suite({"right"}), "--out", "r.json", "--quiet", "--format", "nccl-tests"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr(footer));
+  EXPECT_THAT(ran.out, HasSubstr("\n# result: r.json\n"));
+  EXPECT_THAT(ran.out, testing::MatchesRegex("(#[^\n]*\n)+")) << "all but rows is behind '#'";
+  EXPECT_THAT(assay({"table", "r.json", "--format", "nccl-tests"}).out, HasSubstr(footer));
+}
+
 /// A kernel that is made wrong, and what must come of it.
 struct Planted {
   const char* kernel;
@@ -310,7 +321,7 @@ TEST_F(CommandLine, AnswersAMistakeWithOneLineAndExitCodeTwo) {
       {{"table", "nowhere.json"}, "nowhere.json"},
       {{"table", "broken.json"}, "broken.json:1:"},
       {{"table", "other.json"}, "other.json"},
-      {{"table", "other.json", "--format", "latex"}, "csv,json,md"},
+      {{"table", "other.json", "--format", "latex"}, "csv,json,md,nccl-tests"},
   };
   for (const auto& mistake : mistakes) {
     const Ran ran = assay(mistake.arguments);

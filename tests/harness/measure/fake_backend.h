@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <barrier>
 #include <functional>
+#include <iterator>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -71,6 +73,7 @@ class Alone : public Communicator {
 struct Meeting {
   std::barrier<> here{2};
   double values[2] = {};
+  std::string texts[2];
 };
 
 class OneOfTwo final : public Alone {
@@ -86,6 +89,13 @@ class OneOfTwo final : public Alone {
   double broadcast(double value) override {
     const auto [mine, other] = exchange(value);
     return rank_ == 0 ? mine : other;
+  }
+  std::vector<std::string> gather(const std::string& text) override {
+    meeting_.texts[rank_] = text;
+    meeting_.here.arrive_and_wait();
+    const std::vector<std::string> out(std::begin(meeting_.texts), std::end(meeting_.texts));
+    meeting_.here.arrive_and_wait();
+    return out;
   }
 
  private:

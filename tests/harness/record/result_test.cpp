@@ -49,6 +49,41 @@ TEST(Result, KeepsPlacementOfEachSample) {
   EXPECT_EQ(after.records[0].measurement.placement, record.measurement.placement);
 }
 
+TEST(Result, KeepsWhatRanksAndLibrariesSay) {
+  Record record = ok_record();
+  record.measurement.first_seconds = 0.125;
+  record.measurement.rank_seconds = {std::vector<double>(10, 1e-3), std::vector<double>(10, 3e-3)};
+  record.measurement.rank_stride = 2;
+  record.details = {{"algorithm", std::string("RING"), {}},
+                    {"protocol", {}, "its log says nothing"},
+                    {"predicted_seconds", 0.1 + 0.2, {}}};
+  const std::string text = to_text(sample_result({record}));
+  const Json json = Json::parse(text)["records"][0];
+  EXPECT_NEAR(json["summary"]["rank_mean_seconds"], 2e-3, 1e-12);
+  EXPECT_NEAR(json["summary"]["rank_skew_seconds"], 2e-3, 1e-12);
+  EXPECT_EQ(json["summary"]["slowest_rank"], 1);
+  EXPECT_TRUE(json["details"]["protocol"]["value"].is_null());
+  const Record after = parse_result(text, "r.json").records[0];
+  EXPECT_EQ(to_text(sample_result({after})), text);
+  EXPECT_EQ(after.measurement.first_seconds, 0.125);
+  EXPECT_EQ(after.measurement.rank_seconds, record.measurement.rank_seconds);
+  EXPECT_EQ(detail_word(after, "algorithm"), "RING");
+  EXPECT_EQ(detail_number(after, "predicted_seconds"), 0.1 + 0.2);
+  EXPECT_FALSE(detail_word(after, "protocol"));
+  EXPECT_EQ(after.details[1].why, "its log says nothing");
+  Record torn = record;
+  torn.measurement.rank_seconds[1].pop_back();
+  EXPECT_THAT(refusal(to_text(sample_result({torn}))), HasSubstr("rank_seconds"));
+}
+
+// Results of before there were such members hold none of them.
+TEST(Result, OlderResultsLoad) {
+  const std::string text = to_text(sample_result({ok_record()}));
+  for (const char* added : {"first_seconds", "rank_seconds", "rank_stride", "details"})
+    EXPECT_THAT(text, Not(HasSubstr(added)));
+  EXPECT_TRUE(parse_result(text, "r.json").records[0].measurement.rank_seconds.empty());
+}
+
 TEST(Result, WritesNullWhereANumberIsNotFinite) {
   Record record = wrong_record();
   record.check->got = std::nan("");

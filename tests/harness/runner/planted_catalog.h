@@ -57,6 +57,10 @@ class PlantedWorkload final : public Workload {
     return check;
   }
   std::string description() const override { return "planted " + kernel_; }
+  std::vector<Detail> details() override {
+    if (kernel_ == "details_throw") throw std::runtime_error("the planted details fail");
+    return {{"algorithm", "planted " + kernel_, {}}};
+  }
   static Work work_of(std::int64_t n) { return {double(n), double(n) * 2 * sizeof(float), "n products", 0}; }
 
  private:

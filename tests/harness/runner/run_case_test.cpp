@@ -44,6 +44,27 @@ TEST(RunCase, KeepsSamplesCheckAndDescriptionOfARightKernel) {
   EXPECT_EQ(inconsistency(record), "");
 }
 
+TEST(RunCase, KeepsTheFirstLaunchAndWhatTheKernelKnows) {
+  const Record record = record_of("right");
+  EXPECT_GT(record.measurement.first_seconds, 0);
+  EXPECT_EQ(detail_word(record, "algorithm"), "planted right");
+  const Record silent = record_of("details_throw");
+  EXPECT_TRUE(silent.outcome.ok()) << "what was measured and checked stands";
+  ASSERT_EQ(silent.details.size(), 1u);
+  EXPECT_THAT(silent.details[0].why, HasSubstr("the planted details fail"));
+}
+
+TEST(RunCase, KeepsEveryRanksTimes) {
+  as_ranks(3, [](Communicator& ranks) {
+    const Record record = record_of(planted_case("right"), ranks);
+    ASSERT_TRUE(record.outcome.ok()) << record.outcome.reason;
+    ASSERT_EQ(record.measurement.rank_seconds.size(), 3u);
+    for (const auto& rank : record.measurement.rank_seconds) EXPECT_EQ(rank.size(), record.measurement.seconds.size());
+    ASSERT_TRUE(rates(record)->ranks);
+    EXPECT_LE(rates(record)->ranks->mean_seconds, 1.0001 * rates(record)->seconds.maximum);
+  });
+}
+
 TEST(RunCase, CallsAWrongResultWrongAndNamesTheElement) {
   const Record record = record_of("wrong");
   EXPECT_EQ(record.outcome.kind, OutcomeKind::wrong);

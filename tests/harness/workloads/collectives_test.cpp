@@ -1,6 +1,8 @@
 // The workloads of collectives in one process: its kernels, what they count and what they refuse.
 #include <gmock/gmock.h>
 
+#include <tuple>
+
 #include "tests/harness/workloads/collectives_testing.h"
 
 namespace assay {
@@ -168,6 +170,17 @@ TEST(CollectiveKind, RanksMustBeTheLaunchersProcesses) {
   EXPECT_THAT(reason(200, 1), HasSubstr("at most 64 ranks"));
 }
 
+TEST(CollectiveWorkload, TellsHowLongPreparingTook) {
+  const WorkloadKind kind = collective_workload(Collective::all_reduce, collective_kernels());
+  const auto backend = make_cpu_backend(1);
+  const auto alone = make_single_communicator();
+  WorkloadContext context{*backend, *alone};
+  const auto details = kind.make(case_of("shm_ring", DType::f32, 64, 2, "in_place"), context)->details();
+  ASSERT_EQ(details.size(), 1u);
+  EXPECT_EQ(details[0].name, "prepare_seconds");
+  EXPECT_GT(std::get<double>(details[0].value), 0);
+}
+
 TEST(CollectiveKind, SaysWhyAKernelDoesNotRunHere) {
   const WorkloadKind kind = collective_workload(Collective::all_reduce, collective_kernels());
   const auto alone = make_single_communicator();
@@ -176,6 +189,12 @@ TEST(CollectiveKind, SaysWhyAKernelDoesNotRunHere) {
     if (!spec.vendor) continue;
     const Case point = case_of(spec.name, DType::f32, 64, 0, "out_of_place");
     EXPECT_NE(kind.supports(point, cpu, *alone).reason, "") << spec.name;
+  }
+  for (const auto& [axis, word, reason] : {std::tuple("launch", "graph", "CUDA graphs are launched on GPUs"),
+                                           std::tuple("nvls", "off", "no switch to reduce in")}) {
+    Case point = case_of("shm_ring", DType::f32, 64, 0, "in_place");
+    point.axes.push_back({axis, std::string(word)});
+    EXPECT_THAT(kind.supports(point, cpu, *alone).reason, HasSubstr(reason));
   }
   EXPECT_THAT(kind.supports(case_of("none", DType::f32, 64, 0, "in_place"), cpu, *alone).reason,
               HasSubstr("no kernel none"));
