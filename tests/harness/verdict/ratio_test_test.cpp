@@ -51,7 +51,7 @@ TEST(RatioOfRuns, OfATimerWithoutSpreadIsCertain) {
 TEST(RatioOfSamples, JoinsOrderStatistics) {
   std::vector<double> base(100, 1.0), next;
   for (int i = 0; i < 100; ++i) next.push_back(1 + 0.01 * ((i * 37) % 100));  // no order to speak of
-  ASSERT_LT(variance_inflation(next), 1.05);
+  ASSERT_LT(variance_inflation(next), 1.1) << "a rank more at each end, at most";
   const RatioTest test = ratio_of_samples(base, next, 0.02);
   EXPECT_NEAR(test.ratio, 1.495, 1e-4) << "the middle of two logarithms is not that of two values";
   EXPECT_NEAR(test.ratio_95.low, 1.39, 0.011);
