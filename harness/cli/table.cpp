@@ -65,6 +65,7 @@ TableColumns accelerator_columns(const std::vector<TableRow>& rows) {
                           "flops_per_second",
                           "bytes_per_second",
                           "seconds_low",
+                          "peak_flops_per_second",
                           "percent_of_peak",
                           "percent_at_clock",
                           "percent_of_vendor",

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 #include <string_view>
 
 #include "harness/publish/table_fields.h"
@@ -94,6 +93,11 @@ constexpr ColumnSpec kColumns[] = {
     {"outcome", "outcome", false, 0, outcome},
 };
 
+/// Shown where they are asked for.
+constexpr ColumnSpec kMoreColumns[] = {{"peak_flops_per_second", "dense peak", true, 0, [](const TableRow& r) {
+                                          return format_flops(r.peak_flops_per_second, {}, {}, {});
+                                        }}};
+
 /// Where bytes/s is all there is to say, no terminal is too narrow for it.
 bool has_only_bytes(const TableRow& row) {
   return row.bytes_per_second && !row.flops_per_second && !row.bus_bytes_per_second;
@@ -114,6 +118,15 @@ GridColumn column_of(const ColumnSpec& spec, const std::vector<TableRow>& rows) 
   GridColumn column{spec.title, spec.numeric, spec.dispensable, {}};
   for (const auto& row : rows) column.cells.push_back(spec.cell(row));
   return column;
+}
+
+/// Null for a field that has no column of its own.
+const ColumnSpec* spec_of(const std::string& key) {
+  for (const auto& spec : kColumns)
+    if (spec.key == key) return &spec;
+  for (const auto& spec : kMoreColumns)
+    if (spec.key == key) return &spec;
+  return nullptr;
 }
 
 /// A field that has no column of its own, as it stands.
@@ -150,9 +163,8 @@ std::vector<GridColumn> make_grid(const std::vector<TableRow>& rows, const Table
   if (columns.empty()) return make_grid(rows);
   std::vector<GridColumn> out;
   for (const auto& key : columns) {
-    const auto spec = std::find_if(std::begin(kColumns), std::end(kColumns),
-                                   [&](const ColumnSpec& candidate) { return candidate.key == key; });
-    out.push_back(spec == std::end(kColumns) ? plain_column(key, rows) : column_of(*spec, rows));
+    const ColumnSpec* spec = spec_of(key);
+    out.push_back(spec ? column_of(*spec, rows) : plain_column(key, rows));
   }
   return out;
 }

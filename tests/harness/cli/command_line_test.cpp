@@ -291,7 +291,7 @@ TEST_F(CommandLine, AnswersAMistakeWithOneLineAndExitCodeTwo) {
   std::ofstream("broken.json") << "{\"schema\": ";
   std::ofstream("other.json") << "{\"schema\": \"something\"}";
   const std::vector<Mistake> mistakes = {
-      {{}, "the verbs are devices, list, run, table"},
+      {{}, "the verbs are devices, list, run, "},
       {{"rnu"}, "did you mean 'run'?"},
       {{"benchmark"}, "the verbs are"},
       {{"run", "--reusme"}, "did you mean '--resume'?"},
@@ -310,7 +310,7 @@ TEST_F(CommandLine, AnswersAMistakeWithOneLineAndExitCodeTwo) {
       {{"table", "nowhere.json"}, "nowhere.json"},
       {{"table", "broken.json"}, "broken.json:1:"},
       {{"table", "other.json"}, "other.json"},
-      {{"table", "other.json", "--format", "latex"}, "csv,json,md"},
+      {{"table", "other.json", "--format", "xml"}, "csv,json,latex,md"},
   };
   for (const auto& mistake : mistakes) {
     const Ran ran = assay(mistake.arguments);

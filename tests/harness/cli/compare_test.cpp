@@ -36,8 +36,8 @@ class CompareVerb : public testing::Test {
     save_result(sample_result({record}), folder_ / name);
   }
   std::string path(const char* name) const { return (folder_ / name).string(); }
-  int assay(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), "compare");
+  int assay(std::vector<std::string> arguments, const char* verb = "compare") {
+    arguments.insert(arguments.begin(), verb);
     testing::internal::CaptureStdout();
     testing::internal::CaptureStderr();
     const int code = run_command_line(arguments, {});
@@ -96,6 +96,43 @@ TEST_F(CompareVerb, RunsTwoCommandsInTurns) {
       << "the results of other rounds are there";
   EXPECT_EQ(assay({"--ab", "exit 3; {out}", command("slow.json", "b"), "--keep", path("none")}), 4);
   EXPECT_THAT(err_, HasSubstr("round 1 of 6, command A: exit code 3 and no result"));
+}
+
+TEST_F(CompareVerb, HasATableForPublication) {
+  EXPECT_EQ(assay({path("base.json"), "--format", "latex", "--rows", "accelerator", "--published"}, "table"), 0)
+      << err_;
+  EXPECT_THAT(out_, HasSubstr("\\toprule"));
+  EXPECT_THAT(out_, HasSubstr("published by others"));
+  EXPECT_EQ(assay({path("base.json"), "--price", "cpu=0.36,source=a list,date=2026-11", "--columns",
+                   "kernel,pflop_per_dollar", "--format", "csv"},
+                  "table"),
+            0)
+      << err_;
+  EXPECT_THAT(out_, testing::StartsWith("kernel,pflop_per_dollar\r\ncpu_blocked,0.0"));
+  EXPECT_EQ(assay({path("base.json"), "--columns", "colour"}, "table"), 2);
+  EXPECT_THAT(err_, HasSubstr("no column 'colour'"));
+  EXPECT_EQ(assay({path("base.json"), "--price", "h200=3"}, "table"), 2);
+  EXPECT_THAT(err_, HasSubstr("a price has a source"));
+}
+
+TEST_F(CompareVerb, ExportsForOtherTools) {
+  EXPECT_EQ(assay({path("base.json"), "--format", "bencher"}, "export"), 0) << err_;
+  EXPECT_EQ(nlohmann::json::parse(out_).size(), 1u);
+  EXPECT_EQ(assay({path("base.json"), "--format", "google-benchmark"}, "export"), 0) << err_;
+  EXPECT_EQ(nlohmann::json::parse(out_)["benchmarks"].size(), 50u);
+  EXPECT_EQ(assay({path("base.json"), "--format", "bencher", "--out", path("base.json")}, "export"), 2);
+  EXPECT_EQ(assay({path("base.json"), "--format", "xml"}, "export"), 2);
+}
+
+TEST_F(CompareVerb, ValidatesContributions) {
+  EXPECT_EQ(assay({path("base.json"), path("base.json")}, "validate"), 1);
+  EXPECT_THAT(out_, HasSubstr("/provenance/build/revision: is missing"));
+  EXPECT_THAT(out_, HasSubstr("is the same file as"));
+  EXPECT_THAT(out_, HasSubstr("sha256 "));
+  write_file_atomically(path("broken.json"), "{}");
+  EXPECT_EQ(assay({path("base.json"), path("broken.json")}, "validate"), 2);
+  EXPECT_THAT(out_, HasSubstr("broken.json: broken"));
+  EXPECT_EQ(assay({path("absent.json")}, "validate"), 2);
 }
 
 }  // namespace
