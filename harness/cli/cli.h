@@ -19,6 +19,9 @@ int run_command_line(const std::vector<std::string>& arguments, const Catalog& w
 void add_devices(CLI::App&, const Catalog&, int& exit_code);
 void add_list(CLI::App&, const Catalog&, int& exit_code);
 void add_run(CLI::App&, const Catalog&, int& exit_code, const std::vector<std::string>& arguments);
+void add_compare(CLI::App&, const Catalog&, int& exit_code);
+void add_export(CLI::App&, const Catalog&, int& exit_code);
+void add_validate(CLI::App&, const Catalog&, int& exit_code);
 void add_table(CLI::App&, const Catalog&, int& exit_code);
 
 }  // namespace assay

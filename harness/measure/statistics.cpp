@@ -54,12 +54,7 @@ double inflation_of_lag1(std::span<const double> samples) {
 }
 
 Interval interval_with(std::span<const double> ordered, double inflation) {
-  const double n = double(ordered.size());
-  const double half = 1.959963984540054 * std::sqrt(n * inflation);                     // the normal quantile of 0.975
-  const double low = std::floor((n - half) / 2), high = std::ceil(1 + (n + half) / 2);  // ranks from 1
-  // Fewer than 6 independent samples leave the median outside their whole range more often than once in 20: 2^(1-n).
-  if (ordered.size() < 6 || low < 1 || high > n) return {ordered.front(), ordered.back()};
-  return {ordered[std::size_t(low) - 1], ordered[std::size_t(high) - 1]};
+  return median_interval_of_sorted(ordered, inflation, 1.959963984540054);  // the normal quantile of 0.975
 }
 
 }  // namespace
@@ -109,6 +104,16 @@ Interval median_interval(std::span<const double> samples) {
 
 Interval median_interval(std::span<const double> samples, double inflation) {
   return samples.empty() ? Interval{} : interval_with(sorted(samples), inflation);
+}
+
+Interval median_interval_of_sorted(std::span<const double> ordered, double inflation, double z) {
+  if (ordered.empty()) return {};
+  const double n = double(ordered.size());
+  const double half = z * std::sqrt(n * inflation);
+  const double low = std::floor((n - half) / 2), high = std::ceil(1 + (n + half) / 2);  // ranks from 1
+  // Fewer than 6 independent samples leave the median outside their whole range more often than once in 20: 2^(1-n).
+  if (ordered.size() < 6 || low < 1 || high > n) return {ordered.front(), ordered.back()};
+  return {ordered[std::size_t(low) - 1], ordered[std::size_t(high) - 1]};
 }
 
 Placement dominant_placement(std::span<const Placement> classes) {

@@ -39,6 +39,8 @@ double variance_inflation(std::span<const double> samples);
 /// the square root of the variance inflation (derivation in statistics.cpp).  The whole range where n is too small.
 Interval median_interval(std::span<const double> samples);
 Interval median_interval(std::span<const double> samples, double inflation);
+/// The same of sorted samples, with as many standard deviations of the count as `z` says (1.96: 95 %).
+Interval median_interval_of_sorted(std::span<const double> sorted, double inflation, double z);
 
 /// Separate peaks of the distribution; 1 for fewer than 20 samples (definition in modes.cpp).
 int count_modes(std::span<const double> samples);

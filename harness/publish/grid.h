@@ -16,5 +16,7 @@ struct GridColumn {
 
 /// The columns people read, in order; a column that is empty in every row is left out.
 std::vector<GridColumn> make_grid(const std::vector<TableRow>&);
+/// These columns, empty or not.
+std::vector<GridColumn> make_grid(const std::vector<TableRow>&, const TableColumns&);
 
 }  // namespace assay

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "harness/publish/grid.h"
+#include "harness/publish/row_extras.h"
 #include "harness/publish/table.h"
 #include "harness/publish/vendor_summary.h"
 
@@ -25,9 +26,11 @@ std::string line(const std::vector<std::string>& cells) {
 
 }  // namespace
 
-std::string to_markdown(const std::vector<TableRow>& rows) {
+std::string to_markdown(const std::vector<TableRow>& rows, const TableColumns& columns) {
   if (rows.empty()) return "No cases.\n";
-  const auto grid = make_grid(rows);
+  const Footnotes notes = footnotes(rows, columns);
+  auto grid = make_grid(rows, columns);
+  if (!notes.texts.empty()) grid.push_back({"note", false, 0, notes.marks});
   std::vector<std::string> titles;
   std::string rule = "|";
   for (const auto& column : grid) {
@@ -43,6 +46,7 @@ std::string to_markdown(const std::vector<TableRow>& rows) {
   const auto summary = vendor_summary(rows);
   if (!summary.empty()) out += "\n";
   for (const auto& line : summary) out += fmt::format("- {}\n", escaped(line));
+  for (const auto& text : notes.texts) out += "\nNote " + escaped(text) + "\n";
   for (const auto& note : peak_notes(rows)) out += "\n" + note + "\n";
   bool first = true;
   for (const auto& row : rows) {

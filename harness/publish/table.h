@@ -8,6 +8,11 @@
 
 namespace assay {
 
+/// A circumstance of a measurement: {"power cap", "700 W"}.
+struct Condition {
+  std::string what, value;
+};
+
 /// Column meanings are in the README; null where not measured.
 struct TableRow {
   std::string id, workload, kernel, device, dtype, mode, cache, outcome, reason, shape, accelerator, labels;
@@ -30,6 +35,15 @@ struct TableRow {
   std::optional<double> percent_of_reference;
   std::string reference;  // system and source in a few words, "no reference"; empty where none is to be expected
   std::string reference_source;
+  std::string origin = "measured";               // "published": by others; "datasheet": nothing of it was ever run
+  std::string source;                            // of what was not measured here
+  std::optional<double> peak_flops_per_second;   // the datasheet's dense peak
+  std::optional<double> percent_at_clock;        // of that peak at the clock that was measured
+  std::optional<double> clock_mhz, power_watts;  // telemetry: median; mean over the case, all its devices
+  std::optional<double> flops_per_joule, joules_per_pflop;  // a FLOP/s per W is a FLOP per J
+  std::optional<double> dollars_per_device_hour, pflop_per_dollar;
+  std::optional<double> tokens, tokens_per_dollar;  // of a product that is a model's layer: through that layer alone
+  std::vector<Condition> conditions;                // what rows may differ in without showing it
 };
 
 /// Which peak the table's percentages are of, a sentence each; none where it has no such percentage.
@@ -38,9 +52,15 @@ std::vector<std::string> peak_notes(const std::vector<TableRow>&);
 /// In the order of the files.
 std::vector<TableRow> table_rows(const std::vector<Result>&);
 
-std::string to_markdown(const std::vector<TableRow>&);
-std::string to_csv(const std::vector<TableRow>&);
-std::string to_table_json(const std::vector<TableRow>&);
+/// By the keys of the JSON; all of them, or those a reader needs, where there are none.
+using TableColumns = std::vector<std::string>;
+/// InputError naming the columns there are.
+void expect_columns(const TableColumns&);
+
+std::string to_markdown(const std::vector<TableRow>&, const TableColumns& = {});
+std::string to_latex(const std::vector<TableRow>&, const TableColumns& = {});
+std::string to_csv(const std::vector<TableRow>&, const TableColumns& = {});
+std::string to_table_json(const std::vector<TableRow>&, const TableColumns& = {});
 /// For a terminal `columns` wide.
 std::string to_console(const std::vector<TableRow>&, int columns);
 

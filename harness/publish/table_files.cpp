@@ -4,7 +4,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "harness/publish/table.h"
+#include "harness/core/error.h"
+#include "harness/publish/table_fields.h"
 
 namespace assay {
 namespace {
@@ -15,8 +16,30 @@ Json number(const std::optional<double>& value) {
   return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
 }
 
-/// One row, flat.  The order is that of the columns of the CSV.
-Json fields(const TableRow& row) {
+/// Of all fields those asked for, in the order asked for.
+Json fields(const TableRow& row, const TableColumns& columns) {
+  Json all = table_fields(row);
+  if (columns.empty()) return all;
+  Json out = Json::object();
+  for (const auto& key : columns) out[key] = all.at(key);
+  return out;
+}
+
+/// RFC 4180: quoted where it must be, quotes doubled.
+std::string csv_cell(const Json& value) {
+  if (value.is_null()) return {};
+  if (!value.is_string()) return value.dump();
+  const auto& text = value.get_ref<const std::string&>();
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string out = "\"";
+  for (const char c : text) out.append(c == '"' ? 2 : 1, c);
+  out += '"';
+  return out;
+}
+
+}  // namespace
+
+Json table_fields(const TableRow& row) {
   return {{"id", row.id},
           {"workload", row.workload},
           {"kernel", row.kernel},
@@ -52,41 +75,48 @@ Json fields(const TableRow& row) {
           {"ceiling", row.ceiling},
           {"percent_of_reference", number(row.percent_of_reference)},
           {"reference", row.reference},
-          {"reference_source", row.reference_source}};
+          {"reference_source", row.reference_source},
+          {"origin", row.origin},
+          {"source", row.source},
+          {"peak_flops_per_second", number(row.peak_flops_per_second)},
+          {"percent_at_clock", number(row.percent_at_clock)},
+          {"clock_mhz", number(row.clock_mhz)},
+          {"power_watts", number(row.power_watts)},
+          {"flops_per_joule", number(row.flops_per_joule)},
+          {"joules_per_pflop", number(row.joules_per_pflop)},
+          {"dollars_per_device_hour", number(row.dollars_per_device_hour)},
+          {"pflop_per_dollar", number(row.pflop_per_dollar)},
+          {"tokens", number(row.tokens)},
+          {"tokens_per_dollar", number(row.tokens_per_dollar)}};
 }
 
-/// RFC 4180: quoted where it must be, quotes doubled.
-std::string csv_cell(const Json& value) {
-  if (value.is_null()) return {};
-  if (!value.is_string()) return value.dump();
-  const auto& text = value.get_ref<const std::string&>();
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) out.append(c == '"' ? 2 : 1, c);
-  out += '"';
-  return out;
+void expect_columns(const TableColumns& columns) {
+  const Json all = table_fields(TableRow{});
+  std::string names;
+  for (const auto& [key, value] : all.items()) names += (names.empty() ? "" : ", ") + key;
+  for (const auto& column : columns)
+    if (!all.contains(column))
+      throw InputError(fmt::format("--columns: there is no column '{}'; there are {}", column, names));
 }
 
-}  // namespace
-
-std::string to_table_json(const std::vector<TableRow>& rows) {
+std::string to_table_json(const std::vector<TableRow>& rows, const TableColumns& columns) {
   std::string out = "[";
   const char* separator = "\n";
   for (const auto& row : rows) {
-    out += separator + fields(row).dump(-1, ' ', false, Json::error_handler_t::replace);
+    out += separator + fields(row, columns).dump(-1, ' ', false, Json::error_handler_t::replace);
     separator = ",\n";
   }
   return out + (rows.empty() ? "]\n" : "\n]\n");
 }
 
-std::string to_csv(const std::vector<TableRow>& rows) {
-  const Json header = fields(TableRow{});
+std::string to_csv(const std::vector<TableRow>& rows, const TableColumns& columns) {
+  const Json header = fields(TableRow{}, columns);
   std::string out;
   for (const auto& [key, value] : header.items()) out += out.empty() ? key : "," + key;
   for (const auto& row : rows) {
     out += "\r\n";
     const char* separator = "";
-    const Json values = fields(row);
+    const Json values = fields(row, columns);
     for (const auto& [key, value] : values.items()) {
       out += separator;
       out += csv_cell(value);

@@ -1,9 +1,12 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>
 
 #include "harness/publish/collective_columns.h"
 #include "harness/publish/measured_peak.h"
+#include "harness/publish/row_extras.h"
 #include "harness/publish/table.h"
 #include "harness/suite/accelerators.h"
 
@@ -72,6 +75,7 @@ TableRow row_of(const Record& record, const Result& result, const MeasuredPeaks&
   row.labels = joined(point.labels);
   row.vendor = record.vendor;
   row.samples = std::int64_t(record.measurement.seconds.size());
+  add_conditions(record, result, row);
   if (record.check && std::isfinite(record.check->error_over_allowed))
     row.error_over_allowed = record.check->error_over_allowed;
   const auto derived = rates(record);
@@ -84,6 +88,8 @@ TableRow row_of(const Record& record, const Result& result, const MeasuredPeaks&
   row.flops_per_second = derived->flops_per_second;
   row.bytes_per_second = derived->bytes_per_second;
   row.bus_bytes_per_second = derived->bus_bytes_per_second;
+  add_telemetry(record, row);
+  row.tokens = tokens_of(point);
   row.percent_of_measured_peak = peaks.percent(record, *derived);
   row.percent_of_peak =
       point.device == Device::cpu ? row.percent_of_measured_peak : datasheet_percent(record, *derived, row.accelerator);
@@ -109,6 +115,24 @@ void append_rows(const Result& result, std::vector<TableRow>& out) {
   }
 }
 
+/// Rows of one accelerator whose clocks differ are no equals.
+std::string clock_note(const std::vector<TableRow>& rows) {
+  constexpr double kMatters = 1.02;
+  std::map<std::string, std::pair<double, double>> range;  // of each accelerator
+  std::string out;
+  for (const auto& row : rows) {
+    if (!row.clock_mhz) continue;
+    auto& [low, high] = range.try_emplace(row.accelerator, *row.clock_mhz, *row.clock_mhz).first->second;
+    low = std::min(low, *row.clock_mhz);
+    high = std::max(high, *row.clock_mhz);
+  }
+  for (const auto& [accelerator, clocks] : range)
+    if (clocks.second > kMatters * clocks.first)
+      out += fmt::format("{}{}: clocks differ between rows, {:.0f} .. {:.0f} MHz.", out.empty() ? "" : " ", accelerator,
+                         clocks.first, clocks.second);
+  return out;
+}
+
 }  // namespace
 
 std::vector<std::string> peak_notes(const std::vector<TableRow>& rows) {
@@ -130,6 +154,10 @@ std::vector<std::string> peak_notes(const std::vector<TableRow>& rows) {
         "% of measured peak: of what the GPU's own units reached in the same result (workload peak, same dtype); work "
         "without FLOP: of the copy rate.");
   for (auto& note : collective_notes(rows)) notes.push_back(std::move(note));
+  if (any(false, &TableRow::percent_at_clock))
+    notes.push_back(
+        "% at clock: of that dense peak at the median clock that was measured, in place of the datasheet's.");
+  if (const auto note = clock_note(rows); !note.empty()) notes.push_back(note);
   return notes;
 }
 

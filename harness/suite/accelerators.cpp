@@ -39,6 +39,7 @@ std::vector<SourcedPeak> read_peaks(const ordered_json& groups, const std::strin
     SourcedPeak peak;
     peak.flops_per_second = used["value"];
     peak.source = fmt::format("{}, {}", used["source"].get<std::string>(), used["date"].get<std::string>());
+    peak.clock_hz = used.value("clock_hz", 0.0);
     peak.disputed = group.value("disputed", false);
     for (const DType dtype : dtypes_named(type)) {
       peak.dtype = dtype;
@@ -86,6 +87,12 @@ Accelerator parse_accelerator(const EmbeddedFile& file) {
 std::optional<double> Accelerator::peak(DType dtype) const {
   for (const auto& peak : peaks)
     if (peak.dtype == dtype) return peak.flops_per_second;
+  return std::nullopt;
+}
+
+std::optional<double> Accelerator::peak_at(DType dtype, double clock_hz) const {
+  for (const auto& peak : peaks)
+    if (peak.dtype == dtype && peak.clock_hz > 0) return peak.flops_per_second * clock_hz / peak.clock_hz;
   return std::nullopt;
 }
 

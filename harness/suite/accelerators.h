@@ -13,6 +13,7 @@ namespace assay {
 struct SourcedPeak {
   DType dtype = DType::bf16;
   double flops_per_second = 0;  // dense
+  double clock_hz = 0;          // at which it holds; 0 where that is not known
   std::string source;           // document and date
   bool disputed = false;        // sources disagree: every figure is kept, the first is used
 };
@@ -40,6 +41,8 @@ struct Accelerator {
   bool table_only = false;                   // published numbers only; nothing of ours runs there
 
   std::optional<double> peak(DType) const;
+  /// What the peak becomes at another clock; nothing where the datasheet's own is not known.
+  std::optional<double> peak_at(DType, double clock_hz) const;
 };
 
 /// The shipped ones; parsed and validated once.

@@ -26,6 +26,7 @@ std::vector<PublishedRate> parse_published(std::string_view path) {
     rate.flops_per_second = figure["flops_per_second"];
     rate.shape = figure.value("shape", std::string());
     rate.source = fmt::format("{}, {}", figure["source"].get<std::string>(), figure["date"].get<std::string>());
+    rate.conditions = figure.value("conditions", std::string());
     const auto& known = accelerators();
     if (std::none_of(known.begin(), known.end(), [&](const Accelerator& a) { return a.name == rate.accelerator; }))
       throw InputError(fmt::format("{}: no accelerator is called \"{}\"", source, rate.accelerator));
@@ -38,6 +39,19 @@ std::vector<PublishedRate> parse_published(std::string_view path) {
 
 const std::vector<PublishedRate>& published_matmul_rates() {
   static const std::vector<PublishedRate> rates = parse_published("published/mamf.json");
+  return rates;
+}
+
+const std::vector<PublishedRate>& published_rates() {
+  static const std::vector<PublishedRate> rates = [] {
+    std::vector<PublishedRate> all;
+    for (const auto& file : embedded_files()) {
+      if (!file.path.starts_with("published/")) continue;
+      const auto some = parse_published(file.path);
+      all.insert(all.end(), some.begin(), some.end());
+    }
+    return all;
+  }();
   return rates;
 }
 

@@ -302,7 +302,7 @@ TEST_F(CommandLine, AnswersAMistakeWithOneLineAndExitCodeTwo) {
   std::ofstream("broken.json") << "{\"schema\": ";
   std::ofstream("other.json") << "{\"schema\": \"something\"}";
   const std::vector<Mistake> mistakes = {
-      {{}, "the verbs are devices, list, run, table"},
+      {{}, "the verbs are devices, list, run, "},
       {{"rnu"}, "did you mean 'run'?"},
       {{"benchmark"}, "the verbs are"},
       {{"run", "--reusme"}, "did you mean '--resume'?"},
@@ -321,7 +321,7 @@ TEST_F(CommandLine, AnswersAMistakeWithOneLineAndExitCodeTwo) {
       {{"table", "nowhere.json"}, "nowhere.json"},
       {{"table", "broken.json"}, "broken.json:1:"},
       {{"table", "other.json"}, "other.json"},
-      {{"table", "other.json", "--format", "latex"}, "csv,json,md,nccl-tests"},
+      {{"table", "other.json", "--format", "xml"}, "csv,json,latex,md,nccl-tests"},
   };
   for (const auto& mistake : mistakes) {
     const Ran ran = assay(mistake.arguments);

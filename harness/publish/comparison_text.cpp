@@ -1,0 +1,111 @@
+#include "harness/publish/comparison_text.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "harness/publish/units.h"
+
+namespace assay {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// In the order of what a reader must know first.
+constexpr Change kOrder[] = {Change::broken,       Change::slower,    Change::faster,
+                             Change::inconclusive, Change::same,      Change::refused,
+                             Change::not_measured, Change::only_base, Change::only_new};
+
+std::string percent(double ratio) { return fmt::format("{:+.2f} %", 100 * (ratio - 1)); }
+
+std::string shortened(const std::string& text) {
+  constexpr std::size_t kMost = 60;  // a list of libraries fills lines, and that it differs is what matters
+  if (text.empty()) return "unknown";
+  return text.size() <= kMost ? text : text.substr(0, kMost - 2) + "..";
+}
+
+std::string case_line(const CaseChange& one) {
+  std::string line = fmt::format("{:<13} {}", name(one.change), one.id);
+  if (one.test) {
+    line += fmt::format("\n              {} -> {}: {} ({} .. {})", format_seconds(one.base_seconds, {}, {}),
+                        format_seconds(one.new_seconds, {}, {}), percent(one.test->ratio),
+                        percent(one.test->ratio_95.low), percent(one.test->ratio_95.high));
+    if (one.cycles_ratio)
+      line += fmt::format("; at the same clock {} (clock {})", percent(*one.cycles_ratio), percent(*one.clock_ratio));
+  }
+  if (!one.reason.empty()) line += "\n              " + one.reason;
+  for (const auto& remark : one.remarks) line += "\n              " + remark;
+  return line + "\n";
+}
+
+std::string basis(const Comparison& comparison) {
+  const std::string level = fmt::format(
+      "Time of NEW over BASE with its 95 % interval; margin {:.3g} %. Holm's correction: with that many cases, the "
+      "chance of one false faster or slower, or more, is at most {:.0f} %.",
+      100 * comparison.rule.margin, 100 * comparison.rule.level);
+  switch (comparison.unit) {
+    case ComparedUnit::sample:
+      return level + " One run a side: how much runs differ among themselves is not in the intervals; --ab tells.";
+    case ComparedUnit::run:
+      return level + " Intervals are of runs' medians (Welch's t on logarithms).";
+    case ComparedUnit::pair:
+      return level + " Intervals are of pairs of runs that took turns (Student's t on logarithms).";
+  }
+  throw std::logic_error("a unit outside its enumeration");
+}
+
+Json or_null(const std::optional<double>& value) {
+  return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
+}
+
+Json to_json(const CaseChange& one) {
+  const auto& test = one.test;
+  return {{"id", one.id},
+          {"change", name(one.change)},
+          {"reason", one.reason},
+          {"remarks", one.remarks},
+          {"base_seconds", or_null(one.base_seconds)},
+          {"new_seconds", or_null(one.new_seconds)},
+          {"base_units", one.base_units},
+          {"new_units", one.new_units},
+          {"ratio", test ? Json(test->ratio) : Json(nullptr)},
+          {"ratio_low", test ? Json(test->ratio_95.low) : Json(nullptr)},
+          {"ratio_high", test ? Json(test->ratio_95.high) : Json(nullptr)},
+          {"p_changed", or_null(one.p_changed)},
+          {"p_not_same", or_null(one.p_not_same)},
+          {"clock_ratio", or_null(one.clock_ratio)},
+          {"ratio_at_same_clock", or_null(one.cycles_ratio)}};
+}
+
+}  // namespace
+
+std::string to_console(const Comparison& comparison) {
+  std::string out;
+  for (const auto& [what, base, next] : comparison.differences)
+    out += fmt::format("{} differs: {} and {}\n", what, shortened(base), shortened(next));
+  if (!out.empty()) out += "\n";
+  std::string counts;
+  for (const Change change : kOrder) {
+    for (const auto& one : comparison.cases)
+      if (one.change == change) out += case_line(one);
+    if (const auto count = comparison.count(change))
+      counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count, name(change));
+  }
+  return out + "\n" + (counts.empty() ? "no cases" : counts) + "\n" + basis(comparison) + "\n";
+}
+
+std::string to_comparison_json(const Comparison& comparison) {
+  Json differences = Json::array(), cases = Json::array(), counts = Json::object();
+  for (const auto& [what, base, next] : comparison.differences)
+    differences.push_back({{"what", what}, {"base", base}, {"new", next}});
+  for (const auto& one : comparison.cases) cases.push_back(to_json(one));
+  for (const Change change : kOrder) counts[name(change)] = comparison.count(change);
+  const Json out = {{"schema", "assay-comparison/1"}, {"margin", comparison.rule.margin},
+                    {"level", comparison.rule.level}, {"correction", "holm"},
+                    {"unit", name(comparison.unit)},  {"counts", counts},
+                    {"differences", differences},     {"cases", cases}};
+  return out.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace assay

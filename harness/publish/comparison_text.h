@@ -1,0 +1,14 @@
+// A comparison for people and for programs.
+#pragma once
+#include <string>
+
+#include "harness/verdict/compare.h"
+
+namespace assay {
+
+/// What differs between the sides, then a line a case, the slower ones first, and what the verdicts rest on.
+std::string to_console(const Comparison&);
+/// One object; null where not measured.
+std::string to_comparison_json(const Comparison&);
+
+}  // namespace assay

@@ -1,0 +1,248 @@
+// Tables for publication, prices, exports, and whether a contributed result can be true.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "harness/core/error.h"
+#include "harness/core/sha256.h"
+#include "harness/publish/accelerator_rows.h"
+#include "harness/publish/bencher.h"
+#include "harness/publish/plausibility.h"
+#include "harness/publish/row_extras.h"
+#include "tests/harness/record/sample_records.h"
+
+namespace assay {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using Json = nlohmann::ordered_json;
+
+/// A case on an H200 at 1.525 GHz and 700 W: 989.5e12 / 2 FLOP/s.
+Record gpu_record(std::int64_t m = 4096, Fill data = Fill::normal) {
+  Record record = ok_record(m, "wgmma_sm90", 1e-3);
+  record.measurement.seconds.assign(30, 1e-3);
+  record.work.flops = 989.5e12 / 2 * 1e-3;
+  record.measurement.batch = 1;
+  record.point.device = Device::gpu;
+  record.point.data = data;
+  Telemetry telemetry;
+  telemetry.device = "gpu0";
+  telemetry.window_seconds = 2;
+  telemetry.energy_joules = 1400;
+  telemetry.readings.resize(2);
+  for (auto& reading : telemetry.readings) reading.clock_mhz = 1525, reading.power_watts = 650;
+  record.telemetry = {telemetry};
+  return record;
+}
+
+Result gpu_result(std::vector<Record> records, const char* driver = "580.65.06") {
+  Result result = sample_result(std::move(records));
+  result.provenance["gpus"] = {
+      {{"index", 0}, {"name", "NVIDIA H200"}, {"driver_version", driver}, {"power_limit_watts", 700.0}}};
+  return result;
+}
+
+// By hand: half the peak of 989.5e12, which holds at 1.83 GHz; 1400 J in 2 s are 700 W.
+TEST(TableRows, PutPowerAndClockBesideTheRate) {
+  const TableRow row = table_rows({gpu_result({gpu_record()})})[0];
+  EXPECT_NEAR(*row.percent_of_peak, 50, 1e-9);
+  EXPECT_NEAR(*row.percent_at_clock, 50 * 1.83 / 1.525, 1e-9);
+  EXPECT_NEAR(*row.power_watts, 700, 1e-9) << "the counter, not the readings";
+  EXPECT_NEAR(*row.flops_per_joule, 989.5e12 / 2 / 700, 1);
+  EXPECT_NEAR(*row.joules_per_pflop, 1e15 * 700 / (989.5e12 / 2), 1e-6);
+  Record short_window = gpu_record();
+  short_window.telemetry[0].window_seconds = 0.1;
+  EXPECT_NEAR(*table_rows({gpu_result({short_window})})[0].power_watts, 650, 1e-9)
+      << "an energy counter that ticks ten times a second says little of 0.1 s";
+  EXPECT_FALSE(table_rows({sample_result({ok_record()})})[0].power_watts);
+}
+
+TEST(Prices, MakePflopAndTokensPerDollar) {
+  auto rows = table_rows({gpu_result({gpu_record()})});
+  add_prices({parse_price("h200=3.6,source=a list, of prices,date=2026-11")}, rows);
+  EXPECT_NEAR(*rows[0].pflop_per_dollar, 0.98950 / 2 * 1000, 1e-6) << "3.6 $ an hour are 1000 s a dollar";
+  EXPECT_NEAR(*rows[0].tokens_per_dollar, 4096 / 1e-3 * 1000, 1) << "llama3-8b/qkv/forward: a token a row";
+  Record own = gpu_record();
+  own.point.labels.clear();
+  rows = table_rows({gpu_result({own})});
+  add_prices({parse_price("h200=3.6,date=2026-11,source=x")}, rows);
+  EXPECT_FALSE(rows[0].tokens_per_dollar) << "no model's layer";
+  auto cpu = table_rows({sample_result({ok_record()})});
+  add_prices({parse_price("h200=3.6,date=2026-11,source=x")}, cpu);
+  EXPECT_FALSE(cpu[0].pflop_per_dollar) << "of another device";
+}
+
+TEST(Prices, HaveASourceAndADate) {
+  for (const char* text : {"h200", "h200=", "h200=-1,source=x,date=2026", "h200=3,date=2026", "h200=3,source=x",
+                           "h2000=3,source=x,date=2026", "h200=3x,source=x,date=2026", "h200=nan,source=x,date=2026"})
+    EXPECT_THROW(parse_price(text), InputError) << text;
+  EXPECT_EQ(parse_price("h200=3,source=a, b,date=2026-11").source, "a, b");
+}
+
+TEST(Tokens, AreOfTheDimensionThatHasThem) {
+  Case point = sample_case(64);
+  EXPECT_EQ(tokens_of(point), 64.0);
+  point.labels = {"llama3-8b/qkv/wgrad/tp1"};
+  EXPECT_EQ(tokens_of(point), 256.0) << "k is summed over";
+  point.labels = {"deepseek-v3/expert_up/forward/ep8"};
+  EXPECT_FALSE(tokens_of(point)) << "an expert sees some of them";
+}
+
+TEST(Footnotes, SayWhatRowsDifferIn) {
+  const auto same = table_rows({gpu_result({gpu_record(1), gpu_record(2)})});
+  EXPECT_THAT(footnotes(same, {}).texts, IsEmpty());
+  const auto rows =
+      table_rows({gpu_result({gpu_record(1), gpu_record(2, Fill::zeros)}), gpu_result({gpu_record(3)}, "570")});
+  const auto notes = footnotes(rows, {});
+  EXPECT_THAT(notes.texts, testing::ElementsAre("1: data normal, driver 580.65.06", "2: data zeros, driver 580.65.06",
+                                                "3: data normal, driver 570"));
+  EXPECT_THAT(notes.marks, testing::ElementsAre("1", "2", "3"));
+  EXPECT_THAT(to_markdown(rows), HasSubstr("Note 2: data zeros, driver 580.65.06"));
+  Record hot = gpu_record(4);
+  hot.point.cache = Cache::hot;
+  const auto both = table_rows({gpu_result({gpu_record(1), hot})});
+  EXPECT_THAT(footnotes(both, {}).texts, IsEmpty()) << "there is a column";
+  EXPECT_EQ(footnotes(both, {"kernel"}).texts.size(), 2u) << "which was not asked for";
+}
+
+TEST(AcceleratorRows, AreTheFastestOfEach) {
+  Record slow = gpu_record(1), fast = gpu_record(2), cpu = ok_record(3);
+  slow.work.flops /= 2;
+  const auto rows = accelerator_rows(table_rows({gpu_result({slow, fast, cpu})}));
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0].shape, "layout=tn m=2 n=128 k=256");
+  EXPECT_EQ(rows[1].accelerator, "A CPU");
+}
+
+TEST(PublishedRows, ShowWhoseTheyAre) {
+  const auto rows = published_rows(table_rows({gpu_result({gpu_record()})}));
+  ASSERT_FALSE(rows.empty());
+  bool others = false, datasheet = false;
+  for (const auto& row : rows) {
+    EXPECT_EQ(row.dtype, "bf16") << "what was measured";
+    EXPECT_NE(row.outcome, "ok") << "nobody here checked it";
+    EXPECT_FALSE(row.source.empty());
+    others = others || (row.origin == "published" && row.flops_per_second);
+    datasheet = datasheet || (row.origin == "datasheet" && !row.flops_per_second && row.peak_flops_per_second);
+  }
+  EXPECT_TRUE(others);
+  EXPECT_TRUE(datasheet);
+  const std::string markdown = to_markdown(rows, {"accelerator", "flops_per_second", "outcome"});
+  EXPECT_THAT(markdown, HasSubstr("published by others: "));
+  EXPECT_THAT(markdown, HasSubstr("never run here, datasheet only: "));
+}
+
+TEST(Columns, AreThoseAskedFor) {
+  const auto rows = table_rows({gpu_result({gpu_record()})});
+  EXPECT_EQ(to_csv(rows, {"kernel", "power_watts"}), "kernel,power_watts\r\nwgmma_sm90,700.0\r\n");
+  EXPECT_EQ(Json::parse(to_table_json(rows, {"id"}))[0].size(), 1u);
+  EXPECT_THAT(to_markdown(rows, {"dtype", "power_watts", "id"}), HasSubstr("| dtype | W | id |\n"));
+  EXPECT_THROW(expect_columns({"kernel", "colour"}), InputError);
+  EXPECT_NO_THROW(expect_columns({"kernel", "tokens_per_dollar"}));
+}
+
+TEST(Latex, EscapesWhatLatexWouldRead) {
+  Record record = gpu_record();
+  record.point.axes[0].value = std::string(R"(a&b%c$d#e_f{g}h~i^j\k<l>m|n"o)");
+  const std::string text = to_latex(table_rows({gpu_result({record})}));
+  EXPECT_THAT(text, HasSubstr(R"(a\&b\%c\$d\#e\_f\{g\}h\textasciitilde{}i\textasciicircum{}j\textbackslash{}k)"
+                              R"(\textless{}l\textgreater{}m\textbar{}n\textquotedbl{}o)"));
+  EXPECT_THAT(text, HasSubstr("\\toprule"));
+  EXPECT_THAT(text, HasSubstr("\\bottomrule\n\\end{tabular}"));
+}
+
+TEST(Latex, Compiles) {
+  if (std::system("command -v pdflatex > /dev/null 2>&1") != 0) GTEST_SKIP() << "no pdflatex";
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::path(testing::TempDir()) / "assay_latex";
+  fs::create_directories(folder);
+  std::ofstream(folder / "t.tex") << "\\documentclass{article}\\usepackage{booktabs}\\usepackage[T1]{fontenc}\n"
+                                     "\\begin{document}\n"
+                                  << to_latex(table_rows({gpu_result({gpu_record()})})) << "\\end{document}\n";
+  EXPECT_EQ(std::system(("cd '" + folder.string() + "' && pdflatex -halt-on-error t.tex > /dev/null").c_str()), 0);
+  fs::remove_all(folder);
+}
+
+TEST(Bencher, HasWhatIsOkAlone) {
+  const auto json = Json::parse(to_bencher(table_rows({sample_result({ok_record(64), wrong_record(65)})})));
+  ASSERT_EQ(json.size(), 1u);
+  const Json& one = json.front();
+  EXPECT_NEAR(one["latency"]["value"].get<double>(), 1e6, 1e-3);
+  EXPECT_LE(one["latency"]["lower_value"], one["latency"]["value"]);
+  EXPECT_LE(one["flops-per-second"]["lower_value"], one["flops-per-second"]["value"]);
+}
+
+constexpr const char* kNow = "2026-12-01T00:00:00Z";
+
+Result good_result() {
+  Record record = gpu_record();
+  record.measurement.wall_seconds = 1;
+  Result result = gpu_result({record});
+  result.provenance["build"] = {{"revision", "abc"}, {"type", "Release"}, {"compiler", "GNU"}, {"dirty", false}};
+  result.provenance["system"]["kernel"] = "Linux";
+  return result;
+}
+
+std::vector<std::string> problems_of(const Result& result) {
+  const auto found = examine(to_text(result), "file", kNow);
+  EXPECT_EQ(found.broken, "");
+  return found.problems;
+}
+
+TEST(Plausibility, FindsNothingInAGoodResult) {
+  const std::string text = to_text(good_result());
+  const auto found = examine(text, "file", kNow);
+  EXPECT_EQ(found.broken, "");
+  EXPECT_THAT(found.problems, IsEmpty());
+  EXPECT_EQ(found.digest, sha256_hex(text));
+  EXPECT_EQ(found.cases, 1u);
+}
+
+TEST(Plausibility, FindsWhatCannotBe) {
+  const auto of = [](auto change) {
+    Result result = good_result();
+    change(result);
+    return problems_of(result);
+  };
+  EXPECT_THAT(of([](Result& r) { r.records[0].work.flops *= 2.3; }), Contains(HasSubstr("at 115 % of the peak")));
+  EXPECT_THAT(of([](Result& r) { r.records[0].work.flops *= 2.1; }), IsEmpty()) << "a cool GPU may";
+  EXPECT_THAT(of([](Result& r) { r.provenance["build"].erase("revision"); }), Contains(HasSubstr("/build/revision")));
+  EXPECT_THAT(of([](Result& r) { r.provenance["build"]["dirty"] = true; }), Contains(HasSubstr("uncommitted")));
+  EXPECT_THAT(of([](Result& r) { r.provenance["cpu"]["model"] = nullptr; }), Contains(HasSubstr("/cpu/model")));
+  EXPECT_THAT(of([](Result& r) { r.provenance["gpus"] = Json::array(); }), Contains(HasSubstr("ran on gpu0")));
+  EXPECT_THAT(of([](Result& r) { r.provenance["started_utc"] = "2027-01-01T00:00:00Z"; }),
+              Contains(HasSubstr("and now")));
+  EXPECT_THAT(of([](Result& r) { r.records[0].started_utc = "2026-13-01T00:00:00Z"; }),
+              Contains(HasSubstr("is no date")));
+  EXPECT_THAT(of([](Result& r) { r.records[0].started_utc = "yesterday"; }), Contains(HasSubstr("is no date")));
+  EXPECT_THAT(of([](Result& r) { r.complete = false; }), Contains(HasSubstr("interrupted")));
+  EXPECT_THAT(of([](Result& r) { r.records[0].measurement.wall_seconds = 0.01; }), Contains(HasSubstr("of wall time")));
+  EXPECT_THAT(of([](Result& r) { r.records[0].measurement.floor_seconds = 1; }),
+              Contains(HasSubstr("below the floor")));
+}
+
+TEST(Plausibility, FindsAnEditedSummary) {
+  std::string text = to_text(good_result());
+  const std::string was = "\"median_seconds\":0.001,\"median_95_seconds\":[0.001,0.001]";
+  const auto at = text.find(was);
+  ASSERT_NE(at, std::string::npos) << text;
+  text.replace(at, was.size(), "\"median_seconds\":0.0009,\"median_95_seconds\":[0.0009,0.0009]");
+  EXPECT_THAT(examine(text, "file", kNow).problems, Contains(HasSubstr("/records/0/summary/median_seconds")));
+}
+
+TEST(Plausibility, SaysWhatIsNoResult) {
+  EXPECT_THAT(examine("{", "file", kNow).broken, HasSubstr("file:1"));
+  Result twice = good_result();
+  twice.records.push_back(twice.records[0]);
+  EXPECT_THAT(examine(to_text(twice), "file", kNow).broken, HasSubstr("each case once"));
+}
+
+}  // namespace
+}  // namespace assay
