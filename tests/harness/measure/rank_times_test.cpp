@@ -102,6 +102,29 @@ TEST(RankTimes, RanksTakeAsManySamplesWhateverEachOfThemSees) {
   }
 }
 
+// In turns, one that has enough goes on for the other's sake: when it must end is rank 0's to say, too.
+TEST(RankTimes, RanksTakeAsManyTurnsWhateverTheirClocksSay) {
+  std::vector<std::vector<Sampling>> all(kRanks);
+  as_ranks(kRanks, [&](Communicator& communicator) {
+    const int rank = communicator.rank();
+    FakeBackend device;
+    device.cost = [rank](int i) { return 0x1p-9 * (1 + (rank * 7 + i * 3) % 5); };
+    const Clock clock = [&device, rank] { return device.now * (1 + rank); };  // later ranks' budgets end sooner
+    SamplingRule rule;
+    rule.wall_seconds = 1;
+    rule.relative_half_width = 0;
+    const std::atomic<bool> never{false};
+    all[std::size_t(rank)] = sample_in_turns({device.launches(2, true), device.launches(1)}, device, communicator, rule,
+                                             Mode::burst, never, clock);
+  });
+  for (const auto& rank : all)
+    for (std::size_t i = 0; i < rank.size(); ++i) {
+      ASSERT_FALSE(rank[i].error);
+      EXPECT_EQ(rank[i].measurement.seconds, all[0][i].measurement.seconds);
+      EXPECT_EQ(rank[i].measurement.stop, all[0][i].measurement.stop);
+    }
+}
+
 TEST(RankTimes, RanksThatDisagreeOnTheNumberAreAnError) {
   as_ranks(2, [](Communicator& communicator) {
     Measurement m;
