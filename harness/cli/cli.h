@@ -20,5 +20,6 @@ void add_devices(CLI::App&, const Catalog&, int& exit_code);
 void add_list(CLI::App&, const Catalog&, int& exit_code);
 void add_run(CLI::App&, const Catalog&, int& exit_code, const std::vector<std::string>& arguments);
 void add_table(CLI::App&, const Catalog&, int& exit_code);
+void add_check(CLI::App&, const Catalog&, int& exit_code);
 
 }  // namespace assay
