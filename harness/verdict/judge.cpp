@@ -125,9 +125,8 @@ class Judge {
     j.least = least;
     const Summary seconds = rates(record)->seconds;
     const double at_best = rate * seconds.median / seconds.median_95.low;  // the interval's fast end
-    const std::string figures =
-        fmt::format("{} of {} expected, at least {}", format_rate(rate, e.unit, false),
-                    format_rate(*expected.value, e.unit, false), format_rate(least, e.unit, false));
+    const std::string figures = fmt::format("{} of {} expected, at least {}", format_rate(rate, e.unit),
+                                            format_rate(*expected.value, e.unit), format_rate(least, e.unit));
     if (!(rate <= kTooGood * *expected.value)) {
       j.text = figures +
                fmt::format(": {:.1f} times too good, another machine or a wrong measurement", rate / *expected.value);
@@ -143,7 +142,7 @@ class Judge {
       j.text = figures + ": " + j.cause->text;
     else if (at_best >= least)
       j.text = figures + fmt::format(": too noisy to tell, its 95 % interval reaches {}: {}",
-                                     format_rate(at_best, e.unit, false), j.cause->text);
+                                     format_rate(at_best, e.unit), j.cause->text);
     else {
       j.standing = Standing::fail;
       j.text = figures + ": " + j.cause->text;

@@ -72,8 +72,7 @@ std::optional<double> rate_of(const Rates& derived, RateUnit unit) {
   return std::nullopt;
 }
 
-std::string format_rate(double value, RateUnit unit, bool is_ratio) {
-  if (is_ratio) return fmt::format("{:.3f}", value);
+std::string format_rate(double value, RateUnit unit) {
   const char* const prefixes[] = {"", "k", "M", "G", "T", "P"};
   int power = 0;
   while (std::abs(value) >= 999.5 && power < 5) {

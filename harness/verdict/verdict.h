@@ -27,8 +27,7 @@ struct Judgement {
   std::string expectation;  // its name; empty where the case has none
   std::string source;       // of the expectation
   RateUnit unit = RateUnit::flops;
-  bool is_ratio = false;                            // the next two are ratios
-  std::optional<double> measured, least, expected;  // null where not measured
+  std::optional<double> measured, least, expected;  // rates; null where not measured
   std::optional<Cause> cause;                       // of a fail
   std::string text;                                 // why, in one line
 };
@@ -59,7 +58,7 @@ std::vector<Judgement> judge(const Result&, const std::string& file, const Expec
 std::string unusable(const Record&, const CheckOptions&);
 /// The rate that is meant; null where the case has none.
 std::optional<double> rate_of(const Rates&, RateUnit);
-/// "612 TFLOP/s", "3.2 TB/s", "0.81"
-std::string format_rate(double value, RateUnit, bool is_ratio);
+/// "612 TFLOP/s", "3.20 TB/s"
+std::string format_rate(double value, RateUnit);
 
 }  // namespace assay
