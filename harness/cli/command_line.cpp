@@ -72,6 +72,7 @@ int dispatch(const std::vector<std::string>& arguments, const Catalog& workloads
   add_devices(app, workloads, exit_code);
   add_list(app, workloads, exit_code);
   add_run(app, workloads, exit_code, arguments);
+  add_check(app, workloads, exit_code);
   add_compare(app, workloads, exit_code);
   add_table(app, workloads, exit_code);
   add_export(app, workloads, exit_code);

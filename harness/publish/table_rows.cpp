@@ -8,26 +8,11 @@
 #include "harness/publish/measured_peak.h"
 #include "harness/publish/row_extras.h"
 #include "harness/publish/table.h"
+#include "harness/record/device_model.h"
 #include "harness/suite/accelerators.h"
 
 namespace assay {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-/// What a record ran on, as the driver or the CPU names itself.
-std::string accelerator_of(const Case& point, const Json& provenance) {
-  if (point.device == Device::cpu) {
-    const auto cpu = provenance.find("cpu");
-    if (cpu == provenance.end() || !cpu->is_object()) return {};
-    const Json model = cpu->value("model", Json());
-    return model.is_string() ? model.get<std::string>() : std::string();
-  }
-  for (const auto& gpu : provenance.value("gpus", Json::array()))
-    if (gpu.is_object() && gpu.value("index", Json()) == point.device_index && gpu.value("name", Json()).is_string())
-      return gpu["name"].get<std::string>();
-  return {};
-}
 
 std::string shape_of(const Case& point) {
   std::string out;
@@ -71,7 +56,7 @@ TableRow row_of(const Record& record, const Result& result, const MeasuredPeaks&
   row.outcome = name(record.outcome.kind);
   row.reason = record.outcome.reason;
   row.shape = shape_of(point);
-  row.accelerator = accelerator_of(point, result.provenance);
+  row.accelerator = device_model(point, result.provenance);
   row.labels = joined(point.labels);
   row.vendor = record.vendor;
   row.samples = std::int64_t(record.measurement.seconds.size());

@@ -4,12 +4,22 @@
 
 #include "harness/core/error.h"
 #include "harness/core/file.h"
+#include "harness/core/sha256.h"
 #include "harness/record/json_fields.h"
 #include "harness/suite/json_schema.h"
 
 namespace assay {
 namespace {
 using Json = nlohmann::ordered_json;
+constexpr std::string_view kSealKey = ",\n \"seal\": \"sha256:", kSealEnd = "\"\n}\n";
+}  // namespace
+
+Seal seal_of(std::string_view text) {
+  const auto at = text.rfind(kSealKey);
+  // A file reformatted by an editor still has the key, in other places.
+  if (at == std::string_view::npos) return text.find("\"seal\"") == std::string_view::npos ? Seal::none : Seal::broken;
+  const std::string expected = std::string(kSealKey) + sha256_hex(text.substr(0, at)) + std::string(kSealEnd);
+  return text.substr(at) == expected ? Seal::intact : Seal::broken;
 }
 
 Json to_json(const SamplingRule& rule) {
@@ -56,7 +66,8 @@ std::string to_text(const Result& result) {
     text += separator + to_json(record).dump(-1, ' ', false, replace);
     separator = ",\n";
   }
-  return text + "\n ]\n}\n";
+  text += "\n ]";
+  return text + std::string(kSealKey) + sha256_hex(text) + std::string(kSealEnd);
 }
 
 Result parse_result(std::string_view text, const std::string& source) {
@@ -69,6 +80,7 @@ Result parse_result(std::string_view text, const std::string& source) {
   result.complete = in.flag("complete");
   result.sampling = sampling_from_json(in.at("sampling"), source, "/sampling");
   result.provenance = in.at("provenance");
+  result.seal = seal_of(text);
   std::set<std::string> ids;
   for (std::size_t i = 0; i < in.at("records").size(); ++i) {
     const std::string place = "/records/" + std::to_string(i);

@@ -13,19 +13,25 @@ namespace assay {
 
 inline constexpr const char* kResultSchema = "assay-result/1";
 
+/// Whether a result's text is still the one that was written: the file ends with the digest of all that stands before.
+/// It shows a slip of an editor or a disk, and keeps nobody out who can compute a digest.
+enum class Seal { none, intact, broken };
+Seal seal_of(std::string_view text);
+
 struct Result {
   nlohmann::ordered_json provenance;  // record/provenance.h
   std::string suite;
   SamplingRule sampling;
   bool complete = false;  // every case of the plan has a record
   std::vector<Record> records;
+  Seal seal = Seal::none;  // of the text it was parsed from
 };
 
 nlohmann::ordered_json to_json(const SamplingRule&);
 /// InputError naming `source` and the place.
 SamplingRule sampling_from_json(const nlohmann::ordered_json&, const std::string& source, const std::string& place);
 
-/// JSON with one line per record, so that a diff or a grep shows cases.
+/// JSON with one line per record, so that a diff or a grep shows cases; sealed.
 std::string to_text(const Result&);
 /// Validates against configs/schemas/result.schema.json and beyond (finite samples, unique ids).
 Result parse_result(std::string_view text, const std::string& source);

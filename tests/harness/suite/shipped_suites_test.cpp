@@ -25,8 +25,8 @@ std::map<std::string, int> cases_by_workload(const Suite& suite) {
 }
 
 TEST(ShippedSuites, ExpandWithAndWithoutGpus) {
-  for (const char* name :
-       {"quick", "smoke", "gemm", "grouped_gemm", "attention", "all_reduce", "collectives", "peak", "mamf"}) {
+  for (const char* name : {"quick", "smoke", "gemm", "grouped_gemm", "attention", "all_reduce", "collectives", "peak",
+                           "mamf", "acceptance"}) {
     EXPECT_FALSE(load(name, 0).cases.empty()) << name;
     EXPECT_EQ(load(name, 0).name, name);
     for (const auto& point : load(name, 0).cases) EXPECT_EQ(point.device, Device::cpu) << point.id();
