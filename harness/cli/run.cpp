@@ -57,7 +57,7 @@ class EndOnSignal {
 struct Options {
   Selection selection;
   std::string out;
-  bool resume = false, quiet = false;
+  bool resume = false, quiet = false, anyway = false;
 };
 
 /// out/quick-20260131-123456.json in the current folder.
@@ -199,12 +199,14 @@ Narrowed narrow_down(const Suite& suite, Measuring& with) {
 
 int measure(const Options& options, const std::vector<std::string>& arguments, const Suite& suite,
             const Catalog& workloads, Machine& machine, Communicator& communicator) {
-  Measuring with{
-      workloads,
-      machine,
-      communicator,
-      {options.out.empty() ? default_path(options.selection.suite) : fs::path(options.out), options.resume, {"assay"}},
-      options.quiet};
+  Measuring with{workloads,
+                 machine,
+                 communicator,
+                 {options.out.empty() ? default_path(options.selection.suite) : fs::path(options.out),
+                  options.resume,
+                  {"assay"},
+                  options.anyway},
+                 options.quiet};
   with.options.command.insert(with.options.command.end(), arguments.begin(), arguments.end());
   if (communicator.is_root()) make_folder_of(with.options.out);
   const EndOnSignal end_on_signal;
@@ -230,6 +232,8 @@ void add_run(CLI::App& app, const Catalog& workloads, int& exit_code, const std:
   verb->add_option("--out", options->out, "result file; default: out/SUITE-DATE-TIME.json in the current folder")
       ->check(not_empty());
   verb->add_flag("--resume", options->resume, "continue an interrupted run of the same --out");
+  verb->add_flag("--anyway", options->anyway,
+                 "measure although `assay devices` finds the machine unfit; the result says so");
   verb->add_flag("--quiet", options->quiet, "no progress on stderr");
   verb->callback([options, &workloads, &exit_code, &arguments] {
     if (options->resume && options->out.empty())

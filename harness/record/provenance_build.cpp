@@ -18,6 +18,9 @@
 #if ASSAY_HAS_CUDA
 #include <cuda_runtime_api.h>
 #endif
+#if ASSAY_HAS_NCCL
+#include <nccl.h>
+#endif
 
 namespace assay {
 namespace {
@@ -116,7 +119,11 @@ Json library_provenance() {
               {"benchmark_build_type", benchmark_build_type()},
               {"openblas", openblas()},
               {"onednn", onednn()}};
-  for (const char* key : {"cuda_runtime", "cuda_driver", "cublaslt", "cudnn", "nccl"}) out[key] = nullptr;
+  for (const char* key : {"cuda_runtime", "cuda_driver", "cublaslt", "cudnn", "nccl", "nccl_header"})
+    out[key] = nullptr;
+#if ASSAY_HAS_NCCL
+  out["nccl_header"] = NCCL_VERSION_CODE;
+#endif
 #if ASSAY_HAS_CUDA
   int version = 0;
   if (cudaRuntimeGetVersion(&version) == cudaSuccess) out["cuda_runtime"] = cuda_version(version);

@@ -6,6 +6,7 @@
 
 #include "harness/core/error.h"
 #include "harness/record/json_fields.h"
+#include "harness/record/telemetry_json.h"
 
 namespace assay {
 namespace {
@@ -209,22 +210,24 @@ Check check_from_json(const Json& json, const std::string& source, const std::st
 Json to_json(const Record& record) {
   const auto derived = rates(record);
   const bool measured = !record.measurement.seconds.empty() || record.measurement.warmup_launches > 0;
-  return {{"id", record.point.id()},
-          {"case", to_json(record.point)},
-          {"vendor", record.vendor},
-          {"outcome", name(record.outcome.kind)},
-          {"reason", record.outcome.reason},
-          {"description", record.description},
-          {"started_utc", record.started_utc},
-          {"interrupted_attempts", record.interrupted_attempts},
-          {"work",
-           {{"flops", finite_or_null(record.work.flops)},
-            {"bytes", finite_or_null(record.work.bytes)},
-            {"convention", record.work.convention},
-            {"bus_factor", finite_or_null(record.work.bus_factor)}}},
-          {"check", record.check ? to_json(*record.check) : Json(nullptr)},
-          {"summary", derived ? to_json(*derived) : Json(nullptr)},
-          {"measurement", measured ? to_json(record.measurement) : Json(nullptr)}};
+  Json out = {{"id", record.point.id()},
+              {"case", to_json(record.point)},
+              {"vendor", record.vendor},
+              {"outcome", name(record.outcome.kind)},
+              {"reason", record.outcome.reason},
+              {"description", record.description},
+              {"started_utc", record.started_utc},
+              {"interrupted_attempts", record.interrupted_attempts},
+              {"work",
+               {{"flops", finite_or_null(record.work.flops)},
+                {"bytes", finite_or_null(record.work.bytes)},
+                {"convention", record.work.convention},
+                {"bus_factor", finite_or_null(record.work.bus_factor)}}},
+              {"check", record.check ? to_json(*record.check) : Json(nullptr)},
+              {"summary", derived ? to_json(*derived) : Json(nullptr)},
+              {"measurement", measured ? to_json(record.measurement) : Json(nullptr)}};
+  if (!record.telemetry.empty()) out["telemetry"] = to_json(record.telemetry);
+  return out;
 }
 
 Record record_from_json(const Json& json, const std::string& source, const std::string& place) {
@@ -239,6 +242,7 @@ Record record_from_json(const Json& json, const std::string& source, const std::
   record.work = work_from_json(in.object("work"));
   if (!in.at("check").is_null()) record.check = check_from_json(in.at("check"), source, place + "/check");
   if (!in.at("measurement").is_null()) record.measurement = measurement_from_json(in.object("measurement"));
+  if (in.has("telemetry")) record.telemetry = telemetry_from_json(in.at("telemetry"), source, place + "/telemetry");
   if (in.text("id") != record.point.id())
     in.fail("id", "is \"" + in.text("id") + "\", and the case beside it is " + record.point.id());
   if (const auto problem = inconsistency(record); !problem.empty()) in.fail("outcome", problem);
