@@ -174,6 +174,7 @@ Start begin_or_resume(const Suite& suite, const std::vector<PlannedCase>& planne
           {"threads", machine.threads()}, {"ranks", communicator.size()}, {"communicator", communicator.description()}};
       expect_fit(planned, options, fresh.provenance);
       start = begin_here(fresh, ids_of(planned), options);
+      if (fresh.provenance.contains("anyway")) start.result.provenance["anyway"] = true;  // of a part, when resumed
     } catch (const Error& failure) {
       error = failure.what();
       code = failure.code;

@@ -3,7 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "harness/runner/progress.h"
+#include "harness/record/provenance.h"
+#include "harness/runner/resume.h"
 #include "harness/runner/runner.h"
 #include "tests/harness/backends/fake_nvml.h"
 #include "tests/harness/runner/planted_catalog.h"
@@ -49,19 +50,16 @@ class UnfitNode : public testing::Test {
   }
   void TearDown() override { fs::remove_all(folder_); }
 
-  Result go(Device device) {
+  /// The beginning of a run of one case: its provenance and journal, and nothing measured yet.
+  Result begin(Device device) {
     Suite suite;
     suite.name = "planted";
     suite.sampling = quick_rule();
     PlannedCase planned;
     planned.point = planted_case("right");
     planned.point.device = device;
-    planned.work = PlantedWorkload::work_of(planned.point.number("n"));
-    Catalog catalog = {planted_kind({"right"})};
     Machine machine(1);
-    Progress progress(stderr, true);
-    const std::atomic<bool> never{false};
-    return run(suite, catalog, {planned}, machine, *make_single_communicator(), options_, progress, never);
+    return begin_or_resume(suite, {planned}, options_, machine, *make_single_communicator()).result;
   }
 
   const FakeNvml fake_{"gpus 1\nat 0 s: gpu0.remap_pending=1\n"};
@@ -71,7 +69,7 @@ class UnfitNode : public testing::Test {
 
 TEST_F(UnfitNode, IsNotMeasured) {
   try {
-    go(Device::gpu);
+    begin(Device::gpu);
     FAIL() << "was measured";
   } catch (const MeasureError& error) {
     EXPECT_THAT(error.what(), AllOf(HasSubstr("GPU 0 has faulty memory rows"), HasSubstr("--anyway")));
@@ -81,15 +79,13 @@ TEST_F(UnfitNode, IsNotMeasured) {
 
 TEST_F(UnfitNode, IsMeasuredAnywayAndTheResultSaysSo) {
   options_.anyway = true;
-  go(Device::gpu);  // there is no such device here: a failed record, but a result
-  EXPECT_EQ(load_result(options_.out).provenance["anyway"], true);
+  EXPECT_EQ(begin(Device::gpu).provenance["anyway"], true);
 }
 
 TEST_F(UnfitNode, MeasuresItsCpuAllTheSame) {
-  options_.anyway = true;
-  const Result result = go(Device::cpu);
-  EXPECT_TRUE(result.records[0].outcome.ok());
+  const Result result = begin(Device::cpu);
   EXPECT_FALSE(result.provenance.contains("anyway"));
+  EXPECT_NE(unfit_for(result.provenance["findings"], "gpu"), "");
 }
 
 }  // namespace
