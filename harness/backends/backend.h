@@ -82,6 +82,8 @@ struct GpuProbe {
   std::string reason;
 };
 GpuProbe probe_gpus();
+/// Of a GPU by its ordinal: "0000:17:00.0", by which other libraries know it.  Empty where there is none such.
+std::string gpu_pci_bus_id(int ordinal);
 /// Ordinals as CUDA counts them.  MeasureError where there is none such.
 std::unique_ptr<Backend> make_cuda_backend(const std::vector<int>& ordinals);
 

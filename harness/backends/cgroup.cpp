@@ -66,27 +66,49 @@ std::vector<fs::path> folders(const fs::path& mount, const std::string& group) {
   return out;
 }
 
-}  // namespace
-
-CgroupLimits cgroup_limits(const fs::path& membership, const fs::path& root) {
-  CgroupLimits out;
+/// visit(controller, folder) of every group on the way from the process's own to the root; the controller is empty in
+/// version 2, whose groups have all of them.
+template <class Visit>
+void each_group(const fs::path& membership, const fs::path& root, const Visit& visit) {
   std::ifstream in(membership);
   // "4:memory:/docker/b088", version 2: "0::/user.slice"
   for (std::string number, controllers, group;
        std::getline(in, number, ':') && std::getline(in, controllers, ':') && std::getline(in, group);) {
     if (controllers.empty()) {
       for (const fs::path& mount : {root, root / "unified"})  // alone, or beside version 1
-        for (const fs::path& folder : folders(mount, group))
-          read_memory(folder, kVersion2, out), read_cpus(folder, out);
+        for (const fs::path& folder : folders(mount, group)) visit(std::string(), folder);
       continue;
     }
     std::istringstream list(controllers);
     for (std::string controller; std::getline(list, controller, ',');)
-      for (const fs::path& folder : folders(root / controller, group)) {
-        if (controller == "memory") read_memory(folder, kVersion1, out);
-        if (controller == "cpu") read_cpus(folder, out);
-      }
+      for (const fs::path& folder : folders(root / controller, group)) visit(controller, folder);
   }
+}
+
+}  // namespace
+
+CgroupLimits cgroup_limits(const fs::path& membership, const fs::path& root) {
+  CgroupLimits out;
+  each_group(membership, root, [&](const std::string& controller, const fs::path& folder) {
+    if (controller.empty()) read_memory(folder, kVersion2, out), read_cpus(folder, out);
+    if (controller == "memory") read_memory(folder, kVersion1, out);
+    if (controller == "cpu") read_cpus(folder, out);
+  });
+  return out;
+}
+
+std::optional<CgroupThrottling> cgroup_throttling(const fs::path& membership, const fs::path& root) {
+  std::optional<CgroupThrottling> out;
+  each_group(membership, root, [&](const std::string& controller, const fs::path& folder) {
+    if (!controller.empty() && controller != "cpu") return;
+    const auto periods = value_of(folder / "cpu.stat", "nr_throttled");
+    if (!periods) return;
+    const auto microseconds = value_of(folder / "cpu.stat", "throttled_usec");  // version 2
+    const auto nanoseconds = value_of(folder / "cpu.stat", "throttled_time");   // version 1
+    if (!out) out.emplace();
+    out->periods += std::int64_t(*periods);
+    out->seconds += microseconds ? *microseconds * 1e-6 : nanoseconds.value_or(0) * 1e-9;
+  });
   return out;
 }
 

@@ -144,6 +144,20 @@ bool settle_on(int core) {
   return true;
 }
 
+bool run_on(const std::vector<int>& cores) {
+  settled_core() = -1;
+  return set_affinity(cores);
+}
+
+std::vector<int> spare_cores(int threads) {
+  const std::vector<int>& cores = process_cores();
+  std::vector<int> sorted = cores;
+  std::sort(sorted.begin(), sorted.end());
+  const std::size_t used = std::size_t(std::max(1, threads));
+  if (rank_sharing_cores(sorted).size > 1 || used >= cores.size()) return cores;
+  return {cores.begin() + std::ptrdiff_t(used), cores.end()};
+}
+
 ThreadSettings::ThreadSettings() : cores_(affinity_of(0)), control_(float_control()) {}
 
 ThreadSettings::~ThreadSettings() {

@@ -24,6 +24,12 @@ int share_of(int cores, LocalRank local, std::optional<double> quota);
 /// comparison.  False where the core does not exist or is not allowed.
 bool settle_on(int core);
 
+/// Lets the calling thread, and no other, run on any of these cores.  False where none is allowed.
+bool run_on(const std::vector<int>& cores);
+/// Cores of this process beside the first `threads`, on which it computes; all of them where none is left or other
+/// local ranks share them.
+std::vector<int> spare_cores(int threads);
+
 /// Undoes settle_on for the thread that made it.
 class ThreadSettings {
  public:

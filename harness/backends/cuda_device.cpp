@@ -78,4 +78,11 @@ GpuProbe probe_gpus() {
   return {count, {}};
 }
 
+std::string gpu_pci_bus_id(int ordinal) {
+  char text[32] = "";  // the longest has 13 characters
+  if (cudaDeviceGetPCIBusId(text, sizeof text, ordinal) == cudaSuccess) return text;
+  cudaGetLastError();
+  return {};
+}
+
 }  // namespace assay

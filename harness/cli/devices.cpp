@@ -2,9 +2,11 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 
 #include "harness/cli/cli.h"
 #include "harness/cli/terminal.h"
+#include "harness/core/error.h"
 #include "harness/core/units.h"
 #include "harness/record/provenance.h"
 
@@ -45,7 +47,12 @@ std::string gpus_text(const Json& provenance) {
                        text(field("multiprocessors")), bytes(field("memory_bytes")), text(field("pci_bus_id")),
                        text(field("ecc")), text(field("power_limit_watts")), text(field("driver_version")));
   }
-  return out.empty() ? fmt::format("GPU: none: {}\n", text(provenance["gpu_reason"])) : out;
+  if (!out.empty()) return out;
+  out = fmt::format("GPU: none: {}\n", text(provenance["gpu_reason"]));
+  for (const auto& gpu : provenance["nvml"]["devices"])
+    out += fmt::format("  NVML sees {}: {}, PCI {}, ECC {}, power limit {} W\n", text(gpu["index"]), text(gpu["name"]),
+                       text(gpu["pci_bus_id"]), text(gpu["ecc"]), text(gpu["power_limit_watts"]));
+  return out;
 }
 
 std::string build_text(const Json& provenance) {
@@ -79,13 +86,17 @@ std::string as_text(const Json& provenance) {
 
 }  // namespace
 
-void add_devices(CLI::App& app, const Catalog&, int&) {
+void add_devices(CLI::App& app, const Catalog&, int& exit_code) {
   const auto json = std::make_shared<bool>(false);
+  const auto expected = std::make_shared<std::optional<int>>();
   CLI::App* verb = app.add_subcommand("devices", "what is here, and what makes the machine unfit to measure");
   verb->add_flag("--json", *json, "as JSON, as a result file records it");
-  verb->callback([json] {
-    const Json provenance = collect_provenance({"assay", "devices"});
+  verb->add_option("--expect-gpus", *expected, "unfit unless CUDA shows so many")->check(CLI::Range(0, 1024));
+  verb->callback([json, expected, &exit_code] {
+    const Json provenance = collect_provenance({"assay", "devices"}, *expected);
     print(*json ? provenance.dump(1, ' ', false, Json::error_handler_t::replace) + "\n" : as_text(provenance));
+    for (const char* device : {"cpu", "gpu"})
+      if (!unfit_for(provenance["findings"], device).empty()) exit_code = int(ExitCode::could_not_measure);
   });
 }
 

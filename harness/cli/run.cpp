@@ -61,7 +61,7 @@ struct Options {
   Selection selection;
   std::string out;
   std::string format = "console";
-  bool resume = false, quiet = false;
+  bool resume = false, quiet = false, anyway = false;
   double timeout_seconds = 0;  // 0: the suite's
 };
 
@@ -213,12 +213,14 @@ Narrowed narrow_down(const Suite& suite, Measuring& with) {
 
 int measure(const Options& options, const std::vector<std::string>& arguments, const Suite& suite,
             const Catalog& workloads, Machine& machine, Communicator& communicator) {
-  Measuring with{
-      workloads,
-      machine,
-      communicator,
-      {options.out.empty() ? default_path(options.selection.suite) : fs::path(options.out), options.resume, {"assay"}},
-      options.quiet};
+  Measuring with{workloads,
+                 machine,
+                 communicator,
+                 {options.out.empty() ? default_path(options.selection.suite) : fs::path(options.out),
+                  options.resume,
+                  {"assay"},
+                  options.anyway},
+                 options.quiet};
   with.options.command.insert(with.options.command.end(), arguments.begin(), arguments.end());
   if (communicator.is_root()) make_folder_of(with.options.out);
   communicator.set_deadline(suite.sampling.timeout_seconds);
@@ -249,6 +251,8 @@ void add_run(CLI::App& app, const Catalog& workloads, int& exit_code, const std:
                    "seconds that one launch may last, and that a rank may keep the others waiting before it counts as "
                    "lost; default: the suite's, 120")
       ->check(CLI::Range(0.5, 1e6));
+  verb->add_flag("--anyway", options->anyway,
+                 "measure although `assay devices` finds the machine unfit; the result says so");
   verb->add_flag("--quiet", options->quiet, "no progress on stderr");
   verb->add_option("--format", options->format, "of what is printed: console, or nccl-tests: collectives as it does")
       ->check(CLI::IsMember({"console", kNcclTests}))

@@ -16,7 +16,7 @@ std::string utc_now() {
   return text;
 }
 
-nlohmann::ordered_json collect_provenance(const std::vector<std::string>& command) {
+nlohmann::ordered_json collect_provenance(const std::vector<std::string>& command, std::optional<int> expected_gpus) {
   std::string gpu_reason;
   nlohmann::ordered_json out;
   out["build"] = build_provenance();
@@ -24,11 +24,12 @@ nlohmann::ordered_json collect_provenance(const std::vector<std::string>& comman
   out["cpu"] = cpu_provenance();
   out["gpus"] = gpu_provenance(gpu_reason);
   out["gpu_reason"] = gpu_reason;
+  out["nvml"] = nvml_provenance();
   out["system"] = system_provenance();
   out["environment"] = environment_provenance(::environ);
   out["command"] = command;
   out["started_utc"] = utc_now();
-  out["findings"] = findings(out);
+  out["findings"] = findings(out, expected_gpus);
   return out;
 }
 

@@ -117,7 +117,9 @@ Json library_provenance() {
               {"benchmark_build_type", benchmark_build_type()},
               {"openblas", openblas()},
               {"onednn", onednn()}};
-  for (const char* key : {"cuda_runtime", "cuda_driver", "cublaslt", "cudnn", "nccl"}) out[key] = nullptr;
+  for (const char* key : {"cuda_runtime", "cuda_driver", "cublaslt", "cudnn", "nccl", "nccl_header"})
+    out[key] = nullptr;
+  if (*ASSAY_NCCL_HEADERS) out["nccl_header"] = std::atoi(ASSAY_NCCL_HEADERS);
 #if ASSAY_HAS_CUDA
   int version = 0;
   if (cudaRuntimeGetVersion(&version) == cudaSuccess) out["cuda_runtime"] = cuda_version(version);
@@ -127,7 +129,6 @@ Json library_provenance() {
     out["cublaslt"] = cublaslt_version();
     out["cudnn"] = cudnn_version();
     out["nccl"] = nccl_version();
-    if (*ASSAY_NCCL_HEADERS) out["nccl_headers"] = std::atoi(ASSAY_NCCL_HEADERS);
   }
 #endif
   return out;

@@ -7,8 +7,8 @@
 #include <thread>
 
 #include "harness/backends/backend.h"
+#include "harness/core/system_files.h"
 #include "harness/record/provenance.h"
-#include "harness/record/system_files.h"
 
 namespace assay {
 namespace {

@@ -1,8 +1,8 @@
 #include "assay/build_config.h"
 #include "harness/backends/backend.h"
-#include "harness/record/nvml.h"
+#include "harness/backends/nvml.h"
+#include "harness/core/system_files.h"
 #include "harness/record/provenance.h"
-#include "harness/record/system_files.h"
 
 #if ASSAY_HAS_CUDA
 #include <cuda_runtime_api.h>

@@ -2,8 +2,8 @@
 
 #include <sstream>
 
+#include "harness/core/system_files.h"
 #include "harness/record/provenance.h"
-#include "harness/record/system_files.h"
 
 namespace assay {
 namespace {

@@ -7,6 +7,7 @@
 #include "harness/core/error.h"
 #include "harness/record/json_fields.h"
 #include "harness/record/rank_json.h"
+#include "harness/record/telemetry_json.h"
 
 namespace assay {
 namespace {
@@ -243,6 +244,7 @@ Json to_json(const Record& record) {
               {"summary", derived ? to_json(*derived) : Json(nullptr)},
               {"measurement", measured ? to_json(record.measurement) : Json(nullptr)}};
   if (!record.details.empty()) out["details"] = details_to_json(record.details);
+  if (!record.telemetry.empty()) out["telemetry"] = to_json(record.telemetry);
   return out;
 }
 
@@ -259,6 +261,7 @@ Record record_from_json(const Json& json, const std::string& source, const std::
   if (!in.at("check").is_null()) record.check = check_from_json(in.at("check"), source, place + "/check");
   if (!in.at("measurement").is_null()) record.measurement = measurement_from_json(in.object("measurement"));
   if (in.has("details")) record.details = details_from_json(in.object("details"), in.at("details"));
+  if (in.has("telemetry")) record.telemetry = telemetry_from_json(in.at("telemetry"), source, place + "/telemetry");
   if (in.text("id") != record.point.id())
     in.fail("id", "is \"" + in.text("id") + "\", and the case beside it is " + record.point.id());
   if (const auto problem = inconsistency(record); !problem.empty()) in.fail("outcome", problem);

@@ -84,6 +84,22 @@ bool is_there(const fs::path& path) {
   return type != fs::file_type::not_found;
 }
 
+/// MeasureError where a finding speaks against measuring what is planned, unless that is wanted anyway.  Only what is
+/// measured counts: a CPU is no worse for a GPU beside it.
+void expect_fit(const std::vector<PlannedCase>& planned, const RunOptions& options, Json& provenance) {
+  for (const Device device : {Device::cpu, Device::gpu}) {
+    const std::string problem = unfit_for(provenance["findings"], name(device));
+    const bool measured = std::any_of(planned.begin(), planned.end(), [&](const PlannedCase& one) {
+      return one.support.ok() && one.point.device == device;
+    });
+    if (problem.empty() || !measured) continue;
+    if (!options.anyway)
+      throw MeasureError("this machine is unfit to measure: " + problem +
+                         "; --anyway measures all the same, and the result says so");
+    provenance["anyway"] = true;
+  }
+}
+
 /// Rank 0's decision, before it is told to the others.
 Start begin_here(const Result& fresh, const std::vector<std::string>& ids, const RunOptions& options) {
   const fs::path journal = journal_path(options.out);
@@ -159,7 +175,9 @@ Start begin_or_resume(const Suite& suite, const std::vector<PlannedCase>& planne
                                  {"one_host", communicator.one_host()},
                                  {"communicator", communicator.description()},
                                  {"launcher", communicator.launcher()}};
+      expect_fit(planned, options, fresh.provenance);
       start = begin_here(fresh, ids_of(planned), options);
+      if (fresh.provenance.contains("anyway")) start.result.provenance["anyway"] = true;  // of a part, when resumed
     } catch (const Error& failure) {
       error = failure.what();
       code = failure.code;

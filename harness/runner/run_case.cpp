@@ -7,6 +7,7 @@
 
 #include "harness/core/error.h"
 #include "harness/measure/sampler.h"
+#include "harness/measure/telemetry_sampler.h"
 #include "harness/record/provenance.h"
 #include "harness/runner/runner.h"
 
@@ -92,6 +93,7 @@ class CaseRun {
   }
 
   Backend& backend() const { return *backend_; }
+  const Case& point() const { return planned_.point; }
   Sampled sampled() {
     return {[this](int set) {
               ++launches_[std::size_t(set)];
@@ -105,6 +107,8 @@ class CaseRun {
             planned_.point.id(),
             record_.work.bytes};
   }
+
+  void watched(const std::vector<Telemetry>& telemetry) { record_.telemetry = telemetry; }
 
   /// What came of sampling, and whether its results are right.
   void judge(Sampling sampling, const SamplingRule& rule) {
@@ -204,12 +208,23 @@ std::vector<CaseRun*> with_own_threads(const std::vector<CaseRun*>& runs, bool o
   return out;
 }
 
-void sample_and_judge(const std::vector<CaseRun*>& runs, Communicator& communicator, const SamplingRule& rule,
-                      Mode mode, const std::atomic<bool>& interrupted) {
+/// Rank 0 looks, since its record is the one that is kept: at what its own node shows.
+std::unique_ptr<TelemetrySampler> watch(Machine& machine, const Communicator& communicator, const Case& point) {
+  if (!communicator.is_root()) return nullptr;
+  return std::make_unique<TelemetrySampler>(machine.telemetry_for(point), machine.cores_beside(point));
+}
+
+void sample_and_judge(const std::vector<CaseRun*>& runs, Machine& machine, Communicator& communicator,
+                      const SamplingRule& rule, Mode mode, const std::atomic<bool>& interrupted) {
   if (runs.empty()) return;
   std::vector<Sampled> contestants;
   for (CaseRun* one : runs) contestants.push_back(one->sampled());
+  const auto telemetry = watch(machine, communicator, runs.front()->point());
   auto sampled = sample_in_turns(contestants, runs.front()->backend(), communicator, rule, mode, interrupted);
+  // What took turns shares its window, warm-up included: a clock that sank or a neighbour that came did so to all of
+  // them, and no reading can be told apart by kernel when turns last a tenth of the period.
+  if (telemetry)
+    for (const auto seen = telemetry->finish(); CaseRun * one : runs) one->watched(seen);
   for (std::size_t i = 0; i < runs.size(); ++i) runs[i]->judge(std::move(sampled[i]), rule);
 }
 
@@ -225,7 +240,8 @@ std::vector<Record> run_cases(const std::vector<const PlannedCase*>& planned, co
         run.prepare())
       ready.push_back(&run);
   for (const bool own : {false, true})
-    sample_and_judge(with_own_threads(ready, own), communicator, rule, planned.front()->point.mode, interrupted);
+    sample_and_judge(with_own_threads(ready, own), machine, communicator, rule, planned.front()->point.mode,
+                     interrupted);
   std::vector<Record> records;
   for (CaseRun& one : runs) records.push_back(one.finish());
   return records;

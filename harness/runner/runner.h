@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "harness/communicators/communicator.h"
+#include "harness/measure/telemetry_sources.h"
 #include "harness/record/result.h"
 #include "harness/suite/accelerators.h"
 #include "harness/suite/suite.h"
@@ -29,6 +30,7 @@ struct RunOptions {
   std::filesystem::path out;
   bool resume = false;
   std::vector<std::string> command;  // for the provenance
+  bool anyway = false;               // measure although the machine is unfit
 };
 
 /// Owns the backends, made on first use and kept: a CPU, each GPU, all GPUs together.
@@ -42,6 +44,10 @@ class Machine {
   /// MeasureError where the case's device is not there.
   Backend& backend_for(const Case&);
   Target target_for(const Case&);
+  /// What to look at while cases like this one are sampled: the devices they use, as far as they can be read.
+  std::vector<std::unique_ptr<TelemetrySource>> telemetry_for(const Case&);
+  /// Where that may run: beside the cores that such a case computes on, as far as there are others.
+  std::vector<int> cores_beside(const Case&) const;
 
  private:
   struct Impl;
@@ -55,9 +61,11 @@ std::vector<PlannedCase> plan(const Suite&, const Catalog&, Machine&, Communicat
 /// for this machine's.
 std::vector<PlannedCase> plan_as(const Accelerator&, const Suite&, const Catalog&, Machine&, Communicator&);
 
-/// Measures every planned case and returns the result, also saved with its journal protocol (rank 0 only; the other
-/// ranks return what they measured themselves).  Once `interrupted` is set on any rank the cases at hand are finished
-/// and the rest left for a --resume: the result is saved, valid and not complete, and its journal stays.
+/// Refuses (MeasureError, on every rank) to measure on a GPU of a machine that its findings call unfit, unless told to
+/// do it anyway; the provenance then says so.  Measures every planned case and returns the result, also saved with its
+/// journal protocol (rank 0 only; the other ranks return what they measured themselves).  Once `interrupted` is set on
+/// any rank the cases at hand are finished and the rest left for a --resume: the result is saved, valid and not
+/// complete, and its journal stays.
 Result run(const Suite&, const Catalog&, const std::vector<PlannedCase>&, Machine&, Communicator&, const RunOptions&,
            Progress&, const std::atomic<bool>& interrupted);
 

@@ -59,5 +59,22 @@ TEST(Cgroup, NothingSetOrNothingThere) {
   EXPECT_FALSE(limits_of(folder).cpus);
 }
 
+TEST(Cgroup, CountsHowOftenAndHowLongQuotasStoppedIt) {
+  TemporaryFolder folder;
+  const auto throttling = [&] { return cgroup_throttling(folder.path() / "membership", folder.path() / "fs"); };
+  EXPECT_FALSE(throttling());
+  folder.write("membership", "4:memory:/a\n2:cpu,cpuacct:/a\n");
+  folder.write("fs/cpu/a/cpu.stat", "nr_periods 9\nnr_throttled 3\nthrottled_time 1500000000\n");
+  folder.write("fs/memory/a/cpu.stat", "nr_throttled 100\n");  // not of that controller
+  ASSERT_TRUE(throttling());
+  EXPECT_EQ(throttling()->periods, 3);
+  EXPECT_DOUBLE_EQ(throttling()->seconds, 1.5);
+  folder.write("membership", "0::/pod/container\n");
+  folder.write("fs/pod/container/cpu.stat", "nr_throttled 1\nthrottled_usec 250000\n");
+  folder.write("fs/pod/cpu.stat", "nr_throttled 2\nthrottled_usec 500000\n");
+  EXPECT_EQ(throttling()->periods, 3);
+  EXPECT_DOUBLE_EQ(throttling()->seconds, 0.75);
+}
+
 }  // namespace
 }  // namespace assay

@@ -7,8 +7,6 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "harness/record/nvml.h"
-
 namespace assay {
 namespace {
 
@@ -152,7 +150,7 @@ TEST(Findings, NameEachProblem) {
 TEST(Findings, NameACappedGpuAndMissingOnes) {
   const Json gpu = {
       {"index", 0}, {"name", "NVIDIA Fake"}, {"power_limit_watts", 500.0}, {"power_default_watts", 700.0}};
-  EXPECT_EQ(finding_after("/gpus", {gpu}), "warning: GPU 0 may draw 500 W of its default 700 W");
+  EXPECT_EQ(finding_after("/gpus", {gpu}), "unfit: GPU 0 may draw 500 W of its default 700 W");
   Json provenance = quiet_machine();
   provenance["gpus"].push_back({{"index", 0}});
   provenance["system"]["nvidia_gpus_on_bus"] = 8;
@@ -162,29 +160,6 @@ TEST(Findings, NameACappedGpuAndMissingOnes) {
 TEST(Findings, SurviveAForeignProvenance) {
   EXPECT_EQ(findings(Json::object()), Json::array());
   EXPECT_EQ(findings({{"cpu", 1}, {"gpus", "x"}, {"build", Json::array()}, {"system", nullptr}}), Json::array());
-}
-
-TEST(Nvml, SaysWhyItIsNotThere) {
-  std::string reason;
-  EXPECT_FALSE(Nvml::load(reason, "libno-such-library.so.1"));
-  EXPECT_THAT(reason, HasSubstr("libno-such-library"));
-}
-
-TEST(Nvml, ReadsOneGpuByItsBusId) {
-  std::string reason;
-  const auto nvml = Nvml::load(reason, ASSAY_FAKE_NVML);
-  ASSERT_TRUE(nvml) << reason;
-  EXPECT_EQ(nvml->driver_version(), "580.00");
-  EXPECT_FALSE(nvml->device("0000:99:00.0"));
-  const auto gpu = nvml->device("0000:17:00.0");
-  ASSERT_TRUE(gpu);
-  EXPECT_EQ(gpu->name, "NVIDIA Fake");
-  EXPECT_EQ(gpu->power_limit_watts, 650.5);
-  EXPECT_EQ(gpu->power_default_watts, std::nullopt);  // the symbol is missing
-  EXPECT_EQ(gpu->power_max_watts, 700.0);
-  EXPECT_EQ(gpu->sm_clock_mhz, 1980);
-  EXPECT_EQ(gpu->memory_clock_mhz, 2619);
-  EXPECT_EQ(gpu->temperature_celsius, std::nullopt);  // the query fails
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "harness/record/system_files.h"
+#include "harness/core/system_files.h"
 
 #include <cstdlib>
 #include <fstream>
