@@ -15,12 +15,15 @@ using Json = nlohmann::ordered_json;
 Json to_json(const Case& point) {
   Json axes = Json::object();
   for (const auto& axis : point.axes) std::visit([&](const auto& value) { axes[axis.name] = value; }, axis.value);
-  return {{"workload", point.workload},   {"kernel", point.kernel},
-          {"device", name(point.device)}, {"device_index", point.device_index},
-          {"dtype", name(point.dtype)},   {"axes", axes},
-          {"mode", name(point.mode)},     {"cache", name(point.cache)},
-          {"data", name(point.data)},     {"seed", point.seed},
-          {"labels", point.labels}};
+  Json out = {{"workload", point.workload},   {"kernel", point.kernel},
+              {"device", name(point.device)}, {"device_index", point.device_index},
+              {"dtype", name(point.dtype)},   {"axes", axes},
+              {"mode", name(point.mode)},     {"cache", name(point.cache)},
+              {"data", name(point.data)},     {"seed", point.seed},
+              {"labels", point.labels}};
+  if (point.core >= 0) out["core"] = point.core;
+  if (point.together > 1) out["together"] = point.together;
+  return out;
 }
 
 Json to_json(const Measurement& m) {
@@ -75,6 +78,8 @@ Case case_from_json(const JsonFields& in) {
   point.kernel = in.text("kernel");
   point.device = in.word<Device>("device", parse_device);
   point.device_index = int(in.count("device_index"));
+  if (in.has("core")) point.core = int(in.count("core"));
+  if (in.has("together")) point.together = int(in.count("together", 2));
   point.dtype = in.word<DType>("dtype", parse_dtype);
   for (const auto& [axis, value] : in.at("axes").items()) {
     if (value.is_string())
@@ -209,22 +214,25 @@ Check check_from_json(const Json& json, const std::string& source, const std::st
 Json to_json(const Record& record) {
   const auto derived = rates(record);
   const bool measured = !record.measurement.seconds.empty() || record.measurement.warmup_launches > 0;
-  return {{"id", record.point.id()},
-          {"case", to_json(record.point)},
-          {"vendor", record.vendor},
-          {"outcome", name(record.outcome.kind)},
-          {"reason", record.outcome.reason},
-          {"description", record.description},
-          {"started_utc", record.started_utc},
-          {"interrupted_attempts", record.interrupted_attempts},
-          {"work",
-           {{"flops", finite_or_null(record.work.flops)},
-            {"bytes", finite_or_null(record.work.bytes)},
-            {"convention", record.work.convention},
-            {"bus_factor", finite_or_null(record.work.bus_factor)}}},
-          {"check", record.check ? to_json(*record.check) : Json(nullptr)},
-          {"summary", derived ? to_json(*derived) : Json(nullptr)},
-          {"measurement", measured ? to_json(record.measurement) : Json(nullptr)}};
+  Json out = {{"id", record.point.id()},
+              {"case", to_json(record.point)},
+              {"vendor", record.vendor},
+              {"outcome", name(record.outcome.kind)},
+              {"reason", record.outcome.reason},
+              {"description", record.description},
+              {"started_utc", record.started_utc},
+              {"interrupted_attempts", record.interrupted_attempts},
+              {"work",
+               {{"flops", finite_or_null(record.work.flops)},
+                {"bytes", finite_or_null(record.work.bytes)},
+                {"convention", record.work.convention},
+                {"bus_factor", finite_or_null(record.work.bus_factor)}}},
+              {"check", record.check ? to_json(*record.check) : Json(nullptr)},
+              {"summary", derived ? to_json(*derived) : Json(nullptr)},
+              {"measurement", measured ? to_json(record.measurement) : Json(nullptr)}};
+  if (record.soak) out["soak"] = to_json(*record.soak);
+  if (record.selftest) out["selftest"] = to_json(*record.selftest);
+  return out;
 }
 
 Record record_from_json(const Json& json, const std::string& source, const std::string& place) {
@@ -239,6 +247,8 @@ Record record_from_json(const Json& json, const std::string& source, const std::
   record.work = work_from_json(in.object("work"));
   if (!in.at("check").is_null()) record.check = check_from_json(in.at("check"), source, place + "/check");
   if (!in.at("measurement").is_null()) record.measurement = measurement_from_json(in.object("measurement"));
+  if (in.has("soak")) record.soak = soak_from_json(in.at("soak"), record.measurement, source, place + "/soak");
+  if (in.has("selftest")) record.selftest = selftest_from_json(in.at("selftest"), source, place + "/selftest");
   if (in.text("id") != record.point.id())
     in.fail("id", "is \"" + in.text("id") + "\", and the case beside it is " + record.point.id());
   if (const auto problem = inconsistency(record); !problem.empty()) in.fail("outcome", problem);

@@ -9,6 +9,8 @@
 #include "harness/core/outcome.h"
 #include "harness/measure/measurement.h"
 #include "harness/measure/statistics.h"
+#include "harness/record/selftest.h"
+#include "harness/record/soak.h"
 #include "harness/record/telemetry.h"
 #include "harness/verify/check.h"
 #include "harness/workloads/workload.h"
@@ -23,6 +25,8 @@ struct Record {
   Measurement measurement;  // empty unless measured
   std::optional<Check> check;
   std::vector<Telemetry> telemetry;  // one per device that the case used; empty where none could be read
+  std::optional<Soak> soak;          // where it was soaked
+  std::optional<Selftest> selftest;  // where it was measured against itself
   std::string description;           // what the kernel chose
   int interrupted_attempts = 0;      // runs of this case that a crash or kill cut off before this one
   std::string started_utc;           // ISO 8601
