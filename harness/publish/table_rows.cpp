@@ -28,6 +28,7 @@ std::string accelerator_of(const Case& point, const Json& provenance) {
 std::string shape_of(const Case& point) {
   std::string out;
   for (const auto& axis : point.axes) out += (out.empty() ? "" : " ") + axis.name + "=" + to_string(axis.value);
+  if (point.together > 1) out += " together=" + std::to_string(point.together);
   return out;
 }
 

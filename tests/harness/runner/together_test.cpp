@@ -33,9 +33,9 @@ class Watched final : public Workload {
     int most = seen_.most;
     while (now > most && !seen_.most.compare_exchange_weak(most, now)) {
     }
-    ::usleep(500);  // long enough that another is met even on one core
+    ::usleep(500);    // long enough that another is met even on one core
+    --seen_.running;  // before what may throw
     inner_->launch(set);
-    --seen_.running;
   }
 
  private:
