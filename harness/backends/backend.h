@@ -76,6 +76,10 @@ class Backend {
 /// A std::thread started meanwhile inherits the caller's single core: it must set its own affinity.
 std::unique_ptr<Backend> make_cpu_backend(int threads);
 
+/// One core of this process, counted from 0: what runs there runs on that core alone.  Pins the calling thread as the
+/// above does; another thread moves there by settle().
+std::unique_ptr<Backend> make_core_backend(int core);
+
 /// Empty, with the reason, where this build has no CUDA or the machine no usable GPU.
 struct GpuProbe {
   int count = 0;

@@ -29,6 +29,9 @@ class CpuBackend final : public Backend {
   explicit CpuBackend(int threads) : cores_(process_cores()), threads_(threads > 0 ? threads : available_threads()) {
     settle_threads();
   }
+  explicit CpuBackend(std::vector<int> cores) : cores_(std::move(cores)), threads_(int(cores_.size())) {
+    settle_threads();
+  }
 
   Target target(int) const override {
     Target out;
@@ -160,5 +163,13 @@ std::optional<double> CpuBackend::ask_team() {
 }  // namespace
 
 std::unique_ptr<Backend> make_cpu_backend(int threads) { return std::make_unique<CpuBackend>(threads); }
+
+std::unique_ptr<Backend> make_core_backend(int core) {
+  const auto& cores = process_cores();
+  if (core < 0 || core >= int(cores.size()))
+    throw MeasureError("there is no core " + std::to_string(core) + ": this process has " +
+                       std::to_string(cores.size()) + ", counted from 0");
+  return std::make_unique<CpuBackend>(std::vector<int>{cores[std::size_t(core)]});
+}
 
 }  // namespace assay

@@ -7,16 +7,21 @@
 #include <memory>
 
 #include "harness/cli/cli.h"
+#include "harness/cli/duration.h"
 #include "harness/cli/selection.h"
 #include "harness/cli/terminal.h"
 #include "harness/core/error.h"
 #include "harness/core/file.h"
+#include "harness/publish/endurance.h"
 #include "harness/publish/fastest.h"
 #include "harness/publish/nccl_tests.h"
 #include "harness/publish/table.h"
 #include "harness/record/provenance.h"
 #include "harness/runner/progress.h"
 #include "harness/runner/search.h"
+#include "harness/runner/selftest.h"
+#include "harness/runner/soak.h"
+#include "harness/runner/together.h"
 
 namespace assay {
 namespace {
@@ -59,7 +64,7 @@ constexpr const char* kNcclTests = "nccl-tests";
 
 struct Options {
   Selection selection;
-  std::string out;
+  std::string out, soak_for;
   std::string format = "console";
   bool resume = false, quiet = false, anyway = false;
   double timeout_seconds = 0;  // 0: the suite's
@@ -91,24 +96,31 @@ ExitCode exit_code_of(const Result& result) {
   return broken || count(OutcomeKind::ok) == 0 || !result.complete ? ExitCode::could_not_measure : ExitCode::ok;
 }
 
+/// What has no cases that a --resume could do later.
+bool is_one_stretch(const Suite& suite) { return suite.soak || suite.selftest || suite.together; }
+
 /// `out` is where this result is, `run_out` the --out of the run it belongs to: the same, but in a search's first
 /// round.
 void publish(const Result& result, const Suite& suite, const fs::path& out, const fs::path& run_out,
              const std::string& format) {
   const auto rows = table_rows({result});
-  const std::string fastest =
-      suite.search ? "\n" + to_fastest(rows, suite.search->workload, published_matmul_rates()) : std::string();
+  const std::string more =
+      (suite.search ? "\n" + to_fastest(rows, suite.search->workload, published_matmul_rates()) : std::string()) +
+      to_soak_summary(result) + to_selftest_summary(result) + to_together_summary(result);
   fs::path markdown = out, google = out;
   markdown += ".md";
   google.replace_extension(".gbench.json");
-  write_file_atomically(markdown, to_markdown(rows) + fastest);
+  write_file_atomically(markdown, to_markdown(rows) + more);
   write_file_atomically(google, to_google_benchmark(result));
   const bool as_nccl_tests = format == kNcclTests;
   const char* const remark = as_nccl_tests ? "# " : "";  // to a script that reads the table
-  print(as_nccl_tests ? to_nccl_tests({result}) : to_console(rows, terminal_columns()) + fastest + "\n");
+  print(as_nccl_tests ? to_nccl_tests({result}) : to_console(rows, terminal_columns()) + more + "\n");
   print(fmt::format("{0}result: {1}\n{0}table: {2}\n{0}for Google Benchmark's compare.py: {3}\n", remark, out.string(),
                     markdown.string(), google.string()));
-  if (!result.complete)
+  if (!result.complete && is_one_stretch(suite))
+    print(remark +
+          std::string("interrupted: the result holds what was measured until then, and cannot be continued\n"));
+  else if (!result.complete)
     print(
         remark +
         fmt::format("interrupted: {} cases are there; the rest: assay run with the same arguments, --out {} --resume\n",
@@ -135,6 +147,16 @@ std::string unlike_ranks(Communicator& communicator, const std::string& mine) {
       other - all.begin());
 }
 
+void set_duration(Suite& suite, const std::string& text) {
+  const double seconds = parse_duration(text, "--for");
+  if (!suite.soak)
+    throw InputError(
+        fmt::format("--for {}: suite '{}' is no soak, whose length it would be; its cases are measured "
+                    "until their sampling rule is satisfied",
+                    text, suite.name));
+  suite.soak->seconds = seconds;
+}
+
 /// The cases, or what is wrong with them on any rank: the same problem on all.
 struct Selected {
   Suite suite;
@@ -151,6 +173,7 @@ Selected select_together(const Options& options, const Catalog& workloads, const
       mine.suite.sampling.timeout_seconds = options.timeout_seconds;
       if (mine.suite.search) mine.suite.search->sampling.timeout_seconds = options.timeout_seconds;
     }
+    if (!options.soak_for.empty()) set_duration(mine.suite, options.soak_for);
     if (mine.suite.cases.empty())
       throw MeasureError(fmt::format("suite '{}' has no case to measure here{}", mine.suite.name,
                                      mine.suite.notes.empty() ? "" : ": " + mine.suite.notes.front()));
@@ -183,7 +206,8 @@ Result measure_round(const Suite& suite, Measuring& with) {
   with.communicator.doing("planning");
   const auto planned = plan(suite, with.workloads, with.machine, with.communicator);
   Progress progress(stderr, with.quiet || !with.communicator.is_root());
-  return run(suite, with.workloads, planned, with.machine, with.communicator, with.options, progress, signalled);
+  const auto measure = suite.soak ? soak : suite.selftest ? selftest : suite.together ? together : run;
+  return measure(suite, with.workloads, planned, with.machine, with.communicator, with.options, progress, signalled);
 }
 
 /// What a search's second round is, empty where its first was interrupted; and what the first has to say for itself: a
@@ -246,6 +270,7 @@ void add_run(CLI::App& app, const Catalog& workloads, int& exit_code, const std:
   add_selection(*verb, options->selection);
   verb->add_option("--out", options->out, "result file; default: out/SUITE-DATE-TIME.json in the current folder")
       ->check(not_empty());
+  verb->add_option("--for", options->soak_for, "how long a soak lasts: 90s, 30m, 2h; default: what its suite says");
   verb->add_flag("--resume", options->resume, "continue an interrupted run of the same --out");
   verb->add_option("--timeout", options->timeout_seconds,
                    "seconds that one launch may last, and that a rank may keep the others waiting before it counts as "

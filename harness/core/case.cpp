@@ -39,12 +39,16 @@ std::string to_string(const AxisValue& value) {
   return std::get<std::string>(value);
 }
 
-std::string Case::device_name() const { return device == Device::cpu ? "cpu" : fmt::format("gpu{}", device_index); }
+std::string Case::device_name() const {
+  if (device == Device::gpu) return fmt::format("gpu{}", device_index);
+  return core < 0 ? "cpu" : fmt::format("core{}", core);
+}
 
 std::string Case::id() const {
   std::string out = fmt::format("{}/{}/{}/{}", workload, kernel, device_name(), name(dtype));
   for (const auto& axis : axes) out += fmt::format("/{}={}", axis.name, to_string(axis.value));
-  return out + fmt::format("/{}/{}/{}/seed={}", name(cache), name(mode), name(data), seed);
+  out += fmt::format("/{}/{}/{}/seed={}", name(cache), name(mode), name(data), seed);
+  return together > 1 ? out + fmt::format("/together={}", together) : out;
 }
 
 std::string Case::point_id() const {

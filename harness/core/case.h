@@ -41,6 +41,8 @@ struct Case {
   std::string kernel;    // "mma_sm80"
   Device device = Device::cpu;
   int device_index = 0;  // GPU ordinal; 0 on a CPU
+  int core = -1;         // of a CPU, counted among those of this process, where the case is that core's alone; else -1
+  int together = 1;      // devices that were busy with the same at that time; 1: none but this
   DType dtype = DType::f32;
   std::vector<CaseAxis> axes;  // the workload's own, in its order; an optional one at its default is left out
   Mode mode = Mode::burst;
@@ -57,7 +59,7 @@ struct Case {
   std::string id() const;
   /// The id without the kernel and what it chooses for itself (config, algo): the same for all that compute the same.
   std::string point_id() const;
-  /// "cpu", "gpu0"
+  /// "cpu", "core3", "gpu0"
   std::string device_name() const;
   /// The value of an axis; throws std::logic_error where the workload declares no such axis.
   std::int64_t number(std::string_view axis) const;

@@ -17,6 +17,7 @@ namespace {
 std::string shape_of(const Case& point) {
   std::string out;
   for (const auto& axis : point.axes) out += (out.empty() ? "" : " ") + axis.name + "=" + to_string(axis.value);
+  if (point.together > 1) out += " together=" + std::to_string(point.together);
   return out;
 }
 

@@ -17,12 +17,15 @@ using Json = nlohmann::ordered_json;
 Json to_json(const Case& point) {
   Json axes = Json::object();
   for (const auto& axis : point.axes) std::visit([&](const auto& value) { axes[axis.name] = value; }, axis.value);
-  return {{"workload", point.workload},   {"kernel", point.kernel},
-          {"device", name(point.device)}, {"device_index", point.device_index},
-          {"dtype", name(point.dtype)},   {"axes", axes},
-          {"mode", name(point.mode)},     {"cache", name(point.cache)},
-          {"data", name(point.data)},     {"seed", point.seed},
-          {"labels", point.labels}};
+  Json out = {{"workload", point.workload},   {"kernel", point.kernel},
+              {"device", name(point.device)}, {"device_index", point.device_index},
+              {"dtype", name(point.dtype)},   {"axes", axes},
+              {"mode", name(point.mode)},     {"cache", name(point.cache)},
+              {"data", name(point.data)},     {"seed", point.seed},
+              {"labels", point.labels}};
+  if (point.core >= 0) out["core"] = point.core;
+  if (point.together > 1) out["together"] = point.together;
+  return out;
 }
 
 Json to_json(const Measurement& m) {
@@ -80,6 +83,8 @@ Case case_from_json(const JsonFields& in) {
   point.kernel = in.text("kernel");
   point.device = in.word<Device>("device", parse_device);
   point.device_index = int(in.count("device_index"));
+  if (in.has("core")) point.core = int(in.count("core"));
+  if (in.has("together")) point.together = int(in.count("together", 2));
   point.dtype = in.word<DType>("dtype", parse_dtype);
   for (const auto& [axis, value] : in.at("axes").items()) {
     if (value.is_string())
@@ -245,6 +250,8 @@ Json to_json(const Record& record) {
               {"measurement", measured ? to_json(record.measurement) : Json(nullptr)}};
   if (!record.details.empty()) out["details"] = details_to_json(record.details);
   if (!record.telemetry.empty()) out["telemetry"] = to_json(record.telemetry);
+  if (record.soak) out["soak"] = to_json(*record.soak);
+  if (record.selftest) out["selftest"] = to_json(*record.selftest);
   return out;
 }
 
@@ -262,6 +269,8 @@ Record record_from_json(const Json& json, const std::string& source, const std::
   if (!in.at("measurement").is_null()) record.measurement = measurement_from_json(in.object("measurement"));
   if (in.has("details")) record.details = details_from_json(in.object("details"), in.at("details"));
   if (in.has("telemetry")) record.telemetry = telemetry_from_json(in.at("telemetry"), source, place + "/telemetry");
+  if (in.has("soak")) record.soak = soak_from_json(in.at("soak"), record.measurement, source, place + "/soak");
+  if (in.has("selftest")) record.selftest = selftest_from_json(in.at("selftest"), source, place + "/selftest");
   if (in.text("id") != record.point.id())
     in.fail("id", "is \"" + in.text("id") + "\", and the case beside it is " + record.point.id());
   if (const auto problem = inconsistency(record); !problem.empty()) in.fail("outcome", problem);

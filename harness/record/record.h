@@ -10,6 +10,8 @@
 #include "harness/measure/measurement.h"
 #include "harness/measure/rank_times.h"
 #include "harness/measure/statistics.h"
+#include "harness/record/selftest.h"
+#include "harness/record/soak.h"
 #include "harness/record/telemetry.h"
 #include "harness/verify/check.h"
 #include "harness/workloads/workload.h"
@@ -24,6 +26,8 @@ struct Record {
   Measurement measurement;  // empty unless measured
   std::optional<Check> check;
   std::vector<Telemetry> telemetry;  // one per device that the case used; empty where none could be read
+  std::optional<Soak> soak;          // where it was soaked
+  std::optional<Selftest> selftest;  // where it was measured against itself
   std::string description;           // what the kernel chose
   std::vector<Detail> details;       // what it knows besides its time; names are unique
   int interrupted_attempts = 0;      // runs of this case that a crash or kill cut off before this one

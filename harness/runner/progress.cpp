@@ -14,6 +14,7 @@ namespace assay {
 namespace {
 
 constexpr double kLineEverySeconds = 10;
+constexpr double kTerminalEverySeconds = 0.2;  // of what reports more often than one can read
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -57,7 +58,7 @@ void Progress::finish(const Record& record) {
 
 void Progress::done() {
   if (cases_ > 0) print(true);
-  if (!quiet_ && terminal_ && cases_ > 0) std::fputs("\n", stream_);
+  if (!quiet_ && terminal_ && printed_ > 0) std::fputs("\n", stream_);
 }
 
 /// What is left: by the budget before the first case has finished, then by what the cases took so far.
@@ -66,12 +67,26 @@ double Progress::remaining_seconds() const {
   return left * (finished_ == 0 ? budget_seconds_ : (now() - started_) / double(finished_));
 }
 
+void Progress::at(double seconds, double of_seconds, const std::string& what) {
+  if (!is_due(false)) return;
+  current_ = what;
+  print_line(fmt::format("[{} of {}]", duration(std::min(seconds, of_seconds)), duration(of_seconds)));
+}
+
+bool Progress::is_due(bool force) const {
+  const double every = terminal_ ? kTerminalEverySeconds : kLineEverySeconds;
+  return !quiet_ && (force || now() - printed_ >= every);
+}
+
 void Progress::print(bool force) {
-  if (quiet_ || (!terminal_ && !force && now() - printed_ < kLineEverySeconds)) return;
-  printed_ = now();
+  if (!is_due(force || terminal_)) return;
   const std::string left = finished_ >= cases_ ? fmt::format("took {}", duration(now() - started_))
                                                : fmt::format("about {} left", duration(remaining_seconds()));
-  const std::string head = fmt::format("[{}/{}] {}", finished_, cases_, left);
+  print_line(fmt::format("[{}/{}] {}", finished_, cases_, left));
+}
+
+void Progress::print_line(const std::string& head) {
+  printed_ = now();
   if (terminal_) {
     // One line: a longer one would wrap, and the next could not overwrite it.
     const std::size_t columns = line_columns(stream_);

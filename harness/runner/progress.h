@@ -15,11 +15,15 @@ class Progress {
   void start(std::size_t cases, double budget_seconds);
   void begin(const std::string& case_id);
   void finish(const Record&);
+  /// Of one thing that takes a known time.
+  void at(double seconds, double of_seconds, const std::string& what);
   void done();
 
  private:
   double remaining_seconds() const;
   void print(bool force);
+  bool is_due(bool force) const;
+  void print_line(const std::string& head);
   std::FILE* stream_;
   bool quiet_, terminal_;
   std::size_t cases_ = 0, finished_ = 0;

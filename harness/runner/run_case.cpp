@@ -10,22 +10,10 @@
 #include "harness/measure/telemetry_sampler.h"
 #include "harness/record/provenance.h"
 #include "harness/runner/runner.h"
+#include "harness/runner/steps.h"
 
 namespace assay {
 namespace {
-
-/// What a step threw, as text; empty where it went well.  A case's fault ends in its record, never in the run.
-template <class Step>
-std::string failure_of(Step&& step) {
-  try {
-    step();
-    return {};
-  } catch (const std::exception& error) {
-    return *error.what() ? error.what() : "an error without a message";
-  } catch (...) {
-    return "an error of an unknown kind";
-  }
-}
 
 /// Every rank's failure, on every rank.  Empty where all went well.
 std::string agree(Communicator& communicator, const std::string& failure) {

@@ -47,6 +47,36 @@ std::optional<SearchRule> read_search(const ordered_json& suite, const std::stri
   return rule;
 }
 
+std::optional<SoakRule> read_soak(const ordered_json& suite) {
+  const auto json = suite.find("soak");
+  if (json == suite.end()) return std::nullopt;
+  SoakRule rule;
+  rule.seconds = json->value("seconds", rule.seconds);
+  rule.throttle.percent = json->value("throttle_percent", rule.throttle.percent);
+  rule.throttle.hold_seconds = json->value("throttle_seconds", rule.throttle.hold_seconds);
+  rule.digest_share = json->value("digest_share", rule.digest_share);
+  return rule;
+}
+
+std::optional<SelftestRule> read_selftest(const ordered_json& suite) {
+  const auto json = suite.find("selftest");
+  if (json == suite.end()) return std::nullopt;
+  SelftestRule rule;
+  rule.repetitions = json->value("repetitions", rule.repetitions);
+  return rule;
+}
+
+/// How the cases are measured, where it is not one by one.
+void read_kind(Suite& suite, const ordered_json& json, const std::string& source, const Catalog& catalog) {
+  suite.search = read_search(json, source, catalog);
+  suite.soak = read_soak(json);
+  suite.selftest = read_selftest(json);
+  suite.together = json.value("together", false);
+  if (suite.soak) suite.soak->throttle.settle_seconds = suite.sampling.sustained_seconds;
+  if (suite.search.has_value() + suite.soak.has_value() + suite.selftest.has_value() + suite.together > 1)
+    throw InputError(source + ": expected at most one of \"search\", \"soak\", \"selftest\" and \"together\"");
+}
+
 void check_overrides(const std::vector<AxisOverride>& overrides, const Catalog& catalog) {
   for (auto one = overrides.begin(); one != overrides.end(); ++one) {
     if (std::any_of(overrides.begin(), one, [&](const AxisOverride& other) { return other.axis == one->axis; }))
@@ -88,7 +118,7 @@ Suite parse_suite(std::string_view text, const std::string& source, const Catalo
   suite.name = json["name"];
   suite.description = json.value("description", std::string());
   suite.sampling = read_sampling(json.value("sampling", ordered_json::object()), source, "/sampling");
-  suite.search = read_search(json, source, catalog);
+  read_kind(suite, json, source, catalog);
   const ordered_json defaults = json.value("defaults", ordered_json::object());
   std::vector<Entry> entries;
   for (std::size_t i = 0; i < json["cases"].size(); ++i) {

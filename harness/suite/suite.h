@@ -9,6 +9,7 @@
 
 #include "harness/core/case.h"
 #include "harness/measure/sampler.h"
+#include "harness/measure/soak_series.h"
 #include "harness/workloads/workload.h"
 
 namespace assay {
@@ -33,11 +34,27 @@ struct SearchRule {
   SamplingRule sampling;  // of the first round
 };
 
+/// The cases run in turns for a long time, and their bits must not change (harness/runner/soak.h).
+struct SoakRule {
+  double seconds = 600;
+  ThrottleRule throttle;
+  double digest_share = 0.2;  // of the time; 1: the output of every launch is looked at
+};
+
+/// Each case is measured against itself (harness/runner/selftest.h).
+struct SelftestRule {
+  int repetitions = 20;
+};
+
 struct Suite {
   std::string name;
   std::string description;
   SamplingRule sampling;
+  // At most one of these four.
   std::optional<SearchRule> search;
+  std::optional<SoakRule> soak;
+  std::optional<SelftestRule> selftest;
+  bool together = false;           // each device alone, then all at once (harness/runner/together.h)
   std::vector<Case> cases;         // in file order, ids unique; none where the machine has no device the suite asks for
   std::vector<std::string> notes;  // what was left out and why, a line each
 };

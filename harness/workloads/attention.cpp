@@ -1,6 +1,7 @@
 #include "harness/workloads/attention.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -40,6 +41,16 @@ class AttentionWorkload final : public SingleDeviceWorkload<AttentionProblem, At
   }
 
   Work work() const override { return attention_work(point_); }
+
+  std::vector<OutputTensor> outputs() const override {
+    if (backward() && !problem_.deterministic) return {};
+    std::vector<OutputTensor> out;
+    for (const auto& one : tensors_.outputs()) {
+      const DType dtype = std::string_view(one.name) == "lse" ? DType::f32 : problem_.out_dtype();
+      out.push_back({one.name, one.buffer, std::size_t(storage_bytes(dtype, 1)), {}});
+    }
+    return out;
+  }
 
   Check check(const std::vector<std::int64_t>& launches) override {
     // Of a forward row: two dot products a key.  Of a backward row: three a pair.

@@ -111,6 +111,11 @@ class GemmWorkload final : public SingleDeviceWorkload<GemmProblem, GemmBuffers>
 
   Work work() const override { return work_of(point_, 1); }
 
+  std::vector<OutputTensor> outputs() const override {
+    if (problem_.accumulates()) return {};
+    return {{"d", &d_, std::size_t(storage_bytes(problem_.output(), 1)), {problem_.m, problem_.n}}};
+  }
+
   Check check(const std::vector<std::int64_t>& launches) override {
     const auto elements = sampled_elements(problem_.m, problem_.n, double(problem_.k), point_.seed);
     std::vector<GemmElement> references(elements.size());

@@ -101,6 +101,14 @@ class PeakWorkload final : public SingleDeviceWorkload<PeakProblem, PeakBuffers>
     return chosen + fmt::format("{}clock around nothing: {:.3g} us", chosen.empty() ? "" : ", ", clock_floor_ * 1e6);
   }
 
+  // Not the clock's floor, which differs from run to run.
+  std::string variant() const override { return SingleDeviceWorkload::description(); }
+
+  std::vector<OutputTensor> outputs() const override {
+    if (problem_.unit == PeakUnit::floor) return {};  // it writes none
+    return {{"output", &*output_, is_arithmetic(problem_.unit) ? sizeof(float) : sizeof(std::uint64_t), {}}};
+  }
+
   Check check(const std::vector<std::int64_t>& launches) override {
     Check check;
     std::vector<std::byte> got(output_->bytes());

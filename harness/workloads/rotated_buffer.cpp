@@ -4,12 +4,15 @@
 #include <utility>
 #include <vector>
 
+#include "harness/verify/output_digest.h"
+
 namespace assay {
 namespace {
 
 constexpr std::size_t kAlignment = 256;  // what cudaMalloc gives: kernels may count on it
 constexpr std::size_t kGuard = 256;
 constexpr std::uint8_t kGuardByte = 0xa5;
+constexpr std::size_t kPieceBytes = std::size_t(64) << 20;  // whole words
 
 }  // namespace
 
@@ -38,8 +41,22 @@ void RotatedBuffer::copy_in(const void* host) {
 
 void RotatedBuffer::copy_out(int set, void* host) const { backend_->copy_out(host, view(set, 0, bytes_), bytes_); }
 
-void RotatedBuffer::fill(std::uint8_t byte) {
+void RotatedBuffer::fill(std::uint8_t byte) const {
   for (int set = 0; set < sets_; ++set) backend_->fill(view(set, 0, bytes_), byte);
+}
+
+std::uint64_t RotatedBuffer::digest(int set) const {
+  const Target target = backend_->target(storage_.slot());
+  if (target.device == Device::cpu) return output_digest(data(set), bytes_, target.threads);
+  // In pieces, so that a large output does not need as much memory on the host.
+  std::vector<std::byte> piece(std::min(bytes_, kPieceBytes));
+  std::uint64_t sum = 0;
+  for (std::size_t at = 0; at < bytes_; at += kPieceBytes) {
+    const std::size_t bytes = std::min(kPieceBytes, bytes_ - at);
+    backend_->copy_out(piece.data(), view(set, at, bytes), bytes);
+    sum += output_digest(piece.data(), bytes, available_threads(), at / sizeof(std::uint64_t));
+  }
+  return sum;
 }
 
 bool RotatedBuffer::guards_intact(int set) const {

@@ -1,6 +1,7 @@
 // One operand's buffers for all rotated sets, carved out of one allocation.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 
 #include "harness/backends/backend.h"
 
@@ -22,7 +23,8 @@ class RotatedBuffer {
 
   void copy_in(const void* host);  // the same contents into every set
   void copy_out(int set, void* host) const;
-  void fill(std::uint8_t byte);  // every set; 0xff is NaN in every float type
+  void fill(std::uint8_t byte) const;   // every set; 0xff is NaN in every float type
+  std::uint64_t digest(int set) const;  // verify/output_digest.h
   bool guards_intact(int set) const;
 
  private:

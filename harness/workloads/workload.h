@@ -28,6 +28,16 @@ struct WorkloadContext {
   Communicator& communicator;
 };
 
+class RotatedBuffer;  // rotated_buffer.h
+
+/// A tensor that a launch writes.
+struct OutputTensor {
+  std::string name;  // "d"
+  const RotatedBuffer* buffer = nullptr;
+  std::size_t element_bytes = 1;    // 1, 2, 4 or 8
+  std::vector<std::int64_t> shape;  // row-major; empty where an element is only known by its number
+};
+
 /// One prepared case: buffers filled, outputs poisoned with NaN, kernel ready.
 class Workload {
  public:
@@ -47,6 +57,11 @@ class Workload {
   /// What the kernel knows besides its time.  Called last: it may launch, after which outputs are no longer what was
   /// checked.  Every rank calls it.
   virtual std::vector<Detail> details() { return {}; }
+  /// The part of it that the bits of the output may depend on.
+  virtual std::string variant() const { return description(); }
+  /// What a launch writes, where every launch on every set writes the same bits whatever was there before: not sums
+  /// over launches, not atomics in any order.  None elsewhere.
+  virtual std::vector<OutputTensor> outputs() const { return {}; }
 };
 
 /// One axis a workload declares.

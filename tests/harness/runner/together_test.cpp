@@ -1,0 +1,118 @@
+// Cores alone and all at once.
+#include "harness/runner/together.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <set>
+
+#include "harness/backends/cores.h"
+#include "harness/core/error.h"
+#include "harness/runner/progress.h"
+#include "tests/harness/runner/planted_catalog.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+/// Counts how many are launched at the same time, and where.
+class Watched final : public Workload {
+ public:
+  struct Seen {
+    std::atomic<int> running{0}, most{0};
+  };
+  Watched(std::unique_ptr<Workload> inner, Seen& seen) : inner_(std::move(inner)), seen_(seen) {}
+  Work work() const override { return inner_->work(); }
+  int sets() const override { return 1; }
+  Check check(const std::vector<std::int64_t>& launches) override { return inner_->check(launches); }
+  void launch(int set) override {
+    const int now = ++seen_.running;
+    int most = seen_.most;
+    while (now > most && !seen_.most.compare_exchange_weak(most, now)) {
+    }
+    ::usleep(500);    // long enough that another is met even on one core
+    --seen_.running;  // before what may throw
+    inner_->launch(set);
+  }
+
+ private:
+  std::unique_ptr<Workload> inner_;
+  Seen& seen_;
+};
+
+class TogetherTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (process_cores().size() < 2) GTEST_SKIP() << "one core has nobody to be together with";
+    folder_ = fs::temp_directory_path() / ("together_test_" + std::to_string(::getpid()));
+    fs::create_directories(folder_);
+    suite_.name = "together";
+    suite_.sampling = quick_rule();
+    suite_.together = true;
+    const auto make = catalog_[0].make;
+    catalog_[0].make = [this, make](const Case& point, WorkloadContext& context) -> std::unique_ptr<Workload> {
+      return std::make_unique<Watched>(make(point, context), seen_);
+    };
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+  Result go() {
+    Machine machine(2);
+    const auto communicator = make_single_communicator();
+    Progress progress(stderr, true);
+    options_.out = folder_ / "r.json";
+    return together(suite_, catalog_, plan(suite_, catalog_, machine, *communicator), machine, *communicator, options_,
+                    progress, interrupted_);
+  }
+  fs::path folder_;
+  RunOptions options_;
+  Suite suite_;
+  Catalog catalog_ = {planted_kind({"right", "wrong", "throws", "unsupported"})};
+  Watched::Seen seen_;
+  std::atomic<bool> interrupted_{false};
+};
+
+TEST_F(TogetherTest, MeasuresEachCoreAloneAndThenAllAtOnce) {
+  suite_.cases = {planted_case("right")};
+  const Result result = go();
+  EXPECT_TRUE(result.complete);
+  std::set<std::string> ids;
+  for (const auto& record : result.records) {
+    EXPECT_TRUE(record.outcome.ok()) << record.outcome.reason;
+    ids.insert(record.point.id());
+  }
+  EXPECT_EQ(ids, (std::set<std::string>{"planted/right/core0/f32/n=64/hot/burst/normal/seed=1",
+                                        "planted/right/core1/f32/n=64/hot/burst/normal/seed=1",
+                                        "planted/right/core0/f32/n=64/hot/burst/normal/seed=1/together=2",
+                                        "planted/right/core1/f32/n=64/hot/burst/normal/seed=1/together=2"}));
+  EXPECT_EQ(seen_.most, 2);
+  EXPECT_EQ(to_text(load_result(options_.out)), to_text(result));
+}
+
+TEST_F(TogetherTest, AloneIsAlone) {
+  suite_.cases = {planted_case("throws")};  // fails alone, so that nothing is measured together
+  const Result result = go();
+  EXPECT_EQ(seen_.most, 1);
+  EXPECT_EQ(result.records.size(), 2u);
+  for (const auto& record : result.records) {
+    EXPECT_EQ(record.outcome.kind, OutcomeKind::failed);
+    EXPECT_THAT(record.outcome.reason, HasSubstr("the planted launch fails"));
+  }
+}
+
+TEST_F(TogetherTest, AWrongKernelIsWrongBothWays) {
+  suite_.cases = {planted_case("wrong")};
+  for (const auto& record : go().records) EXPECT_EQ(record.outcome.kind, OutcomeKind::wrong);
+}
+
+TEST_F(TogetherTest, WhatCannotRunIsSkippedOnEveryDevice) {
+  suite_.cases = {planted_case("unsupported")};
+  const Result result = go();
+  EXPECT_EQ(result.records.size(), 2u);
+  for (const auto& record : result.records) EXPECT_EQ(record.outcome.kind, OutcomeKind::skipped);
+}
+
+}  // namespace
+}  // namespace assay
