@@ -19,6 +19,7 @@ int run_command_line(const std::vector<std::string>& arguments, const Catalog& w
 void add_devices(CLI::App&, const Catalog&, int& exit_code);
 void add_list(CLI::App&, const Catalog&, int& exit_code);
 void add_run(CLI::App&, const Catalog&, int& exit_code, const std::vector<std::string>& arguments);
+void add_fleet(CLI::App&, const Catalog&, int& exit_code);
 void add_table(CLI::App&, const Catalog&, int& exit_code);
 
 }  // namespace assay
