@@ -15,7 +15,7 @@ constexpr std::size_t kListed = 100;   // lines of a list; all are in the JSON
 /// One character a case: percent slower, as a digit.
 char letter(const HeatCell& cell) {
   if (cell.flagged && cell.deficit >= 0.095) return '#';
-  if (!cell.flagged && cell.similarity < kSimilar) return '~';
+  if (!cell.flagged && cell.deficit < kLeastDeficit && cell.similarity < kSimilar) return '~';
   if (cell.deficit < 0.005) return '.';
   return char('0' + std::min(9, int(std::lround(100 * cell.deficit))));
 }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <thread>
+#include <tuple>
 
 #include "harness/core/error.h"
 
@@ -25,7 +26,9 @@ Read read_one(const fs::path& path, FleetCases& cases) {
   try {
     return {read_fleet_node(path, cases), {}};
   } catch (const std::exception& error) {
-    return {std::nullopt, error.what()};
+    std::string problem = error.what();  // names the file first, which is said anyway; a line and column may follow
+    if (problem.starts_with(path.string() + ": ")) problem.erase(0, path.string().size() + 2);
+    return {std::nullopt, problem};
   }
 }
 

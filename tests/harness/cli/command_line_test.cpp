@@ -291,7 +291,7 @@ TEST_F(CommandLine, AnswersAMistakeWithOneLineAndExitCodeTwo) {
   std::ofstream("broken.json") << "{\"schema\": ";
   std::ofstream("other.json") << "{\"schema\": \"something\"}";
   const std::vector<Mistake> mistakes = {
-      {{}, "the verbs are devices, list, run, table"},
+      {{}, "the verbs are devices, list, run, table, fleet"},
       {{"rnu"}, "did you mean 'run'?"},
       {{"benchmark"}, "the verbs are"},
       {{"run", "--reusme"}, "did you mean '--resume'?"},
