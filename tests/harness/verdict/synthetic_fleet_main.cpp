@@ -23,7 +23,9 @@ int main(int count, char** words) {
   app.add_option("--broken", fleet.broken, "files cut off in the middle");
   app.add_option("--out", folder)->required();
   CLI11_PARSE(app, count, words);
-  std::filesystem::create_directories(folder);
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  if (failed) return fmt::print(stderr, "synthetic_fleet: {}: {}\n", folder, failed.message()), 2;
   const assay::FleetMaker maker(fleet);
   for (std::size_t n = 0; n < fleet.nodes; ++n) {
     std::ofstream file(std::filesystem::path(folder) / (maker.host(n) + ".json"), std::ios::binary);
