@@ -74,6 +74,7 @@ int dispatch(const std::vector<std::string>& arguments, const Catalog& workloads
   add_run(app, workloads, exit_code, arguments);
   add_check(app, workloads, exit_code);
   add_compare(app, workloads, exit_code);
+  add_fleet(app, workloads, exit_code);
   add_table(app, workloads, exit_code);
   add_export(app, workloads, exit_code);
   add_validate(app, workloads, exit_code);

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "harness/core/error.h"
+#include "harness/measure/telemetry_sampler.h"
 #include "harness/runner/progress.h"
 #include "harness/runner/resume.h"
 #include "harness/runner/side_by_side.h"
@@ -22,6 +23,9 @@ constexpr double kSaveEverySeconds = 60;
 struct Lane {
   Backend* backend = nullptr;
   std::vector<SoakCase*> cases;
+  std::vector<std::unique_ptr<TelemetrySource>> sources;
+  std::vector<int> cores_beside;     // for the thread that looks at them
+  std::vector<Telemetry> telemetry;  // of the whole soak, once it is over
 };
 
 class SoakRun {
@@ -54,17 +58,18 @@ class SoakRun {
   void make_lanes(const Catalog& catalog, const std::vector<PlannedCase>& planned, Machine& machine,
                   Communicator& communicator) {
     for (const auto& one : planned) {
-      Backend* backend = nullptr;
+      Case at = one.point;
       try {
-        backend = &machine.backend_for(one.point);
+        machine.backend_for(at);
       } catch (const MeasureError&) {  // the plan has the reason
-        backend = &machine.backend_for(Case{});
+        at = Case{};
       }
+      Backend* const backend = &machine.backend_for(at);
       auto lane = std::find_if(lanes_.begin(), lanes_.end(), [&](const Lane& l) { return l.backend == backend; });
       // The CPU's is the last and so the caller's, whose thread it has pinned.
       if (lane == lanes_.end())
-        lane =
-            lanes_.insert(backend->target().device == Device::cpu ? lanes_.end() : lanes_.begin(), Lane{backend, {}});
+        lane = lanes_.insert(backend->target().device == Device::cpu ? lanes_.end() : lanes_.begin(),
+                             Lane{backend, {}, machine.telemetry_for(at), machine.cores_beside(at), {}});
       lane->cases.push_back(&cases_.emplace_back(one, *find_workload(catalog, one.point.workload), *backend,
                                                  communicator, suite_, guard_));
     }
@@ -77,6 +82,7 @@ class SoakRun {
       if (!interrupted_) one->begin();
     }
     ready.arrive_and_wait();  // all devices are hot for the same time
+    TelemetrySampler telemetry(std::move(lane.sources), lane.cores_beside);
     const auto alive = [](const SoakCase* one) { return one->alive(); };
     for (bool first = true; std::any_of(lane.cases.begin(), lane.cases.end(), alive) && (first || !over());
          first = false)
@@ -85,6 +91,7 @@ class SoakRun {
         one->repeat([this] { return elapsed(); });
         look_up();
       }
+    lane.telemetry = telemetry.finish();
   }
 
   double elapsed() const { return steady_seconds() - began_; }
@@ -138,6 +145,7 @@ class SoakRun {
         return std::find(l.cases.begin(), l.cases.end(), &one) != l.cases.end();
       });
       result_.records.push_back(one.record(lasted, int(lane->cases.size()), interrupted_));
+      result_.records.back().telemetry = lane->telemetry;
     }
   }
 

@@ -14,6 +14,7 @@ nlohmann-json3-dev     | yes | result and suite files
 libfmt-dev             | yes | text output
 libcli11-dev           | yes | command line
 libvalijson-dev        | yes | JSON Schema validation
+libsimdjson-dev        | yes | fleet: thousands of result files in seconds
 libbenchmark-dev       | yes | Google Benchmark runs the cases
 libhwloc-dev           | yes | caches and cores of this machine
 libhwy-dev             | yes | Highway: SIMD kernels chosen at run time

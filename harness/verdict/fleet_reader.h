@@ -1,0 +1,94 @@
+// Result files of many nodes, each reduced to what judging needs as it is read: thousands of them in seconds.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "harness/record/record.h"
+#include "harness/verdict/outliers.h"
+
+namespace assay {
+
+/// A case as all devices of a fleet share it: its id with "gpu" for "gpu3", and with the placement class of its samples
+/// behind it where they have one, because classes are never compared with each other.
+struct FleetCase {
+  std::string id, workload;
+};
+
+/// Numbers the cases.  Threads may share it while files are read.
+class FleetCases {
+ public:
+  std::uint32_t number_of(const std::string& id, const std::string& workload);
+  std::size_t size() const { return cases_.size(); }
+  const FleetCase& operator[](std::size_t i) const { return cases_[i]; }
+
+ private:
+  std::mutex mutex_;
+  std::vector<FleetCase> cases_;
+  std::unordered_map<std::string, std::uint32_t> numbers_;
+};
+
+inline constexpr int kCpuDevice = -1;
+
+/// One case of one device that was measured and right.
+struct FleetValue {
+  std::uint32_t point = 0;  // FleetCases
+  std::uint32_t file = 0;   // of the node's
+  std::int32_t device = kCpuDevice;
+  double median = 0;  // seconds
+  Quantiles quantiles{};
+};
+
+/// One that was not.
+struct FleetFailure {
+  std::string id;
+  std::int32_t device = kCpuDevice;
+  OutcomeKind outcome = OutcomeKind::failed;
+  std::string reason;
+  std::uint32_t file = 0;
+};
+
+struct FleetNode {
+  std::string name;      // its host's, with the file's behind it where two hosts share one
+  std::string hardware;  // "8 x NVIDIA H200, AMD EPYC 9654": like is compared with like
+  std::vector<std::string> files;
+  std::map<int, std::string> uuids;  // of its GPUs
+  std::string started_utc;
+  bool complete = true;
+  std::vector<FleetValue> values;
+  std::vector<FleetFailure> failures;
+
+  std::string device_name(int device) const;  // "GPU 3", "CPU"
+};
+
+struct Unreadable {
+  std::string file, why;
+};
+
+struct FleetFiles {
+  std::vector<FleetNode> nodes;  // by name
+  std::vector<Unreadable> unreadable;
+  std::vector<std::string> notes;  // what was done with results of the same node
+};
+
+/// Reads with all cores.  Files of one node (host name and GPUs) become one node; of a case that is there twice the
+/// later run counts.
+FleetFiles read_fleet(const std::vector<std::filesystem::path>&, FleetCases&);
+
+/// One file.  InputError as load_result() gives it.
+FleetNode read_fleet_node(const std::filesystem::path&, FleetCases&);
+/// The same through load_result(), which looks at everything: what the fast reader is held to.
+FleetNode slow_read_fleet_node(const std::filesystem::path&, FleetCases&);
+
+/// The record behind a value, with its telemetry.
+Record read_fleet_record(const std::filesystem::path&, const std::string& case_id, int device);
+
+/// Files, folders (their *.json, at any depth) and patterns (where no shell has expanded them), each file once, in
+/// order.  InputError where a word leads to no file.
+std::vector<std::filesystem::path> expand_results(const std::vector<std::string>& words);
+
+}  // namespace assay
