@@ -74,7 +74,7 @@ int dispatch(const std::vector<std::string>& arguments, const Catalog& workloads
   add_run(app, workloads, exit_code, arguments);
   add_table(app, workloads, exit_code);
   app.footer(
-      "Exit codes: 0 done; 2 the command or a file is wrong; 3 a kernel computed wrong numbers; 4 could not measure.");
+      "Exit codes: 0 done; 1 a verdict failed; 2 the command or a file is wrong; 3 a kernel computed wrong numbers; 4 could not measure.");
   if (const auto problem = verb_problem(app, arguments); !problem.empty())
     return complain(problem, ExitCode::bad_input);
   try {

@@ -12,10 +12,13 @@
 #include "harness/core/error.h"
 #include "harness/core/file.h"
 #include "harness/publish/fastest.h"
+#include "harness/publish/overlap.h"
+#include "harness/publish/stragglers.h"
 #include "harness/publish/table.h"
 #include "harness/record/provenance.h"
 #include "harness/runner/progress.h"
 #include "harness/runner/search.h"
+#include "harness/runner/stragglers.h"
 
 namespace assay {
 namespace {
@@ -83,6 +86,9 @@ ExitCode exit_code_of(const Result& result) {
                          [&](const Record& record) { return record.outcome.kind == kind; });
   };
   if (count(OutcomeKind::wrong) > 0) return ExitCode::wrong_numbers;
+  const auto& slow = result.stragglers;
+  if (slow && slow->reason.empty() && !slow->found.empty()) return ExitCode::verdict_failed;
+  if (slow && !slow->reason.empty()) return ExitCode::could_not_measure;
   const bool broken = count(OutcomeKind::failed) > 0 || count(OutcomeKind::timed_out) > 0;
   return broken || count(OutcomeKind::ok) == 0 || !result.complete ? ExitCode::could_not_measure : ExitCode::ok;
 }
@@ -93,12 +99,15 @@ void publish(const Result& result, const Suite& suite, const fs::path& out, cons
   const auto rows = table_rows({result});
   const std::string fastest =
       suite.search ? "\n" + to_fastest(rows, suite.search->workload, published_matmul_rates()) : std::string();
+  const std::string overlap = to_overlap_table(rows);
+  const std::string more =
+      fastest + (overlap.empty() ? "" : "\n" + overlap) + (result.stragglers ? "\n" + to_text(*result.stragglers) : "");
   fs::path markdown = out, google = out;
   markdown += ".md";
   google.replace_extension(".gbench.json");
-  write_file_atomically(markdown, to_markdown(rows) + fastest);
+  write_file_atomically(markdown, to_markdown(rows) + more);
   write_file_atomically(google, to_google_benchmark(result));
-  print(to_console(rows, terminal_columns()) + fastest);
+  print(to_console(rows, terminal_columns()) + more);
   print(fmt::format("\nresult: {}\ntable: {}\nfor Google Benchmark's compare.py: {}\n", out.string(), markdown.string(),
                     google.string()));
   if (!result.complete)
@@ -216,7 +225,8 @@ int measure(const Options& options, const std::vector<std::string>& arguments, c
   communicator.set_deadline(suite.sampling.timeout_seconds);
   const Narrowed last = suite.search ? narrow_down(suite, with) : Narrowed{suite, ExitCode::ok};
   if (!last.suite) return int(last.code);
-  const Result result = measure_round(*last.suite, with);
+  if (suite.stragglers) with.options.stragglers = search_stragglers(suite, workloads, machine, communicator);
+  const Result result = measure_round(suite.stragglers ? without_probes(suite) : *last.suite, with);
   if (communicator.is_root()) {
     publish(result, suite, with.options.out, with.options.out);
     for (const auto& note : suite.notes) print("left out: " + note + "\n");

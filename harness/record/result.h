@@ -8,6 +8,7 @@
 
 #include "harness/measure/sampler.h"
 #include "harness/record/record.h"
+#include "harness/record/stragglers.h"
 
 namespace assay {
 
@@ -19,6 +20,7 @@ struct Result {
   SamplingRule sampling;
   bool complete = false;  // every case of the plan has a record
   std::vector<Record> records;
+  std::optional<StragglerReport> stragglers;  // of a suite that searches for them
 };
 
 nlohmann::ordered_json to_json(const SamplingRule&);

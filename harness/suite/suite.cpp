@@ -47,6 +47,19 @@ std::optional<SearchRule> read_search(const ordered_json& suite, const std::stri
   return rule;
 }
 
+std::optional<StragglerRule> read_stragglers(const ordered_json& suite, const std::string& source) {
+  const auto json = suite.find("stragglers");
+  if (json == suite.end()) return std::nullopt;
+  if (suite.contains("search")) throw InputError(source + ": /stragglers: a suite has this or \"search\", not both");
+  StragglerRule rule;
+  rule.operations = json->value("operations", rule.operations);
+  rule.probe_samples = json->value("probe_samples", rule.probe_samples);
+  rule.sample_seconds = json->value("sample_seconds", rule.sample_seconds);
+  rule.link_bytes = json->value("link_bytes", rule.link_bytes);
+  rule.slower = json->value("slower", rule.slower);
+  return rule;
+}
+
 void check_overrides(const std::vector<AxisOverride>& overrides, const Catalog& catalog) {
   for (auto one = overrides.begin(); one != overrides.end(); ++one) {
     if (std::any_of(overrides.begin(), one, [&](const AxisOverride& other) { return other.axis == one->axis; }))
@@ -89,6 +102,7 @@ Suite parse_suite(std::string_view text, const std::string& source, const Catalo
   suite.description = json.value("description", std::string());
   suite.sampling = read_sampling(json.value("sampling", ordered_json::object()), source, "/sampling");
   suite.search = read_search(json, source, catalog);
+  suite.stragglers = read_stragglers(json, source);
   const ordered_json defaults = json.value("defaults", ordered_json::object());
   std::vector<Entry> entries;
   for (std::size_t i = 0; i < json["cases"].size(); ++i) {

@@ -22,6 +22,7 @@ LAYERS = [
     ["harness/workloads"],
     ["harness/suite"],
     ["harness/record"],
+    ["harness/verdict"],
     ["harness/runner"],
     ["harness/publish"],
     ["harness/cli"],
