@@ -96,31 +96,43 @@ std::size_t first_member_of(const StragglerPass& pass, int rank) {
                      pass.members.begin());
 }
 
-bool accused(const std::vector<Accusation>& all, const StragglerPass& pass, int rank) {
-  return std::any_of(all.begin(), all.end(),
-                     [&](const Accusation& one) { return pass.members[one.member].rank == rank; });
-}
-
+/// All that one pass suspects, whether or not one of them is another's cause.
 std::vector<Accusation> accuse(const StragglerPass& pass, const Compared& in, double slower) {
   std::vector<Accusation> out;
   for (std::size_t i = 0; i < pass.members.size(); ++i) {
     if (in.compute[i] && in.compute[i]->slow(slower))
       out.push_back({StragglerCause::compute, i, std::nullopt, in.compute[i]->slowdown});
-    else if (in.memory[i] && in.memory[i]->slow(slower))
+    if (in.memory[i] && in.memory[i]->slow(slower))
       out.push_back({StragglerCause::memory, i, std::nullopt, in.memory[i]->slowdown});
   }
-  const std::vector<Accusation> by_itself = out;  // their messages are slow because they are
   for (const auto& node : in.links.nodes)
-    if (!accused(by_itself, pass, node.rank))
-      out.push_back({StragglerCause::node_link, first_member_of(pass, node.rank), std::nullopt, node.slowdown});
+    out.push_back({StragglerCause::node_link, first_member_of(pass, node.rank), std::nullopt, node.slowdown});
   for (const auto& pair : in.links.pairs)
-    if (!accused(by_itself, pass, pair.ranks.first) && !accused(by_itself, pass, pair.ranks.second))
-      out.push_back({StragglerCause::pair_link, first_member_of(pass, pair.ranks.first),
-                     first_member_of(pass, pair.ranks.second), pair.slowdown});
+    out.push_back({StragglerCause::pair_link, first_member_of(pass, pair.ranks.first),
+                   first_member_of(pass, pair.ranks.second), pair.slowdown});
   for (std::size_t rank = 0; rank < in.arrivals.size(); ++rank)
-    if (in.arrivals[rank].late(slower) && !accused(out, pass, int(rank)))
+    if (in.arrivals[rank].late(slower))
       out.push_back(
           {StragglerCause::arrival, first_member_of(pass, int(rank)), std::nullopt, in.arrivals[rank].of_step});
+  return out;
+}
+
+/// Only now that it is known which accusations stand: what one that stands explains is none of its own.  A processor
+/// moves its messages and comes late because it is slow; a suspicion that fell explains nothing.
+std::vector<Accusation> causes(const std::vector<Accusation>& standing, const StragglerPass& pass) {
+  std::vector<Accusation> out;
+  const auto explained = [&](std::size_t member) {
+    return std::any_of(out.begin(), out.end(), [&](const Accusation& one) {
+      return pass.members[one.member].rank == pass.members[member].rank && one.cause != StragglerCause::pair_link;
+    });
+  };
+  for (const Accusation& one : standing) {
+    const bool probe = one.cause == StragglerCause::compute || one.cause == StragglerCause::memory;
+    const bool same_member =
+        !out.empty() && out.back().member == one.member && out.back().cause == StragglerCause::compute;
+    if (probe ? same_member : explained(one.member) || (one.partner && explained(*one.partner))) continue;
+    out.push_back(one);
+  }
   return out;
 }
 
@@ -207,10 +219,10 @@ StragglerReport judge_stragglers(const std::vector<StragglerPass>& passes, const
       return same == again.end();
     });
   }
-  for (Accusation& one : standing) {
-    one.slowdown /= double(passes.size());
-    if (one.slowdown >= rule.slower) report.found.push_back(in_words(one, first, compared, suspicious));
-  }
+  for (Accusation& one : standing) one.slowdown /= double(passes.size());
+  std::erase_if(standing, [&](const Accusation& one) { return !(one.slowdown >= rule.slower); });
+  for (const Accusation& one : causes(standing, first))
+    report.found.push_back(in_words(one, first, compared, suspicious));
   return report;
 }
 
