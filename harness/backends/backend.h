@@ -41,6 +41,9 @@ class Backend {
   virtual Target target(int slot = 0) const = 0;
   virtual int slots() const { return 1; }
   virtual Stream stream(int slot = 0) const = 0;
+  /// For what shall run beside the first stream's work: time() and synchronize() wait for both.  Asking for it makes
+  /// the slot's device the calling thread's.
+  virtual Stream second_stream(int slot = 0) const { return stream(slot); }
 
   /// MeasureError naming the size and what is free where there is not enough.
   virtual Buffer allocate(std::size_t bytes, int slot = 0) = 0;

@@ -15,12 +15,15 @@
 #include "harness/publish/endurance.h"
 #include "harness/publish/fastest.h"
 #include "harness/publish/nccl_tests.h"
+#include "harness/publish/overlap.h"
+#include "harness/publish/stragglers.h"
 #include "harness/publish/table.h"
 #include "harness/record/provenance.h"
 #include "harness/runner/progress.h"
 #include "harness/runner/search.h"
 #include "harness/runner/selftest.h"
 #include "harness/runner/soak.h"
+#include "harness/runner/stragglers.h"
 #include "harness/runner/together.h"
 
 namespace assay {
@@ -92,6 +95,9 @@ ExitCode exit_code_of(const Result& result) {
                          [&](const Record& record) { return record.outcome.kind == kind; });
   };
   if (count(OutcomeKind::wrong) > 0) return ExitCode::wrong_numbers;
+  const auto& slow = result.stragglers;
+  if (slow && slow->reason.empty() && !slow->found.empty()) return ExitCode::verdict_failed;
+  if (slow && !slow->reason.empty()) return ExitCode::could_not_measure;
   const bool broken = count(OutcomeKind::failed) > 0 || count(OutcomeKind::timed_out) > 0;
   return broken || count(OutcomeKind::ok) == 0 || !result.complete ? ExitCode::could_not_measure : ExitCode::ok;
 }
@@ -104,9 +110,11 @@ bool is_one_stretch(const Suite& suite) { return suite.soak || suite.selftest ||
 void publish(const Result& result, const Suite& suite, const fs::path& out, const fs::path& run_out,
              const std::string& format) {
   const auto rows = table_rows({result});
+  const std::string overlap = to_overlap_table(rows);
   const std::string more =
       (suite.search ? "\n" + to_fastest(rows, suite.search->workload, published_matmul_rates()) : std::string()) +
-      to_soak_summary(result) + to_selftest_summary(result) + to_together_summary(result);
+      to_soak_summary(result) + to_selftest_summary(result) + to_together_summary(result) +
+      (overlap.empty() ? "" : "\n" + overlap) + (result.stragglers ? "\n" + to_text(*result.stragglers) : "");
   fs::path markdown = out, google = out;
   markdown += ".md";
   google.replace_extension(".gbench.json");
@@ -250,7 +258,8 @@ int measure(const Options& options, const std::vector<std::string>& arguments, c
   communicator.set_deadline(suite.sampling.timeout_seconds);
   const Narrowed last = suite.search ? narrow_down(suite, with) : Narrowed{suite, ExitCode::ok};
   if (!last.suite) return int(last.code);
-  const Result result = measure_round(*last.suite, with);
+  if (suite.stragglers) with.options.stragglers = search_stragglers(suite, workloads, machine, communicator);
+  const Result result = measure_round(suite.stragglers ? without_probes(suite) : *last.suite, with);
   if (communicator.is_root()) {
     publish(result, suite, with.options.out, with.options.out, options.format);
     for (const auto& note : suite.notes)

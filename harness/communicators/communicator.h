@@ -24,6 +24,9 @@ class Communicator {
   virtual std::string broadcast(const std::string&) = 0;
   /// Every rank's text in rank order, on every rank.
   virtual std::vector<std::string> gather(const std::string&) = 0;
+  /// Sends `bytes` to rank `to` and receives as many from rank `from`, at once; a negative rank is nobody.  Every rank
+  /// calls it, also one that does neither.
+  virtual void exchange(const void* out, int to, void* in, int from, std::size_t bytes);
   /// A name shared by the group's processes and by no other group on this host.
   virtual std::string group_name() const = 0;
   /// Whether all ranks are on one host, and so can share memory.

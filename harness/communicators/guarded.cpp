@@ -117,6 +117,11 @@ class GuardedCommunicator final : public Communicator {
     return all;
   }
 
+  void exchange(const void* out, int to, void* in, int from, std::size_t bytes) override {
+    const Inside here(board(), OperationKind::exchange, double(bytes));
+    inner_->exchange(out, to, in, from, bytes);
+  }
+
   void doing(const std::string& what, const std::string& device) override { board().doing(what, device); }
   void barrier_before_launch(double bytes) override {
     board().begin_barrier_before_launch(bytes);

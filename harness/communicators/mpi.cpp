@@ -81,6 +81,10 @@ class MpiCommunicator final : public Communicator {
     return texts;
   }
 
+  void exchange(const void* out, int to, void* in, int from, std::size_t bytes) override {
+    check(module_.exchange(out, to, in, from, checked_length(bytes)), "MPI_Sendrecv");
+  }
+
   std::string description() const override {
     char version[256];
     module_.library_version(version, sizeof version);

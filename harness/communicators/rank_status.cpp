@@ -15,7 +15,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array kNames = {"none", "barrier", "maximum", "broadcast", "gather", "launch", "finish"};
+constexpr std::array kNames = {"none", "barrier", "maximum", "broadcast", "gather", "launch", "finish", "exchange"};
 
 OperationKind kind_from(const std::string& text) {
   for (std::size_t i = 0; i < kNames.size(); ++i)

@@ -9,7 +9,7 @@
 
 namespace assay {
 
-enum class OperationKind { none, barrier, maximum, broadcast, gather, launch, finish };
+enum class OperationKind { none, barrier, maximum, broadcast, gather, launch, finish, exchange };
 const char* name(OperationKind);
 
 struct RankIdentity {

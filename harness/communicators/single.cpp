@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "harness/communicators/communicator.h"
+#include "harness/core/error.h"
 
 namespace assay {
 namespace {
@@ -21,6 +22,10 @@ class SingleCommunicator final : public Communicator {
 };
 
 }  // namespace
+
+void Communicator::exchange(const void*, int to, void*, int from, std::size_t) {
+  if (to >= 0 || from >= 0) throw MeasureError("this communicator moves nothing between two ranks");
+}
 
 void Communicator::abort(int exit_code) {
   end_others(exit_code);

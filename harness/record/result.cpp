@@ -51,11 +51,12 @@ SamplingRule sampling_from_json(const Json& json, const std::string& source, con
 }
 
 std::string to_text(const Result& result) {
-  const Json head = {{"schema", kResultSchema},
-                     {"suite", result.suite},
-                     {"complete", result.complete},
-                     {"sampling", to_json(result.sampling)},
-                     {"provenance", result.provenance}};
+  Json head = {{"schema", kResultSchema},
+               {"suite", result.suite},
+               {"complete", result.complete},
+               {"sampling", to_json(result.sampling)},
+               {"provenance", result.provenance}};
+  if (result.stragglers) head["stragglers"] = to_json(*result.stragglers);
   // Text that is not UTF-8 (a device's name, a path in the command) is replaced, never a reason to lose the result.
   constexpr auto replace = Json::error_handler_t::replace;
   std::string text = head.dump(1, ' ', false, replace);
@@ -81,6 +82,7 @@ Result parse_result(std::string_view text, const std::string& source) {
   result.sampling = sampling_from_json(in.at("sampling"), source, "/sampling");
   result.provenance = in.at("provenance");
   result.seal = seal_of(text);
+  if (in.has("stragglers")) result.stragglers = stragglers_from_json(in.at("stragglers"), source, "/stragglers");
   std::set<std::string> ids;
   for (std::size_t i = 0; i < in.at("records").size(); ++i) {
     const std::string place = "/records/" + std::to_string(i);

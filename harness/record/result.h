@@ -8,6 +8,7 @@
 
 #include "harness/measure/sampler.h"
 #include "harness/record/record.h"
+#include "harness/record/stragglers.h"
 
 namespace assay {
 
@@ -24,7 +25,8 @@ struct Result {
   SamplingRule sampling;
   bool complete = false;  // every case of the plan has a record
   std::vector<Record> records;
-  Seal seal = Seal::none;  // of the text it was parsed from
+  Seal seal = Seal::none;                     // of the text it was parsed from
+  std::optional<StragglerReport> stragglers;  // of a suite that searches for them
 };
 
 nlohmann::ordered_json to_json(const SamplingRule&);

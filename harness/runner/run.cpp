@@ -176,6 +176,7 @@ class Run {
     for (const auto& one : planned) order.emplace(one.point.id(), order.size());
     std::stable_sort(result_.records.begin(), result_.records.end(),
                      [&](const Record& a, const Record& b) { return order[a.point.id()] < order[b.point.id()]; });
+    result_.stragglers = options.stragglers;
     result_.complete = result_.records.size() == planned.size();
     communicator_.doing("saving the result");
     if (journal_) {

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,8 +30,9 @@ class Progress;  // progress.h
 struct RunOptions {
   std::filesystem::path out;
   bool resume = false;
-  std::vector<std::string> command;  // for the provenance
-  bool anyway = false;               // measure although the machine is unfit
+  std::vector<std::string> command;           // for the provenance
+  bool anyway = false;                        // measure although the machine is unfit
+  std::optional<StragglerReport> stragglers;  // found before the run, for its result
 };
 
 /// Owns the backends, made on first use and kept: a CPU, each GPU, all GPUs together.

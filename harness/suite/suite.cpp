@@ -66,15 +66,31 @@ std::optional<SelftestRule> read_selftest(const ordered_json& suite) {
   return rule;
 }
 
+std::optional<StragglerRule> read_stragglers(const ordered_json& suite) {
+  const auto json = suite.find("stragglers");
+  if (json == suite.end()) return std::nullopt;
+  StragglerRule rule;
+  rule.operations = json->value("operations", rule.operations);
+  rule.probe_samples = json->value("probe_samples", rule.probe_samples);
+  rule.sample_seconds = json->value("sample_seconds", rule.sample_seconds);
+  rule.link_bytes = json->value("link_bytes", rule.link_bytes);
+  rule.slower = json->value("slower", rule.slower);
+  return rule;
+}
+
 /// How the cases are measured, where it is not one by one.
 void read_kind(Suite& suite, const ordered_json& json, const std::string& source, const Catalog& catalog) {
   suite.search = read_search(json, source, catalog);
   suite.soak = read_soak(json);
   suite.selftest = read_selftest(json);
   suite.together = json.value("together", false);
+  suite.stragglers = read_stragglers(json);
   if (suite.soak) suite.soak->throttle.settle_seconds = suite.sampling.sustained_seconds;
-  if (suite.search.has_value() + suite.soak.has_value() + suite.selftest.has_value() + suite.together > 1)
-    throw InputError(source + ": expected at most one of \"search\", \"soak\", \"selftest\" and \"together\"");
+  if (suite.search.has_value() + suite.soak.has_value() + suite.selftest.has_value() + suite.together +
+          suite.stragglers.has_value() >
+      1)
+    throw InputError(source +
+                     ": expected at most one of \"search\", \"soak\", \"selftest\", \"together\" and \"stragglers\"");
 }
 
 void check_overrides(const std::vector<AxisOverride>& overrides, const Catalog& catalog) {

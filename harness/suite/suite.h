@@ -46,15 +46,26 @@ struct SelftestRule {
   int repetitions = 20;
 };
 
+/// Slow ranks are searched for (harness/runner/stragglers.h) before the suite's collectives are measured: its other
+/// cases are the probes.
+struct StragglerRule {
+  int operations = 100;                             // collectives whose arrivals are compared
+  int probe_samples = 60;                           // of every probe
+  double sample_seconds = 1e-3;                     // least length of one, and of the work before an operation
+  std::int64_t link_bytes = std::int64_t(1) << 20;  // a message between two ranks
+  double slower = 0.10;                             // who takes this part longer than the others is slow
+};
+
 struct Suite {
   std::string name;
   std::string description;
   SamplingRule sampling;
-  // At most one of these four.
+  // At most one of these five.
   std::optional<SearchRule> search;
   std::optional<SoakRule> soak;
   std::optional<SelftestRule> selftest;
-  bool together = false;           // each device alone, then all at once (harness/runner/together.h)
+  bool together = false;  // each device alone, then all at once (harness/runner/together.h)
+  std::optional<StragglerRule> stragglers;
   std::vector<Case> cases;         // in file order, ids unique; none where the machine has no device the suite asks for
   std::vector<std::string> notes;  // what was left out and why, a line each
 };

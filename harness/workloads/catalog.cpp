@@ -3,22 +3,26 @@
 #include "harness/workloads/collectives.h"
 #include "harness/workloads/gemm.h"
 #include "harness/workloads/grouped_gemm.h"
+#include "harness/workloads/overlap.h"
 #include "harness/workloads/peak.h"
 #include "harness/workloads/workload.h"
 
 namespace assay {
 
 const Catalog& catalog() {
+  static const WorkloadKind gemm = gemm_workload(gemm_kernels());
+  static const WorkloadKind all_reduce = collective_workload(Collective::all_reduce, collective_kernels());
   static const Catalog workloads = {
-      gemm_workload(gemm_kernels()),
+      gemm,
       grouped_gemm_workload(grouped_gemm_kernels()),
       attention_workload(attention_kernels()),
-      collective_workload(Collective::all_reduce, collective_kernels()),
+      all_reduce,
       collective_workload(Collective::all_gather, collective_kernels()),
       collective_workload(Collective::reduce_scatter, collective_kernels()),
       collective_workload(Collective::broadcast, collective_kernels()),
       collective_workload(Collective::all_to_all, collective_kernels()),
       collective_workload(Collective::send_recv, collective_kernels()),
+      overlap_workload(gemm, all_reduce),
       peak_workload(peak_kernels()),
   };
   return workloads;

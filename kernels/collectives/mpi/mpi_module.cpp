@@ -152,6 +152,12 @@ int send_to_next(assay::DType dtype, const void* input, void* output, std::int64
   });
 }
 
+int exchange(const void* out, int to, void* in, int from, int bytes) {
+  const auto peer = [](int rank) { return rank < 0 ? MPI_PROC_NULL : rank; };
+  return MPI_Sendrecv(out, bytes, MPI_BYTE, peer(to), 0, in, bytes, MPI_BYTE, peer(from), 0, state.world,
+                      MPI_STATUS_IGNORE);
+}
+
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) const assay::MpiModule assay_mpi_module;
@@ -181,4 +187,5 @@ const assay::MpiModule assay_mpi_module = {
     .all_to_all = all_to_all,
     .broadcast_from = broadcast_from,
     .send_to_next = send_to_next,
+    .exchange = exchange,
 };

@@ -11,7 +11,7 @@
 
 namespace assay {
 
-inline constexpr int kMpiModuleVersion = 2;  // grows with every change of the table
+inline constexpr int kMpiModuleVersion = 3;  // grows with every change of the table
 inline constexpr const char* kMpiModuleSymbol = "assay_mpi_module";
 
 struct MpiModule {
@@ -41,6 +41,8 @@ struct MpiModule {
   int (*broadcast_from)(int root, DType, void* data, std::int64_t count);
   /// To the next rank, from the one before.
   int (*send_to_next)(DType, const void* input, void* output, std::int64_t count);
+  /// Sends to rank `to` and receives from rank `from` at once; a negative rank is nobody.
+  int (*exchange)(const void* out, int to, void* in, int from, int bytes);
 };
 
 }  // namespace assay

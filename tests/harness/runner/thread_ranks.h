@@ -2,7 +2,9 @@
 #pragma once
 #include <algorithm>
 #include <condition_variable>
+#include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -31,9 +33,25 @@ class ThreadGroup {
     return result_;
   }
 
+  /// A message from one rank to another; in order for each pair.
+  void post(int from, int to, std::string text) {
+    const std::lock_guard lock(mutex_);
+    mail_[{from, to}].push_back(std::move(text));
+    all_here_.notify_all();
+  }
+  std::string take(int from, int to) {
+    std::unique_lock lock(mutex_);
+    auto& box = mail_[{from, to}];
+    all_here_.wait(lock, [&] { return !box.empty(); });
+    std::string text = std::move(box.front());
+    box.pop_front();
+    return text;
+  }
+
  private:
   std::mutex mutex_;
   std::condition_variable all_here_;
+  std::map<std::pair<int, int>, std::deque<std::string>> mail_;
   std::vector<std::string> texts_, result_;
   int arrived_ = 0;
   long round_ = 0;
@@ -53,6 +71,12 @@ class ThreadRank final : public Communicator {
   double broadcast(double value) override { return std::stod(gather(text_of(value)).front()); }
   std::string broadcast(const std::string& text) override { return gather(text).front(); }
   std::vector<std::string> gather(const std::string& text) override { return group_.exchange(rank_, text); }
+  void exchange(const void* out, int to, void* in, int from, std::size_t bytes) override {
+    if (to >= 0) group_.post(rank_, to, std::string(static_cast<const char*>(out), bytes));
+    if (from < 0) return;
+    const std::string text = group_.take(from, rank_);
+    std::copy(text.begin(), text.end(), static_cast<char*>(in));
+  }
   std::string group_name() const override { return "threads"; }
 
  private:

@@ -1,0 +1,77 @@
+// The program with one rank slowed on purpose: slow_rank FAULT PART RANK ARGUMENTS OF ASSAY...
+//   FAULT  none; compute, memory: that rank's launches of a probe take PART longer (0.2: 20 %), by spinning;
+//          late: what it does between two collectives does, while its probe alone does not
+//   PART   a fraction
+// Its catalog is the program's own.
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "harness/cli/cli.h"
+#include "harness/measure/sampler.h"
+
+namespace assay {
+namespace {
+
+struct Fault {
+  std::string kind;
+  double part = 0;
+  bool here = false;              // on this rank
+  bool after_collective = false;  // the last launch was a collective's
+};
+
+/// Spins for a part of what has passed since `from`.
+void spin_on(double from, double part) {
+  const double until = steady_seconds() + part * (steady_seconds() - from);
+  while (steady_seconds() < until) {
+  }
+}
+
+class Slowed final : public Workload {
+ public:
+  Slowed(std::unique_ptr<Workload> inner, Fault& fault, bool collective)
+      : inner_(std::move(inner)), fault_(fault), collective_(collective) {}
+  Work work() const override { return inner_->work(); }
+  int sets() const override { return inner_->sets(); }
+  void launch(int set) override {
+    const double from = steady_seconds();
+    inner_->launch(set);
+    if (slow()) spin_on(from, fault_.part);
+    fault_.after_collective = collective_;
+  }
+  Check check(const std::vector<std::int64_t>& launches) override { return inner_->check(launches); }
+  bool probe_placement() const override { return inner_->probe_placement(); }
+  bool own_threads() const override { return inner_->own_threads(); }
+  std::string description() const override { return inner_->description(); }
+
+ private:
+  bool slow() const {
+    if (!fault_.here || collective_) return false;
+    if (fault_.kind == "late") return fault_.after_collective;
+    return fault_.kind == (inner_->work().flops > 0 ? "compute" : "memory");
+  }
+
+  std::unique_ptr<Workload> inner_;
+  Fault& fault_;
+  bool collective_;
+};
+
+Catalog slowed(Catalog workloads, Fault& fault) {
+  for (WorkloadKind& kind : workloads)
+    kind.make = [make = kind.make, &fault, collective = kind.name == "all_reduce"](
+                    const Case& point, WorkloadContext& context) -> std::unique_ptr<Workload> {
+      return std::make_unique<Slowed>(make(point, context), fault, collective);
+    };
+  return workloads;
+}
+
+}  // namespace
+}  // namespace assay
+
+int main(int count, char** words) {
+  if (count < 5) return 2;
+  const char* rank = std::getenv("OMPI_COMM_WORLD_RANK");
+  assay::Fault fault{words[1], std::atof(words[2]), rank && std::string(rank) == words[3]};
+  return assay::run_command_line(std::vector<std::string>(words + 4, words + count),
+                                 assay::slowed(assay::catalog(), fault));
+}
