@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "harness/record/device_model.h"
 #include "harness/verdict/node.h"
+#include "harness/verdict/outliers.h"
 
 namespace assay {
 namespace {
@@ -66,7 +68,19 @@ class Judge {
   }
 
   void judge_group(const Expectation& e, std::optional<int> gpu) {
-    const auto records = matching(node_, e, gpu);
+    const auto all = matching(node_, e, gpu);
+    std::set<int> together = {1};
+    for (const Record* record : all) together.insert(record->point.together);
+    if (!all.empty() && std::none_of(all.begin(), all.end(), [](const Record* r) { return r->point.together <= 1; }))
+      together.erase(1);
+    for (const int devices : together) {  // the fastest is always one that was alone
+      auto records = all;
+      std::erase_if(records, [&](const Record* r) { return std::max(1, r->point.together) != devices; });
+      judge_matches(e, gpu, records);
+    }
+  }
+
+  void judge_matches(const Expectation& e, std::optional<int> gpu, const std::vector<const Record*>& records) {
     const std::string where = gpu ? fmt::format("GPU {}: ", *gpu) : std::string();
     std::string id = e.pattern;
     if (const auto star = id.find("/gpu*/"); gpu && star != std::string::npos)
@@ -132,6 +146,15 @@ class Judge {
                fmt::format(": {:.1f} times too good, another machine or a wrong measurement", rate / *expected.value);
       return;
     }
+    if (const auto late = rate_at_end(record, rate); rate >= least && late && !(*late >= least)) {
+      j.standing = Standing::fail;
+      j.measured = *late;
+      j.cause = explain(record, *late / *expected.value, normal_for(e, record, expected));
+      j.text = fmt::format("{}: {} from {:.0f} s into the soak on: {}", figures, format_rate(*late, e.unit),
+                           *record.soak->throttle->at_seconds, j.cause->text);
+      if (j.cause->disturbed()) j.standing = Standing::could_not_measure;
+      return;
+    }
     if (rate >= least) {
       j.standing = Standing::pass;
       j.text = figures;
@@ -149,16 +172,41 @@ class Judge {
     }
   }
 
+  /// Of a soak that throttled: what it does from then on; its median may be from before.
+  static std::optional<double> rate_at_end(const Record& record, double rate) {
+    if (!record.soak || !record.soak->throttle || !record.soak->throttle->at_seconds) return std::nullopt;
+    std::vector<double> all, late;
+    for (const auto& one : record.soak->intervals) {
+      all.push_back(one.seconds_per_launch());
+      if (one.start_seconds >= *record.soak->throttle->at_seconds) late.push_back(all.back());
+    }
+    if (late.empty()) return std::nullopt;
+    return rate * median_of(all) / median_of(late);
+  }
+
   /// What the expectation says, then what a peer shows, then what the driver calls the part's default.
   Normal normal_for(const Expectation& e, const Record& record, const Expected& expected) const {
     Normal out = e.conditions.normal;
     if (expected.known) out = normal_of(*expected.known);
+    out.fast_alone = record.point.together > 1 && is_fast_alone(e, record);
     if (out.power_cap_watts || record.point.device != Device::gpu) return out;
     for (const auto& gpu : node_.result.provenance["gpus"])
       if (gpu.is_object() && gpu.value("index", nlohmann::ordered_json()) == record.point.device_index &&
           gpu.contains("power_default_watts") && gpu["power_default_watts"].is_number())
         out.power_cap_watts = gpu["power_default_watts"].get<double>();
     return out;
+  }
+
+  bool is_fast_alone(const Expectation& e, const Record& record) const {
+    Case lone = record.point;
+    lone.together = Case().together;
+    for (const Record& other : node_.result.records) {
+      if (other.point.id() != lone.id() || !unusable(other, node_.options).empty()) continue;
+      const auto rate = rate_of(other, e.unit);
+      const Expected expected = expected_of(node_, e, other);
+      return rate && expected.value && *rate >= *expected.value * (1 - e.tolerance);
+    }
+    return false;
   }
 
   void judge_wrong(const Record& record, const Expectation* e) {
