@@ -155,21 +155,38 @@ class Judge {
       if (j.cause->disturbed()) j.standing = Standing::could_not_measure;
       return;
     }
-    if (rate >= least) {
-      j.standing = Standing::pass;
-      j.text = figures;
-      return;
-    }
+    if (rate >= least)
+      return pass(j, figures, record, explain(record, rate / *expected.value, normal_for(e, record, expected)));
     j.cause = explain(record, rate / *expected.value, normal_for(e, record, expected));
     if (j.cause->disturbed())
       j.text = figures + ": " + j.cause->text;
-    else if (at_best >= least)
+    else if (at_best >= least && !makes_uneven(j.cause->code))
       j.text = figures + fmt::format(": too noisy to tell, its 95 % interval reaches {}: {}",
                                      format_rate(at_best, e.unit), j.cause->text);
     else {
       j.standing = Standing::fail;
       j.text = figures + ": " + j.cause->text;
     }
+  }
+
+  /// Fast enough; but a device that fails is not healthy however fast it is.
+  static void pass(Judgement& j, const std::string& figures, const Record& record, const Cause& cause) {
+    const bool faulty = cause.code == CauseCode::xid || cause.code == CauseCode::ecc_uncorrected;
+    j.standing = faulty && cause.action == Action::drain ? Standing::fail : Standing::pass;
+    j.text = figures;
+    if (j.standing == Standing::fail) j.cause = cause;
+    const bool corrected = std::any_of(record.telemetry.begin(), record.telemetry.end(),
+                                       [](const Telemetry& t) { return t.ecc_corrected.value_or(0) > 0; });
+    if (faulty)
+      j.text += ": " + cause.text;
+    else if (corrected)
+      j.text += ": memory errors were corrected meanwhile, watch whether they grow";
+  }
+
+  /// A fault that comes in the middle is no noise, however far the samples before it reach.
+  static bool makes_uneven(CauseCode code) {
+    return code == CauseCode::thermal || code == CauseCode::hardware_slowdown || code == CauseCode::xid ||
+           code == CauseCode::ecc_uncorrected;
   }
 
   /// Of a soak that throttled: what it does from then on; its median may be from before.
@@ -188,6 +205,7 @@ class Judge {
   Normal normal_for(const Expectation& e, const Record& record, const Expected& expected) const {
     Normal out = e.conditions.normal;
     if (expected.known) out = normal_of(*expected.known);
+    fill_from_peers(out, record);
     out.fast_alone = record.point.together > 1 && is_fast_alone(e, record);
     if (out.power_cap_watts || record.point.device != Device::gpu) return out;
     for (const auto& gpu : node_.result.provenance["gpus"])
@@ -195,6 +213,24 @@ class Judge {
           gpu.contains("power_default_watts") && gpu["power_default_watts"].is_number())
         out.power_cap_watts = gpu["power_default_watts"].get<double>();
     return out;
+  }
+
+  /// What nobody said, as most of the node's GPUs show it in the same case; of too few nobody knows which is healthy.
+  void fill_from_peers(Normal& out, const Record& record) const {
+    if (record.point.device != Device::gpu) return;
+    Record all;
+    for (const Record& other : node_.result.records) {
+      Case here = other.point;
+      here.device_index = record.point.device_index;
+      if (here.id() == record.point.id())
+        all.telemetry.insert(all.telemetry.end(), other.telemetry.begin(), other.telemetry.end());
+    }
+    constexpr std::size_t kMajority = 3;
+    if (all.telemetry.size() < kMajority) return;
+    const Normal usual = normal_of(all);
+    if (!out.clock_mhz) out.clock_mhz = usual.clock_mhz;
+    if (!out.memory_clock_mhz) out.memory_clock_mhz = usual.memory_clock_mhz;
+    if (!out.pcie_generation) out.pcie_generation = usual.pcie_generation;
   }
 
   bool is_fast_alone(const Expectation& e, const Record& record) const {
