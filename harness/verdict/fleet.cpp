@@ -8,6 +8,7 @@
 #include <set>
 
 #include "harness/core/error.h"
+#include "harness/verdict/digests.h"
 
 namespace assay {
 namespace {
@@ -209,6 +210,35 @@ void accuse_wrong(const FleetFiles& files, FleetVerdict& out) {
     }
 }
 
+/// Accuses by the bits of the outputs, whatever kind of node they are of.
+void accuse_other_bits(const FleetFiles& files, FleetVerdict& out) {
+  std::vector<DigestVote> votes;
+  std::vector<std::pair<std::size_t, const FleetDigest*>> of;  // the votes
+  std::vector<std::string> without;
+  for (std::size_t n = 0; n < files.nodes.size(); ++n) {
+    const FleetNode& node = files.nodes[n];
+    for (const auto& d : node.digests) {
+      votes.push_back({node.name + " " + node.device_name(d.device), d.digest_of, d.computed_by, d.digest});
+      of.emplace_back(n, &d);
+    }
+    if (node.digests.empty()) without.push_back(node.name);
+  }
+  for (const Dissent& dissent : dissents(votes)) {
+    const auto [n, digest] = of[dissent.vote];
+    out.wrong_numbers = true;
+    const auto same = [node = n, device = digest->device](const auto& a) {
+      return a.node == node && a.device == device;
+    };
+    std::erase_if(out.accused, same);
+    out.accused.push_back(
+        {n, digest->device, digest->digest_of, "wrong", 1, 0, 0, digest->file, cause_of(dissent, votes)});
+  }
+  if (!votes.empty() && !without.empty())
+    out.notes.push_back(fmt::format("{} of {} nodes gave no soak's digest and are not judged by it: {}{}",
+                                    without.size(), files.nodes.size(), without.front(),
+                                    without.size() > 1 ? ", ..." : ""));
+}
+
 }  // namespace
 
 FleetVerdict judge_fleet(const FleetFiles& files, const FleetCases& cases) {
@@ -234,6 +264,7 @@ FleetVerdict judge_fleet(const FleetFiles& files, const FleetCases& cases) {
     out.groups.push_back(std::move(group));
   }
   accuse_wrong(files, out);
+  accuse_other_bits(files, out);
   for (const auto& file : files.unreadable) out.gaps.push_back({file.file, file.why});
   if (files.nodes.empty() && files.unreadable.empty()) out.gaps.push_back({"the fleet", "no result at all"});
   std::sort(out.accused.begin(), out.accused.end(), [](const auto& a, const auto& b) { return a.deficit > b.deficit; });
