@@ -184,7 +184,15 @@ void judge_group(const FleetFiles& files, const FleetCases& cases, FleetGroup& g
   std::map<std::uint32_t, std::set<std::size_t>> having;
   for (const auto& [point, entries] : points)
     for (const auto& e : entries) having[point].insert(e.unit.first);
+  std::set<std::size_t> seen;
+  for (const auto& [unit, count] : judged) seen.insert(unit.first);
   for (const std::size_t n : group.nodes) {
+    if (!seen.count(n)) {
+      out.gaps.push_back({files.nodes[n].name, fmt::format("none of its cases was measured on {} nodes of its kind, "
+                                                           "which it takes to judge one",
+                                                           kLeastNodes)});
+      continue;
+    }
     std::size_t lacking = 0;
     for (const auto& [point, nodes] : having) lacking += 2 * nodes.size() > group.nodes.size() && !nodes.count(n);
     if (lacking > 0)

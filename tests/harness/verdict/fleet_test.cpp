@@ -184,6 +184,20 @@ TEST_F(FleetFilesTest, RefusesToJudgeTwoNodes) {
   EXPECT_EQ(exit_code_of(verdict), int(ExitCode::could_not_measure));
 }
 
+TEST_F(FleetFilesTest, NodesThatShareNoCaseAreNotJudged) {
+  SyntheticFleet fleet;
+  fleet.nodes = 4;
+  fleet.cases = 2;
+  write_fleet(fleet);
+  judge();
+  for (auto& node : files_.nodes)
+    for (auto& value : node.values)
+      value.point = cases_.number_of(fmt::format("gemm/k/cpu/{} {}", node.name, value.point), "gemm");
+  const FleetVerdict verdict = judge_fleet(files_, cases_);
+  EXPECT_EQ(verdict.gaps.size(), 4u) << gaps_of(verdict);
+  EXPECT_EQ(exit_code_of(verdict), int(ExitCode::could_not_measure));
+}
+
 TEST_F(FleetFilesTest, PrintsWhoIsSlowAndWhatItCosts) {
   SyntheticFleet fleet;
   fleet.nodes = 30;
