@@ -1,8 +1,11 @@
-// The program with one rank slowed on purpose: slow_rank FAULT PART RANK ARGUMENTS OF ASSAY...
+// The program with one rank slowed on purpose: slow_rank FAULT PART RANK PACE ARGUMENTS OF ASSAY...
 //   FAULT  none; compute, memory: that rank's launches of a probe take PART longer (0.2: 20 %), by spinning;
 //          late: what it does between two collectives does, while its probe alone does not
 //   PART   a fraction
+//   PACE   seconds that each launch of a probe takes at least, on every rank, by spinning; 0: as long as it takes.
+//          Well above what a launch takes, it hides how unequal the cores of a shared machine are.
 // Its catalog is the program's own.
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -16,14 +19,13 @@ namespace {
 struct Fault {
   std::string kind;
   double part = 0;
+  double pace = 0;                // s
   bool here = false;              // on this rank
   bool after_collective = false;  // the last launch was a collective's
 };
 
-/// Spins for a part of what has passed since `from`.
-void spin_on(double from, double part) {
-  const double until = steady_seconds() + part * (steady_seconds() - from);
-  while (steady_seconds() < until) {
+void spin_until(double moment) {
+  while (steady_seconds() < moment) {
   }
 }
 
@@ -36,7 +38,8 @@ class Slowed final : public Workload {
   void launch(int set) override {
     const double from = steady_seconds();
     inner_->launch(set);
-    if (slow()) spin_on(from, fault_.part);
+    const double healthy = collective_ ? 0 : std::max(steady_seconds() - from, fault_.pace);
+    spin_until(from + healthy * (slow() ? 1 + fault_.part : 1));
     fault_.after_collective = collective_;
   }
   Check check(const std::vector<std::int64_t>& launches) override { return inner_->check(launches); }
@@ -69,9 +72,9 @@ Catalog slowed(Catalog workloads, Fault& fault) {
 }  // namespace assay
 
 int main(int count, char** words) {
-  if (count < 5) return 2;
+  if (count < 6) return 2;
   const char* rank = std::getenv("OMPI_COMM_WORLD_RANK");
-  assay::Fault fault{words[1], std::atof(words[2]), rank && std::string(rank) == words[3]};
-  return assay::run_command_line(std::vector<std::string>(words + 4, words + count),
+  assay::Fault fault{words[1], std::atof(words[2]), std::atof(words[4]), rank && std::string(rank) == words[3]};
+  return assay::run_command_line(std::vector<std::string>(words + 5, words + count),
                                  assay::slowed(assay::catalog(), fault));
 }

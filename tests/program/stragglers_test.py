@@ -2,7 +2,8 @@
 """Ranks slowed on purpose under mpirun: the search names the one, for the right reason, and nobody where none is.
 
 usage: stragglers_test.py --program SLOW_RANK --assay ASSAY [--trials N --fault FAULT --ranks N] [unittest options]
-With --trials, counts instead of testing: how many of N trials named exactly the slowed rank, or nobody.
+With --trials, counts instead of testing: how many of N trials named exactly the slowed rank, or nobody; there the
+probes take the time they take.
 """
 import argparse
 import json
@@ -24,16 +25,18 @@ SUITE = {
          "size": "4Mi"},
         {"workload": "all_reduce", "kernel": "shm_ring", "device": "cpu", "dtype": "f32", "bytes": "64Ki"}]}
 SLOWER = "0.2"
+# A probe takes 1.0 to 1.7 ms, by the core it meets on a shared machine: paced to 2 ms, the planted 20 % is the difference.
+PACED = "0.002"
 PROGRAM = ASSAY = None
 
 
-def run(ranks, fault, culprit, folder, *extra, launcher=True):
+def run(ranks, fault, culprit, folder, pace=PACED, launcher=True):
     suite, out = folder / "suite.json", folder / "result.json"
     suite.write_text(json.dumps(SUITE))
     out.unlink(missing_ok=True)
     mpirun = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", str(ranks)]
-    done = subprocess.run([*(mpirun if launcher else []), PROGRAM, fault, SLOWER, str(culprit), "run", str(suite),
-                           "--out", str(out), "--quiet", "--threads", "1", *extra],
+    done = subprocess.run([*(mpirun if launcher else []), PROGRAM, fault, SLOWER, str(culprit), pace, "run",
+                           str(suite), "--out", str(out), "--quiet", "--threads", "1"],
                           capture_output=True, text=True, timeout=120)
     return done, json.loads(out.read_text())["stragglers"] if out.exists() else None
 
@@ -43,27 +46,28 @@ def accused(report):
 
 
 class Stragglers(unittest.TestCase):
-    """A shared machine may really slow a rank down beside the planted one, or both: a few trials, of which most are
-    right.  The hundreds are made up (verdict's tests), or counted by hand with --trials."""
+    """A shared machine may stop a rank for longer than any pace hides: a few trials, of which one must be right.  The
+    hundreds are made up (verdict's tests), or counted by hand with --trials."""
 
     def setUp(self):
         self.folder = Path(tempfile.mkdtemp(prefix="assay-test-"))
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 
-    def most(self, fault, cause, tries=5):
+    def named(self, fault, cause, tries=8):
         said = []
         for i in range(tries):
             done, report = run(2, fault, i % 2, self.folder)
             self.assertIsNotNone(report, done.stderr)
-            said.append((accused(report), done.returncode, done.stdout, report["notes"]))
-            right = accused(report) == ([(i % 2, cause)] if cause else [])
-            if right:
+            if accused(report) == ([(i % 2, cause)] if cause else []) and report["outcome"] != "not_measured":
                 self.assertEqual(done.returncode, 1 if cause else 0, done.stdout + done.stderr)
                 return done, report
-        self.fail(f"{fault}: never right in {tries} trials: {said}")
+            said.append(f"{report['outcome']}: {accused(report)} of {report['members']}; {report['notes']}")
+        if all("something else took the core" in trial for trial in said):
+            self.skipTest(f"no trial of {tries} had the cores to itself: {said[-1]}")
+        self.fail("\n".join([f"{fault}: never right in {tries} trials", *said]))
 
     def test_slow_compute_is_named(self):
-        done, report = self.most("compute", "compute")
+        done, report = self.named("compute", "compute")
         found = report["found"][0]
         self.assertRegex(found["verdict"], r"^rank \d \([^,]+, cpu\): compute probe \d+ % slower than the other's; ")
         self.assertRegex(found["verdict"], r"last to arrive in \d+ of \d+ operations")
@@ -75,13 +79,13 @@ class Stragglers(unittest.TestCase):
         self.assertEqual(table.returncode, 0, table.stderr)
 
     def test_slow_memory_is_named(self):
-        self.most("memory", "memory")
+        self.named("memory", "memory")
 
     def test_who_comes_late_without_a_slow_probe_is_named(self):
-        self.most("late", "arrival")
+        self.named("late", "arrival")
 
     def test_nobody_is_named_where_nobody_is_slow(self):
-        done, report = self.most("none", None)
+        done, report = self.named("none", None)
         self.assertEqual(report["outcome"], "none")
         self.assertIn("stragglers: none among 2", done.stdout)
         self.assertTrue(all(one["compute_seconds"] > 0 for one in report["members"]))
@@ -100,7 +104,7 @@ def count(trials, fault, ranks):
     with tempfile.TemporaryDirectory(prefix="assay-test-") as folder:
         for trial in range(trials):
             culprit = trial % ranks
-            done, report = run(ranks, fault, culprit, Path(folder))
+            done, report = run(ranks, fault, culprit, Path(folder), pace="0")
             names = None if report is None else accused(report)
             expected = [(culprit, cause)] if cause else []
             right += names == expected
