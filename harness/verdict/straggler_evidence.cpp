@@ -93,6 +93,8 @@ std::vector<std::optional<ProbeComparison>> compare_probes(const std::vector<Str
   return out;
 }
 
+double of_shared_memory(const StragglerMember& member) { return kind_of(member) == "cpu" ? 1.5 : 1; }
+
 bool Arrival::late(double slower) const {
   return last >= kMostlyLast * operations && of_work >= slower && late_seconds > uncertainty;
 }

@@ -26,6 +26,11 @@ struct ProbeComparison {
 std::vector<std::optional<ProbeComparison>> compare_probes(const std::vector<StragglerMember>&,
                                                            const std::vector<ProbeBlocks>&, double slower);
 
+/// What a memory probe's slowdown is measured by, as a multiple of `slower`.  What processors share is not shared
+/// evenly: of 200 runs of two healthy ranks on one memory, one was 10 to 12 % slower in five, for seconds on end, and
+/// 16 % in one.  An accelerator has its memory to itself.
+double of_shared_memory(const StragglerMember&);
+
 /// A rank's arrivals at the operations that were disturbed on no rank.
 struct Arrival {
   int last = 0, operations = 0;

@@ -102,7 +102,7 @@ std::vector<Accusation> accuse(const StragglerPass& pass, const Compared& in, do
   for (std::size_t i = 0; i < pass.members.size(); ++i) {
     if (in.compute[i] && in.compute[i]->slow(slower))
       out.push_back({StragglerCause::compute, i, std::nullopt, in.compute[i]->slowdown});
-    if (in.memory[i] && in.memory[i]->slow(slower))
+    if (in.memory[i] && in.memory[i]->slow(slower * of_shared_memory(pass.members[i])))
       out.push_back({StragglerCause::memory, i, std::nullopt, in.memory[i]->slowdown});
   }
   for (const auto& node : in.links.nodes)
@@ -115,6 +115,11 @@ std::vector<Accusation> accuse(const StragglerPass& pass, const Compared& in, do
       out.push_back(
           {StragglerCause::arrival, first_member_of(pass, int(rank)), std::nullopt, in.arrivals[rank].of_work});
   return out;
+}
+
+bool stands(const Accusation& one, const StragglerPass& pass, double slower) {
+  const bool memory = one.cause == StragglerCause::memory;
+  return one.slowdown >= slower * (memory ? of_shared_memory(pass.members[one.member]) : 1);
 }
 
 /// Only now that it is known which accusations stand: what one that stands explains is none of its own.  A processor
@@ -220,7 +225,7 @@ StragglerReport judge_stragglers(const std::vector<StragglerPass>& passes, const
     });
   }
   for (Accusation& one : standing) one.slowdown /= double(passes.size());
-  std::erase_if(standing, [&](const Accusation& one) { return !(one.slowdown >= rule.slower); });
+  std::erase_if(standing, [&](const Accusation& one) { return !stands(one, first, rule.slower); });
   for (const Accusation& one : causes(standing, first))
     report.found.push_back(in_words(one, first, compared, suspicious));
   return report;

@@ -185,5 +185,21 @@ TEST(Stragglers, AGpuIsNotSlowBecauseACpuIsFaster) {
   EXPECT_TRUE(judge_stragglers({pass}, {}).found.empty());
 }
 
+// Healthy ranks on one memory do not draw from it evenly; an accelerator has its own.
+TEST(Stragglers, AnUnevenShareOfMemoryAccusesNoProcessor) {
+  Fault fault;
+  fault.rank = 1;
+  fault.memory = 1.125;
+  Synthetic machine(one_host(2), fault, 7, {.scatter = 0.01, .outliers = 0, .wander = 0, .far = 0, .disturbed = 0});
+  StragglerPass pass = machine.pass({});
+  pass.operations.clear();
+  EXPECT_TRUE(judge_stragglers({pass}, {}).found.empty());
+  for (auto& member : pass.members) member.device = "gpu" + std::to_string(member.rank);
+  const auto report = judge_stragglers({pass}, {});
+  ASSERT_EQ(report.found.size(), 1u);
+  EXPECT_EQ(report.found.front().cause, StragglerCause::memory);
+  EXPECT_EQ(report.found.front().who.rank, 1);
+}
+
 }  // namespace
 }  // namespace assay
