@@ -12,15 +12,13 @@ namespace {
 
 constexpr const char* kNoReference = "no reference";
 
-/// Processes that share one memory: those of the run, where they are known to be on one host; else 0.
-int processes_of_host(const Result& result) {
+/// Whether what all ranks of the run copy at once is one memory's.
+bool on_one_host(const Result& result) {
   const auto run = result.provenance.find("run");
-  if (run == result.provenance.end() || !run->is_object()) return 0;
+  if (run == result.provenance.end() || !run->is_object()) return false;
   const auto ranks = run->value("ranks", nlohmann::ordered_json()),
              same = run->value("one_host", nlohmann::ordered_json());
-  if (!ranks.is_number_integer()) return 0;
-  const int processes = ranks.get<int>();
-  return processes == 1 || (same.is_boolean() && same.get<bool>()) ? processes : 0;
+  return (ranks.is_number_integer() && ranks.get<int>() == 1) || (same.is_boolean() && same.get<bool>());
 }
 
 Ceiling ceiling_of(const Record& record, const Result& result, const MeasuredPeaks& peaks,
@@ -31,11 +29,9 @@ Ceiling ceiling_of(const Record& record, const Result& result, const MeasuredPea
   if (point.device == Device::gpu)
     return collective_ceiling({accelerator, ranks, 1, 0, 0}, point.workload, route_of(algorithm));
   if (point.cache == Cache::hot) return {0, {}, "hot messages stay in the caches"};
-  const int processes = processes_of_host(result);
-  if (processes == 0) return {0, {}, "the ranks are not known to share one host's memory"};
-  // Each process copies what its record says, all at once.
+  if (!on_one_host(result)) return {0, {}, "the ranks are not known to share one host's memory"};
   return memory_ceiling(point.workload, ranks, point.word_or("placement", "out_of_place") == "in_place",
-                        record.work.bus_factor, processes * peaks.copy_rate(point).value_or(0));
+                        record.work.bus_factor, peaks.copy_rate(point).value_or(0));
 }
 
 Nvls nvls_of(const Record& record, const std::string& algorithm) {

@@ -32,11 +32,10 @@ const Kernel& kernel_named(const std::vector<Kernel>& kernels, const std::string
   throw std::logic_error("no kernel " + name + " in this table");
 }
 
-/// For workloads of one device: refuses several processes, another device, an unknown dtype; then asks the kernel.
+/// Refuses another device and an unknown dtype; then asks the kernel.
 template <class Kernel, class Problem>
 Support kernel_supports(const std::vector<Kernel>& kernels, const Case& point, const Problem& problem,
-                        const Target& target, const Communicator& communicator) {
-  if (communicator.size() > 1) return Support::no("measures one device: run it without an MPI launcher");
+                        const Target& target) {
   const Kernel* kernel = find_row(kernels, point.kernel);
   if (!kernel) return Support::no("no kernel " + point.kernel + " in this build");
   if (kernel->device != target.device)
@@ -44,6 +43,14 @@ Support kernel_supports(const std::vector<Kernel>& kernels, const Case& point, c
   if (std::find(kernel->dtypes.begin(), kernel->dtypes.end(), point.dtype) == kernel->dtypes.end())
     return Support::no(point.kernel + " has no " + std::string(name(point.dtype)));
   return kernel->supports(problem, target);
+}
+
+/// For workloads of one device: refuses several processes as well.
+template <class Kernel, class Problem>
+Support kernel_supports(const std::vector<Kernel>& kernels, const Case& point, const Problem& problem,
+                        const Target& target, const Communicator& communicator) {
+  if (communicator.size() > 1) return Support::no("measures one device: run it without an MPI launcher");
+  return kernel_supports(kernels, point, problem, target);
 }
 
 /// What a prepared case of one kernel on one device is, whatever it computes.

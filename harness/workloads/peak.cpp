@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t kMostAccumulatorBytes = std::size_t(64) << 20;  // a B300's fill a third of that
 constexpr std::size_t kFloorBytes = 256;                              // that must stay untouched
 constexpr std::uint8_t kPoison = 0xff;
+constexpr const char* kRanks = "ranks";  // only where there are several
 
 PeakProblem problem_of(const Case& point) {
   PeakProblem problem;
@@ -69,10 +70,17 @@ Work work_of(const PeakProblem& problem, const PeakArithmetic* arithmetic) {
   return work;
 }
 
+Work by_ranks(Work work, std::int64_t ranks) {
+  work.bytes *= double(ranks);
+  if (ranks > 1) work.convention += ", of all ranks at once";
+  return work;
+}
+
 class PeakWorkload final : public SingleDeviceWorkload<PeakProblem, PeakBuffers> {
  public:
   PeakWorkload(const Case& point, const WorkloadContext& context, const PeakKernel& kernel)
       : SingleDeviceWorkload(point, context.backend, problem_of(point), set_bytes(point)),
+        ranks_(point.number_or(kRanks, 1)),
         host_input_(input_bytes(problem_)) {
     if (is_arithmetic(problem_.unit)) arithmetic_ = kernel.arithmetic(problem_, backend_.target());
     const std::size_t bytes = output_bytes(problem_, &arithmetic_);
@@ -94,7 +102,7 @@ class PeakWorkload final : public SingleDeviceWorkload<PeakProblem, PeakBuffers>
     clock_floor_ = least_time();
   }
 
-  Work work() const override { return work_of(problem_, &arithmetic_); }
+  Work work() const override { return by_ranks(work_of(problem_, &arithmetic_), ranks_); }
 
   std::string description() const override {
     const std::string chosen = SingleDeviceWorkload::description();
@@ -176,11 +184,15 @@ class PeakWorkload final : public SingleDeviceWorkload<PeakProblem, PeakBuffers>
                   [&] { return fmt::format("byte {} of set {}", at, set); });
   }
 
+  std::int64_t ranks_;
   PeakArithmetic arithmetic_;
   std::optional<RotatedBuffer> input_, output_;
   std::vector<std::byte> host_input_;
   double clock_floor_ = 0;
 };
+
+/// What processors share, several processes move at once: a row of its own, of what all of them move.
+bool shared_by_ranks(const Case& point) { return point.device == Device::cpu && is_memory(problem_of(point).unit); }
 
 /// size=0: what the kernel takes long enough, or goes far enough beyond the caches, with.
 void resolve_size(const std::vector<PeakKernel>& kernels, Case& point) {
@@ -194,7 +206,8 @@ Support supports(const std::vector<PeakKernel>& kernels, const Case& point, cons
   const PeakProblem problem = problem_of(point);
   if (is_arithmetic(problem.unit) && point.data != Fill::integers)
     return Support::no("its factors are whole numbers, whose sums are exact: data=integers");
-  return kernel_supports(kernels, point, problem, target, communicator);
+  return shared_by_ranks(point) ? kernel_supports(kernels, point, problem, target)
+                                : kernel_supports(kernels, point, problem, target, communicator);
 }
 
 std::vector<std::string> unit_names() {
@@ -222,9 +235,14 @@ WorkloadKind peak_workload(const std::vector<PeakKernel>& kernels) {
        AxisValue(std::int64_t(0))},
   };
   kind.validate = validate;
-  kind.resolve = [&kernels](Case& point, int) { resolve_size(kernels, point); };
+  kind.resolve = [&kernels](Case& point, int offered) {
+    resolve_size(kernels, point);
+    if (offered > 1 && shared_by_ranks(point)) point.axes.push_back({kRanks, std::int64_t(offered)});
+  };
   kind.set_bytes = set_bytes;
-  kind.work = [](const Case& point, int) { return work_of(problem_of(point), nullptr); };
+  kind.work = [](const Case& point, int) {
+    return by_ranks(work_of(problem_of(point), nullptr), point.number_or(kRanks, 1));
+  };
   use_kernels<PeakWorkload>(kind, kernels, problem_of);
   kind.supports = [&kernels](const Case& point, const Target& target, const Communicator& communicator) {
     return supports(kernels, point, target, communicator);

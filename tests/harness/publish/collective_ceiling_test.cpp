@@ -188,7 +188,7 @@ TEST(CollectiveColumns, OnACpuMemoryIsTheCeiling) {
   result.provenance["run"] = {{"ranks", 1}};
   EXPECT_NEAR(*row().percent_of_ceiling, 100 * 4e9 / 6e9, 0.5);
   result.provenance["run"] = {{"ranks", 2}, {"one_host", true}};
-  EXPECT_NEAR(*row().percent_of_ceiling, 100 * 4e9 / 12e9, 0.5) << "each of two processes copied at that rate";
+  EXPECT_NEAR(*row().percent_of_ceiling, 100 * 4e9 / 6e9, 0.5) << "the copy's record counts both processes";
   result.provenance["run"] = {{"ranks", 2}, {"one_host", false}};
   EXPECT_FALSE(row().percent_of_ceiling);
   EXPECT_EQ(row().reference, "");

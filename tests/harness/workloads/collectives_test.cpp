@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "tests/harness/workloads/collectives_testing.h"
+#include "tests/harness/workloads/processes.h"
 
 namespace assay {
 namespace {
@@ -137,25 +138,6 @@ TEST(CollectiveKind, RefusesWhatHasNoMeaning) {
   const WorkloadKind all_to_all = collective_workload(Collective::all_to_all, collective_kernels());
   EXPECT_EQ(all_to_all.axes[2].words, std::vector<std::string>{"out_of_place"});
 }
-
-// Several processes as far as supports() sees them.
-class Processes final : public Communicator {
- public:
-  explicit Processes(int size) : size_(size) {}
-  int rank() const override { return 0; }
-  int size() const override { return size_; }
-  void barrier() override {}
-  double maximum(double value) override { return value; }
-  double broadcast(double value) override { return value; }
-  std::string broadcast(const std::string& text) override { return text; }
-  std::vector<std::string> gather(const std::string& text) override {
-    return std::vector<std::string>(std::size_t(size_), text);
-  }
-  std::string group_name() const override { return "processes"; }
-
- private:
-  int size_;
-};
 
 TEST(CollectiveKind, RanksMustBeTheLaunchersProcesses) {
   const WorkloadKind kind = collective_workload(Collective::all_reduce, collective_kernels());

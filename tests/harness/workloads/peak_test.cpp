@@ -8,6 +8,7 @@
 
 #include "harness/backends/backend.h"
 #include "harness/communicators/communicator.h"
+#include "tests/harness/workloads/processes.h"
 
 namespace assay {
 namespace {
@@ -129,6 +130,27 @@ TEST(PeakWorkload, SizeZeroBecomesTheKernelsOwn) {
   point = peak_case("copy", 4096);
   kind.resolve(point, 1);
   EXPECT_EQ(point.number("size"), 4096);
+}
+
+// Several processes share the host's memory: they move it at once, in a row of its own.
+TEST(PeakWorkload, ProcessesMoveMemoryTogether) {
+  const auto kernels = table_of(right);
+  const WorkloadKind kind = peak_workload(kernels);
+  const auto resolved = [&](const char* unit, int processes) {
+    Case point = peak_case(unit);
+    kind.resolve(point, processes);
+    return point;
+  };
+  const Case alone = resolved("copy", 1), together = resolved("copy", 4), units = resolved("fma", 4);
+  EXPECT_NE(alone.id(), together.id());
+  EXPECT_EQ(kind.work(together, 4).bytes, 4 * kind.work(alone, 1).bytes);
+  EXPECT_EQ(units.id(), resolved("fma", 1).id());
+  EXPECT_TRUE(kind.supports(together, {}, Processes(4)).ok());
+  EXPECT_THAT(kind.supports(units, {}, Processes(4)).reason, HasSubstr("one device"));
+  const auto backend = make_cpu_backend(1);
+  const auto single = make_single_communicator();
+  WorkloadContext context{*backend, *single};
+  EXPECT_EQ(kind.make(together, context)->work().bytes, 4 * kind.work(alone, 1).bytes);
 }
 
 TEST(PeakWorkload, RefusesRaggedBuffersAndFactorsThatRound) {
