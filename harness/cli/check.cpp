@@ -12,6 +12,7 @@
 #include "harness/core/error.h"
 #include "harness/core/file.h"
 #include "harness/publish/verdict_texts.h"
+#include "harness/verdict/digests.h"
 #include "harness/verdict/learn.h"
 #include "harness/verdict/verdict.h"
 
@@ -72,12 +73,15 @@ int check(const Options& options) {
   if (options.gpus > 0) how.gpus = options.gpus;
   const auto expected = options.expect.empty() ? std::nullopt : std::optional(load_expectations(options.expect));
   Verdict verdict;
+  DigestComparison digests;
   for (const auto& path : options.results) {
     const NamedResult in = load(path);
     const Expectations* of_it = expected ? &*expected : expectations_for(in.result.provenance);
     const auto judgements = judge(in.result, path, of_it, how);
     verdict.judgements.insert(verdict.judgements.end(), judgements.begin(), judgements.end());
+    digests.add(path, in.result);
   }
+  digests.judge(verdict.judgements);
   verdict.sort_worst_first();
   write(options.junit, to_junit(verdict));
   write(options.prometheus, to_prometheus(verdict));

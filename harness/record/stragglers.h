@@ -32,7 +32,7 @@ struct Straggler {
   StragglerCause cause = StragglerCause::compute;
   StragglerMember who;
   std::optional<StragglerMember> partner;  // of a connection
-  double slowdown = 0;                     // 0.21: takes 21 % longer than the others; of arrival, as part of a step
+  double slowdown = 0;  // 0.21: takes 21 % longer than the others; of arrival, late by that part of the work before it
   std::vector<std::string> evidence;
   std::string verdict;  // one line with all of it
 };

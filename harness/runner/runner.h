@@ -30,9 +30,9 @@ class Progress;  // progress.h
 struct RunOptions {
   std::filesystem::path out;
   bool resume = false;
-  std::vector<std::string> command;           // for the provenance
-  bool anyway = false;                        // measure although the machine is unfit
-  std::optional<StragglerReport> stragglers;  // found before the run, for its result
+  std::vector<std::string> command = {};           // for the provenance
+  bool anyway = false;                             // measure although the machine is unfit
+  std::optional<StragglerReport> stragglers = {};  // found before the run, for its result
 };
 
 /// Owns the backends, made on first use and kept: a CPU, each GPU, all GPUs together.

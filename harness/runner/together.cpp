@@ -59,11 +59,10 @@ class Station {
 
   /// Of what was measured alone; the outputs are poisoned again for what comes next, where they can be.
   void check_alone() {
-    if (!alone_.outcome.ok() || workload_->outputs().empty()) return;
-    check({&alone_});
+    if (!alone_.outcome.ok()) return;
+    check(alone_);
     for (const auto& output : workload_->outputs()) output.buffer->fill(kNan);
   }
-  /// Of both where the first could not be checked by itself.
   void check_together(int stations) {
     together_.point.together = stations;
     if (!alone_.outcome.ok()) {  // one that fails alone is not measured with others
@@ -71,11 +70,7 @@ class Station {
         together_.outcome = {OutcomeKind::failed, fmt::format("alone: {}", alone_.outcome.reason)};
       return;
     }
-    if (!together_.outcome.ok()) return;
-    if (alone_.check)
-      check({&together_});
-    else
-      check({&alone_, &together_});
+    if (together_.outcome.ok()) check(together_);
   }
   const Record& alone() const { return alone_; }
   const Record& together() const { return together_; }
@@ -139,20 +134,18 @@ class Station {
     });
   }
 
-  void check(const std::vector<Record*>& records) {
+  void check(Record& record) {
     Check found;
     const std::string why = failure_of([&] {
       found = workload_->check(launches_);
       if (found.elements == 0) throw MeasureError("no element was compared");
     });
-    for (Record* one : records) {
-      if (!why.empty()) {
-        one->outcome = {OutcomeKind::failed, fmt::format("checking failed: {}", why)};
-        continue;
-      }
-      one->check = found;
-      if (!found.ok()) one->outcome = {OutcomeKind::wrong, found.describe()};
+    if (!why.empty()) {
+      record.outcome = {OutcomeKind::failed, fmt::format("checking failed: {}", why)};
+      return;
     }
+    record.check = found;
+    if (!found.ok()) record.outcome = {OutcomeKind::wrong, found.describe()};
   }
 
   Communicator& communicator_;

@@ -13,6 +13,7 @@ namespace assay {
 namespace {
 
 constexpr Named<CauseCode> kCodes[] = {{CauseCode::wrong_numbers, "wrong_numbers"},
+                                       {CauseCode::other_bits, "other_bits"},
                                        {CauseCode::xid, "xid"},
                                        {CauseCode::ecc_uncorrected, "ecc_uncorrected"},
                                        {CauseCode::other_process, "other_process"},
@@ -27,6 +28,7 @@ constexpr Named<CauseCode> kCodes[] = {{CauseCode::wrong_numbers, "wrong_numbers
                                        {CauseCode::ecc_corrected, "ecc_corrected"},
                                        {CauseCode::pcie, "pcie"},
                                        {CauseCode::link_errors, "link_errors"},
+                                       {CauseCode::only_together, "only_together"},
                                        {CauseCode::memory_clock, "memory_clock"},
                                        {CauseCode::clock, "clock"},
                                        {CauseCode::memory, "memory"},
@@ -51,6 +53,11 @@ std::string change(double ratio) {
 std::string clock_text(const Seen& seen) {
   if (!seen.clock_drop || *seen.clock_drop < 0.005) return {};
   return fmt::format(", clock {:.1f} % lower", 100 * *seen.clock_drop);
+}
+
+/// " only while all 8 run"; empty where it is slow by itself, too.
+std::string when(const Record& record, const Normal& normal) {
+  return normal.fast_alone ? fmt::format(" only while all {} run", record.point.together) : std::string();
 }
 
 Cause of_wrong(const Record& record) {
@@ -93,15 +100,15 @@ Normal normal_of(const Record& known_good) {
     if (t.pcie_generation) generations.push_back(*t.pcie_generation);
     if (t.pcie_width) widths.push_back(*t.pcie_width);
   }
-  return {median(clocks), median(memory_clocks), median(caps), median(generations), median(widths)};
+  return {median(clocks), median(memory_clocks), median(caps), median(generations), median(widths), false};
 }
 
 Cause explain(const Record& measured, double ratio, const Normal& normal) {
   if (measured.outcome.kind == OutcomeKind::wrong) return of_wrong(measured);
   if (measured.telemetry.empty())
     return {CauseCode::no_telemetry,
-            fmt::format("{}: {}, no telemetry was recorded: measure again where it can be",
-                        spoken(measured.point.device_name()), change(ratio)),
+            fmt::format("{}: {}{}, no telemetry was recorded: measure again where it can be",
+                        spoken(measured.point.device_name()), change(ratio), when(measured, normal)),
             Action::recheck};
   for (const CauseRule rule : cause_rules())
     for (const auto& telemetry : measured.telemetry) {
@@ -109,8 +116,8 @@ Cause explain(const Record& measured, double ratio, const Normal& normal) {
       const auto finding = rule(seen);
       if (!finding) continue;
       return {finding->code,
-              fmt::format("{}: {}{}, {}: {}", spoken(telemetry.device), change(ratio), clock_text(seen),
-                          finding->evidence, finding->advice),
+              fmt::format("{}: {}{}{}, {}: {}", spoken(telemetry.device), change(ratio), when(measured, normal),
+                          clock_text(seen), finding->evidence, finding->advice),
               finding->action};
     }
   return {CauseCode::unexplained,

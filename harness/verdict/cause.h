@@ -9,6 +9,7 @@ namespace assay {
 
 enum class CauseCode {
   wrong_numbers,       // computed wrong numbers
+  other_bits,          // other bits than other machines: silent data corruption
   xid,                 // the driver logged an error of the GPU
   ecc_uncorrected,     // memory errors that could not be corrected, or rows taken out of use
   other_process,       // somebody else on the GPU
@@ -23,6 +24,7 @@ enum class CauseCode {
   ecc_corrected,       // corrected memory errors grow
   pcie,                // fewer lanes or an older generation than usual
   link_errors,         // NVLink errors, PCIe replays
+  only_together,       // slow only while all devices run
   memory_clock,        // the memory's clock is lower
   clock,               // the clock is lower and nothing says why
   memory,              // memory-bound, slow at full clock
@@ -52,6 +54,7 @@ struct Cause {
 struct Normal {
   std::optional<double> clock_mhz, memory_clock_mhz, power_cap_watts;
   std::optional<int> pcie_generation, pcie_width;
+  bool fast_alone = false;  // the case was measured on all devices at once, and this one by itself is not slow
 };
 /// Of a measurement known to be good: medians over its devices.
 Normal normal_of(const Record& known_good);

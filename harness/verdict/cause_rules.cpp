@@ -64,6 +64,16 @@ std::string busiest(const Telemetry& t) {
   return fmt::format("{} (pid {}){}", first.name.empty() ? "a process" : first.name, first.pid, more);
 }
 
+/// ", from minute 3 on" where the limit was not there in the first minute; empty where no reading shows it.
+std::string since(const Telemetry& t, std::initializer_list<std::string_view> reasons) {
+  constexpr double kAtOnce = 60;  // seconds: a cold part needs that long to get hot where its cooling fails
+  for (const auto& reading : t.readings)
+    for (const auto& limit : reading.limits)
+      if (std::find(reasons.begin(), reasons.end(), limit) != reasons.end())
+        return reading.seconds < kAtOnce ? std::string() : fmt::format(", from minute {:.0f} on", reading.seconds / 60);
+  return {};
+}
+
 bool is_collective(const Record& r) { return r.work.bus_factor > 0; }
 
 /// Less work for a byte than any balance of these devices: an f32 kernel of a GPU breaks even at 10 to 20 FLOP for a
@@ -148,7 +158,9 @@ std::optional<Finding> hardware_slowdown(const Seen& s) {
 std::optional<Finding> thermal(const Seen& s) {
   const double share = share_of(s.telemetry, {"thermal", "hardware_thermal"});
   if (!(share >= kLimitShare)) return std::nullopt;
-  return Finding{CauseCode::thermal, "thermal limit " + percent(share) + " of the time" + temperature(s.telemetry),
+  return Finding{CauseCode::thermal,
+                 "thermal limit " + percent(share) + " of the time" +
+                     since(s.telemetry, {"thermal", "hardware_thermal"}) + temperature(s.telemetry),
                  "check cooling", Action::drain};
 }
 
@@ -203,6 +215,13 @@ std::optional<Finding> link_errors(const Seen& s) {
                  "reset the GPU, drain the node if they come again", Action::reset};
 }
 
+/// No limit speaks, and its own silicon and memory are fast enough: what is left is what the devices share.
+std::optional<Finding> only_together(const Seen& s) {
+  if (!s.normal.fast_alone) return std::nullopt;
+  return Finding{CauseCode::only_together, "alone it is as fast as expected",
+                 "suspect what the devices share: power supply, cooling, host memory", Action::drain};
+}
+
 std::optional<Finding> memory_clock(const Seen& s) {
   if (!(s.memory_clock_drop.value_or(0) >= kSameClock)) return std::nullopt;
   return Finding{CauseCode::memory_clock, fmt::format("memory clock {:.1f} % lower", 100 * *s.memory_clock_drop),
@@ -251,6 +270,7 @@ const std::vector<CauseRule>& cause_rules() {
                                                pcie,
                                                link_errors,
                                                corrected,
+                                               only_together,
                                                memory_clock,
                                                clock,
                                                full_clock};

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "harness/core/error.h"
-#include "harness/record/result.h"
+#include "harness/record/named_result.h"
 #include "harness/verdict/ratio_test.h"
 
 namespace assay {
@@ -13,12 +13,6 @@ namespace assay {
 struct CompareRule {
   double margin = 0.02;  // relative; a difference within it does not matter
   double level = 0.05;   // chance of one false verdict or more among all cases
-};
-
-/// A result and what to call it.
-struct NamedResult {
-  std::string name;
-  Result result;
 };
 
 struct ComparedRuns {

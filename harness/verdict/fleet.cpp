@@ -8,6 +8,7 @@
 #include <set>
 
 #include "harness/core/error.h"
+#include "harness/verdict/digests.h"
 
 namespace assay {
 namespace {
@@ -183,7 +184,15 @@ void judge_group(const FleetFiles& files, const FleetCases& cases, FleetGroup& g
   std::map<std::uint32_t, std::set<std::size_t>> having;
   for (const auto& [point, entries] : points)
     for (const auto& e : entries) having[point].insert(e.unit.first);
+  std::set<std::size_t> seen;
+  for (const auto& [unit, count] : judged) seen.insert(unit.first);
   for (const std::size_t n : group.nodes) {
+    if (!seen.count(n)) {
+      out.gaps.push_back({files.nodes[n].name, fmt::format("none of its cases was measured on {} nodes of its kind, "
+                                                           "which it takes to judge one",
+                                                           kLeastNodes)});
+      continue;
+    }
     std::size_t lacking = 0;
     for (const auto& [point, nodes] : having) lacking += 2 * nodes.size() > group.nodes.size() && !nodes.count(n);
     if (lacking > 0)
@@ -207,6 +216,35 @@ void accuse_wrong(const FleetFiles& files, FleetVerdict& out) {
                       Action::drain};
       out.accused.push_back(std::move(a));
     }
+}
+
+/// Accuses by the bits of the outputs, whatever kind of node they are of.
+void accuse_other_bits(const FleetFiles& files, FleetVerdict& out) {
+  std::vector<DigestVote> votes;
+  std::vector<std::pair<std::size_t, const FleetDigest*>> of;  // the votes
+  std::vector<std::string> without;
+  for (std::size_t n = 0; n < files.nodes.size(); ++n) {
+    const FleetNode& node = files.nodes[n];
+    for (const auto& d : node.digests) {
+      votes.push_back({node.name + " " + node.device_name(d.device), d.digest_of, d.computed_by, d.digest});
+      of.emplace_back(n, &d);
+    }
+    if (node.digests.empty()) without.push_back(node.name);
+  }
+  for (const Dissent& dissent : dissents(votes)) {
+    const auto [n, digest] = of[dissent.vote];
+    out.wrong_numbers = true;
+    const auto same = [node = n, device = digest->device](const auto& a) {
+      return a.node == node && a.device == device;
+    };
+    std::erase_if(out.accused, same);
+    out.accused.push_back(
+        {n, digest->device, digest->digest_of, "wrong", 1, 0, 0, digest->file, cause_of(dissent, votes)});
+  }
+  if (!votes.empty() && !without.empty())
+    out.notes.push_back(fmt::format("{} of {} nodes gave no soak's digest and are not judged by it: {}{}",
+                                    without.size(), files.nodes.size(), without.front(),
+                                    without.size() > 1 ? ", ..." : ""));
 }
 
 }  // namespace
@@ -234,6 +272,7 @@ FleetVerdict judge_fleet(const FleetFiles& files, const FleetCases& cases) {
     out.groups.push_back(std::move(group));
   }
   accuse_wrong(files, out);
+  accuse_other_bits(files, out);
   for (const auto& file : files.unreadable) out.gaps.push_back({file.file, file.why});
   if (files.nodes.empty() && files.unreadable.empty()) out.gaps.push_back({"the fleet", "no result at all"});
   std::sort(out.accused.begin(), out.accused.end(), [](const auto& a, const auto& b) { return a.deficit > b.deficit; });

@@ -69,6 +69,8 @@ struct FleetVerdict {
 ///    survives both Bonferroni over the device's cases (0.5 %) and Benjamini-Hochberg over the group's (1 %);
 ///  - and for being slow throughout where the weighted median of its deficits, over all its cases or over those of one
 ///    workload, is above 3 % and survives Benjamini-Hochberg over the group's devices (1 %).
+/// Whose soaked outputs have other bits than most (verdict/digests.h) is accused of wrong numbers, however few there
+/// are.
 FleetVerdict judge_fleet(const FleetFiles&, const FleetCases&);
 
 /// Adds those of `expected` (host names) that gave no result.

@@ -84,6 +84,16 @@ void expect_passed(dom::object check) {
   if (member<std::uint64_t>(check, "wrong") != 0 || !text_or(check, "outside", "").empty()) throw Doubt{};
 }
 
+/// A soak's; its intervals and corruptions are the slow reader's to look at where they say that something was wrong.
+void add_digest(FleetNode& node, dom::object record, int device) {
+  dom::object soak;
+  const auto error = record["soak"].get(soak);
+  if (error == simdjson::NO_SUCH_FIELD) return;
+  if (error || member<std::uint64_t>(soak, "corrupted") != 0) throw Doubt{};
+  FleetDigest out{device, text(soak, "digest_of"), text(soak, "computed_by"), text(soak, "digest"), 0};
+  if (!out.digest.empty()) node.digests.push_back(std::move(out));
+}
+
 void add_record(FleetNode& node, dom::object record, FleetCases& cases) {
   const auto point = member<dom::object>(record, "case");
   const auto kind = parse_outcome(member<std::string_view>(record, "outcome"));
@@ -106,6 +116,7 @@ void add_record(FleetNode& node, dom::object record, FleetCases& cases) {
   member<dom::object>(record, "summary");
   add_value(node, shared, text(point, "workload"), index, measurement_of(member<dom::object>(record, "measurement")),
             cases);
+  add_digest(node, record, index);
 }
 
 void expect_once(const FleetNode& node) {

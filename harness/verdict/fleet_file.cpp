@@ -62,10 +62,13 @@ FleetNode slow_read_fleet_node(const std::filesystem::path& path, FleetCases& ca
     const Case& point = record.point;
     const int device = point.device == Device::cpu ? kCpuDevice : point.device_index;
     const std::string id = without_ordinal(point.id(), point.device_name(), point.device);
-    if (record.outcome.ok())
-      add_value(node, id, point.workload, device, record.measurement, cases);
-    else
+    if (!record.outcome.ok()) {
       node.failures.push_back({id, device, record.outcome.kind, record.outcome.reason, 0});
+      continue;
+    }
+    add_value(node, id, point.workload, device, record.measurement, cases);
+    if (record.soak && !record.soak->digest.empty())
+      node.digests.push_back({device, record.soak->digest_of, record.soak->computed_by, record.soak->digest, 0});
   }
   return node;
 }

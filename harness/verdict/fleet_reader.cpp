@@ -73,6 +73,11 @@ void absorb(FleetNode& node, FleetNode&& later, std::vector<std::string>& notes)
                                 fmt::join(node.files, ", "), later.files.front()));
   node.values.insert(node.values.end(), later.values.begin(), later.values.end());
   node.failures.insert(node.failures.end(), later.failures.begin(), later.failures.end());
+  for (auto& digest : later.digests) {
+    digest.file = file;
+    const auto again = [&](const FleetDigest& earlier) { return earlier.repeats(digest); };
+    if (std::none_of(node.digests.begin(), node.digests.end(), again)) node.digests.push_back(std::move(digest));
+  }
   node.files.push_back(later.files.front());
   node.complete = node.complete && later.complete;
   if (node.uuids.empty()) node.uuids = later.uuids;

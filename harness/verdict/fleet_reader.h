@@ -52,6 +52,19 @@ struct FleetFailure {
   std::uint32_t file = 0;
 };
 
+/// Of the output of one that was soaked and right.
+struct FleetDigest {
+  std::int32_t device = kCpuDevice;
+  std::string digest_of, computed_by, digest;
+  std::uint32_t file = 0;
+
+  /// Said by the same device of the same, wherever it stands.
+  bool repeats(const FleetDigest& other) const {
+    return device == other.device && digest_of == other.digest_of && computed_by == other.computed_by &&
+           digest == other.digest;
+  }
+};
+
 struct FleetNode {
   std::string name;      // its host's, with the file's behind it where two hosts share one
   std::string hardware;  // "8 x NVIDIA H200, AMD EPYC 9654": like is compared with like
@@ -61,6 +74,7 @@ struct FleetNode {
   bool complete = true;
   std::vector<FleetValue> values;
   std::vector<FleetFailure> failures;
+  std::vector<FleetDigest> digests;  // of several runs all: a device that contradicts itself is wrong
 
   std::string device_name(int device) const;  // "GPU 3", "CPU"
 };

@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "harness/record/device_model.h"
 #include "harness/verdict/node.h"
+#include "harness/verdict/outliers.h"
 
 namespace assay {
 namespace {
@@ -66,7 +68,19 @@ class Judge {
   }
 
   void judge_group(const Expectation& e, std::optional<int> gpu) {
-    const auto records = matching(node_, e, gpu);
+    const auto all = matching(node_, e, gpu);
+    std::set<int> together = {1};
+    for (const Record* record : all) together.insert(record->point.together);
+    if (!all.empty() && std::none_of(all.begin(), all.end(), [](const Record* r) { return r->point.together <= 1; }))
+      together.erase(1);
+    for (const int devices : together) {  // the fastest is always one that was alone
+      auto records = all;
+      std::erase_if(records, [&](const Record* r) { return std::max(1, r->point.together) != devices; });
+      judge_matches(e, gpu, records);
+    }
+  }
+
+  void judge_matches(const Expectation& e, std::optional<int> gpu, const std::vector<const Record*>& records) {
     const std::string where = gpu ? fmt::format("GPU {}: ", *gpu) : std::string();
     std::string id = e.pattern;
     if (const auto star = id.find("/gpu*/"); gpu && star != std::string::npos)
@@ -132,15 +146,21 @@ class Judge {
                fmt::format(": {:.1f} times too good, another machine or a wrong measurement", rate / *expected.value);
       return;
     }
-    if (rate >= least) {
-      j.standing = Standing::pass;
-      j.text = figures;
+    if (const auto late = rate_at_end(record, rate); rate >= least && late && !(*late >= least)) {
+      j.standing = Standing::fail;
+      j.measured = *late;
+      j.cause = explain(record, *late / *expected.value, normal_for(e, record, expected));
+      j.text = fmt::format("{}: {} from {:.0f} s into the soak on: {}", figures, format_rate(*late, e.unit),
+                           *record.soak->throttle->at_seconds, j.cause->text);
+      if (j.cause->disturbed()) j.standing = Standing::could_not_measure;
       return;
     }
+    if (rate >= least)
+      return pass(j, figures, record, explain(record, rate / *expected.value, normal_for(e, record, expected)));
     j.cause = explain(record, rate / *expected.value, normal_for(e, record, expected));
     if (j.cause->disturbed())
       j.text = figures + ": " + j.cause->text;
-    else if (at_best >= least)
+    else if (at_best >= least && !makes_uneven(j.cause->code))
       j.text = figures + fmt::format(": too noisy to tell, its 95 % interval reaches {}: {}",
                                      format_rate(at_best, e.unit), j.cause->text);
     else {
@@ -149,16 +169,80 @@ class Judge {
     }
   }
 
+  /// Fast enough; but a device that fails is not healthy however fast it is.
+  static void pass(Judgement& j, const std::string& figures, const Record& record, const Cause& cause) {
+    const bool faulty = cause.code == CauseCode::xid || cause.code == CauseCode::ecc_uncorrected;
+    j.standing = faulty && cause.action == Action::drain ? Standing::fail : Standing::pass;
+    j.text = figures;
+    if (j.standing == Standing::fail) j.cause = cause;
+    const bool corrected = std::any_of(record.telemetry.begin(), record.telemetry.end(),
+                                       [](const Telemetry& t) { return t.ecc_corrected.value_or(0) > 0; });
+    if (faulty)
+      j.text += ": " + cause.text;
+    else if (corrected)
+      j.text += ": memory errors were corrected meanwhile, watch whether they grow";
+  }
+
+  /// A fault that comes in the middle is no noise, however far the samples before it reach.
+  static bool makes_uneven(CauseCode code) {
+    return code == CauseCode::thermal || code == CauseCode::hardware_slowdown || code == CauseCode::xid ||
+           code == CauseCode::ecc_uncorrected;
+  }
+
+  /// Of a soak that throttled: what it does from then on; its median may be from before.
+  static std::optional<double> rate_at_end(const Record& record, double rate) {
+    if (!record.soak || !record.soak->throttle || !record.soak->throttle->at_seconds) return std::nullopt;
+    std::vector<double> all, late;
+    for (const auto& one : record.soak->intervals) {
+      all.push_back(one.seconds_per_launch());
+      if (one.start_seconds >= *record.soak->throttle->at_seconds) late.push_back(all.back());
+    }
+    if (late.empty()) return std::nullopt;
+    return rate * median_of(all) / median_of(late);
+  }
+
   /// What the expectation says, then what a peer shows, then what the driver calls the part's default.
   Normal normal_for(const Expectation& e, const Record& record, const Expected& expected) const {
     Normal out = e.conditions.normal;
     if (expected.known) out = normal_of(*expected.known);
+    fill_from_peers(out, record);
+    out.fast_alone = record.point.together > 1 && is_fast_alone(e, record);
     if (out.power_cap_watts || record.point.device != Device::gpu) return out;
     for (const auto& gpu : node_.result.provenance["gpus"])
       if (gpu.is_object() && gpu.value("index", nlohmann::ordered_json()) == record.point.device_index &&
           gpu.contains("power_default_watts") && gpu["power_default_watts"].is_number())
         out.power_cap_watts = gpu["power_default_watts"].get<double>();
     return out;
+  }
+
+  /// What nobody said, as most of the node's GPUs show it in the same case; of too few nobody knows which is healthy.
+  void fill_from_peers(Normal& out, const Record& record) const {
+    if (record.point.device != Device::gpu) return;
+    Record all;
+    for (const Record& other : node_.result.records) {
+      Case here = other.point;
+      here.device_index = record.point.device_index;
+      if (here.id() == record.point.id())
+        all.telemetry.insert(all.telemetry.end(), other.telemetry.begin(), other.telemetry.end());
+    }
+    constexpr std::size_t kMajority = 3;
+    if (all.telemetry.size() < kMajority) return;
+    const Normal usual = normal_of(all);
+    if (!out.clock_mhz) out.clock_mhz = usual.clock_mhz;
+    if (!out.memory_clock_mhz) out.memory_clock_mhz = usual.memory_clock_mhz;
+    if (!out.pcie_generation) out.pcie_generation = usual.pcie_generation;
+  }
+
+  bool is_fast_alone(const Expectation& e, const Record& record) const {
+    Case lone = record.point;
+    lone.together = Case().together;
+    for (const Record& other : node_.result.records) {
+      if (other.point.id() != lone.id() || !unusable(other, node_.options).empty()) continue;
+      const auto rate = rate_of(other, e.unit);
+      const Expected expected = expected_of(node_, e, other);
+      return rate && expected.value && *rate >= *expected.value * (1 - e.tolerance);
+    }
+    return false;
   }
 
   void judge_wrong(const Record& record, const Expectation* e) {

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/record/named_result.h"
 #include "harness/verdict/expectations.h"
 
 namespace assay {
@@ -13,11 +14,6 @@ struct LearnOptions {
   std::vector<std::string> filters;       // globs over case ids; empty: all
   std::optional<double> least_tolerance;  // null: 3 % from several results, 10 % from one
   bool unsealed = false;
-};
-
-struct NamedResult {
-  std::string file;
-  Result result;
 };
 
 /// One floor for each case: the median over the results (and over the GPUs of each), and a tolerance of four robust

@@ -67,6 +67,16 @@ Expected datasheet_peak(const Node& node, const Record& record, RateUnit unit) {
   return {{}, nullptr, "there is no datasheet peak for it"};
 }
 
+/// One that fell off the bus is not counted there any more.  Nodes have 2, 4, 8 or 16 of a kind, and clouds divide them
+/// by two; the few that do not are for the operator to name.
+std::string odd_count(const Node& node, const Expectations* expectations) {
+  const bool even = (node.gpus & (node.gpus - 1)) == 0;
+  if (even || node.options.gpus || !expectations || !expectations->machine.is_gpu()) return {};
+  return fmt::format(
+      "shows {} GPUs, and nodes have 1, 2, 4, 8 or 16: one is missing, or --gpus {} says that it has no more",
+      node.gpus, node.gpus);
+}
+
 }  // namespace
 
 Node look_at_node(const Result& result, const Expectations* expectations, const CheckOptions& options) {
@@ -79,6 +89,7 @@ Node look_at_node(const Result& result, const Expectations* expectations, const 
   if (expectations && !matches(expectations->machine, result.provenance))
     node.problems.push_back(fmt::format("is of {}, expected {}", machine_of(result.provenance).describe(),
                                         expectations->machine.describe()));
+  if (const auto why = odd_count(node, expectations); !why.empty()) node.problems.push_back(why);
   return node;
 }
 
@@ -88,6 +99,9 @@ std::vector<const Record*> matching(const Node& node, const Expectation& e, std:
     const Case& point = record.point;
     if (!glob_match(e.pattern, point.id())) continue;
     if (gpu && point.device_index != *gpu) continue;
+    // What a device does among others is expected where that is said, and compared with what the others do.
+    const bool among_others = e.kind == ExpectationKind::spread || e.pattern.find("together=") != std::string::npos;
+    if (point.together > 1 && !among_others) continue;
     if (e.conditions.data && point.data != *e.conditions.data) continue;
     if (e.conditions.cache && point.cache != *e.conditions.cache) continue;
     if (e.conditions.mode && point.mode != *e.conditions.mode) continue;

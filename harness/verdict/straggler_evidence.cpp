@@ -41,14 +41,14 @@ bool undisturbed(const OperationTimes& one) {
   return std::find(one.disturbed.begin(), one.disturbed.end(), true) == one.disturbed.end();
 }
 
-/// Median time from one operation's first arrival to the next one's.
-double step_seconds(const std::vector<OperationTimes>& operations) {
-  std::vector<double> steps;
-  const auto first = [](const OperationTimes& one) {
-    return *std::min_element(one.arrived.begin(), one.arrived.end());
-  };
-  for (std::size_t i = 1; i < operations.size(); ++i) steps.push_back(first(operations[i]) - first(operations[i - 1]));
-  return median_of(steps);
+/// Median time from leaving an operation to arriving at the next, over ranks and operations.  Not of whole steps: where
+/// something else has a core meanwhile, most of a step is waiting.
+double work_seconds(const std::vector<OperationTimes>& operations) {
+  std::vector<double> work;
+  for (std::size_t i = 1; i < operations.size(); ++i)
+    for (std::size_t rank = 0; rank < operations[i].arrived.size(); ++rank)
+      work.push_back(operations[i].arrived[rank] - operations[i - 1].left[rank]);
+  return median_of(work);
 }
 
 /// `values` without the one at `index`.
@@ -94,7 +94,7 @@ std::vector<std::optional<ProbeComparison>> compare_probes(const std::vector<Str
 }
 
 bool Arrival::late(double slower) const {
-  return last >= kMostlyLast * operations && of_step >= slower && late_seconds > uncertainty;
+  return last >= kMostlyLast * operations && of_work >= slower && late_seconds > uncertainty;
 }
 
 std::vector<Arrival> compare_arrivals(const StragglerPass& pass) {
@@ -104,7 +104,7 @@ std::vector<Arrival> compare_arrivals(const StragglerPass& pass) {
   if (int(clean.size()) < kLeastOperations) return {};
   const std::size_t ranks = clean.front()->arrived.size();
   if (ranks < 2) return {};
-  const double step = step_seconds(pass.operations);
+  const double work = work_seconds(pass.operations);
   std::vector<Arrival> out(ranks);
   std::vector<double> waits;
   for (std::size_t rank = 0; rank < ranks; ++rank) {
@@ -117,7 +117,7 @@ std::vector<Arrival> compare_arrivals(const StragglerPass& pass) {
     }
     out[rank].operations = int(clean.size());
     out[rank].late_seconds = median_of(late);
-    out[rank].of_step = out[rank].late_seconds / step;
+    out[rank].of_work = out[rank].late_seconds / work;
     waits.push_back(out[rank].wait_seconds = median_of(wait));
     // Between two other ranks both clocks may be wrong.
     const auto& wrong = pass.clock_uncertainty;

@@ -32,7 +32,7 @@ struct Arrival {
   double late_seconds = 0;         // median of its arrival less the others' median
   double wait_seconds = 0;         // median
   double others_wait_seconds = 0;  // the others' median
-  double of_step = 0;              // late_seconds as part of a step
+  double of_work = 0;              // late_seconds as part of the work before an operation
   double uncertainty = 0;          // of clocks
   bool late(double slower) const;
 };

@@ -113,7 +113,7 @@ std::vector<Accusation> accuse(const StragglerPass& pass, const Compared& in, do
   for (std::size_t rank = 0; rank < in.arrivals.size(); ++rank)
     if (in.arrivals[rank].late(slower))
       out.push_back(
-          {StragglerCause::arrival, first_member_of(pass, int(rank)), std::nullopt, in.arrivals[rank].of_step});
+          {StragglerCause::arrival, first_member_of(pass, int(rank)), std::nullopt, in.arrivals[rank].of_work});
   return out;
 }
 

@@ -10,8 +10,8 @@
 //
 // Against false accusations: low quantiles, since what is disturbed is slower and never faster; each probe is compared
 // in blocks of time, which what lasts shorter than the measurement does not survive; an arrival late by less than
-// `slower` of a step accuses nobody, however regular it is; and an accusation stands only where every pass shows at
-// least half of it and the mean of all passes all.
+// `slower` of the work before it accuses nobody, however regular it is; and an accusation stands only where every pass
+// shows at least half of it and the mean of all passes all.
 #pragma once
 #include <string>
 #include <vector>

@@ -189,7 +189,7 @@ std::vector<AxisSpec> axes() {
   constexpr std::int64_t kLargest = std::int64_t(1) << 40;
   const AxisValue automatic = std::int64_t(0);
   return {
-      {"layout", "operand layouts of the product, BLAS letters", {"tn", "nn"}, 0, 0, AxisValue("tn")},
+      {"layout", "operand layouts of the product, BLAS letters", {"tn", "nn", "nt"}, 0, 0, AxisValue("tn")},
       {"m", "rows of d", {}, 1, kLargest, std::nullopt},
       {"n", "columns of d", {}, 1, kLargest, std::nullopt},
       {"k", "length of the dot products", {}, 1, kLargest, std::nullopt},
@@ -207,7 +207,8 @@ WorkloadKind overlap_workload(const WorkloadKind& gemm, const WorkloadKind& all_
   kind.meaning = "a matrix product and an all-reduce at once, and each alone: what they cost each other";
   kind.axes = axes();
   kind.kernels = pairs_of(gemm, all_reduce);
-  kind.validate = [&](const Case& point) {
+  kind.validate = [&](const Case& point) -> std::string {
+    if (point.word("layout") == "nt") return "layout nt adds into d, and so is another product in every launch";
     const std::string product = gemm.validate(part_case(point, gemm, true));
     return product.empty() ? all_reduce.validate(part_case(point, all_reduce, false)) : product;
   };

@@ -8,6 +8,7 @@
 #include "harness/core/error.h"
 #include "harness/record/journal.h"
 #include "harness/runner/progress.h"
+#include "harness/verdict/verdict.h"
 #include "harness/verify/random.h"
 #include "harness/workloads/rotated_buffer.h"
 
@@ -146,6 +147,28 @@ TEST_F(SoakTest, FindsAndLocatesEveryFlippedBit) {
     EXPECT_THAT(record.outcome.reason, HasSubstr("bit " + std::to_string(fault_.bit) + " flipped"));
     EXPECT_THAT(record.outcome.reason, HasSubstr(found.place));
   }
+}
+
+/// And the verdict on the node follows: wrong numbers, drain it.
+TEST_F(SoakTest, FindsOneFlippedBitInTenThousandRepetitions) {
+  constexpr std::int64_t kRepetition = 9'997;  // three more follow
+  suite_.soak->seconds = 3600;
+  fault_ = {kLaunchesBefore + kRepetition - 1, 17 * kN + 11, 23};
+  fault_.then = &interrupted_;
+  const Result result = go();
+  const Record& record = result.records[0];
+  ASSERT_TRUE(record.soak && record.soak->first_corruption);
+  EXPECT_GE(record.soak->digested, 10'000);
+  EXPECT_EQ(record.soak->corrupted, 1);
+  EXPECT_EQ(record.soak->first_corruption->repetition, kRepetition);
+  EXPECT_EQ(record.soak->first_corruption->place, "d[17, 11]");
+  const Verdict verdict{judge(result, "r.json", nullptr, {})};
+  EXPECT_EQ(verdict.code(), ExitCode::wrong_numbers);
+  const auto wrong =
+      std::find_if(verdict.judgements.begin(), verdict.judgements.end(), [](const Judgement& j) { return j.wrong; });
+  ASSERT_NE(wrong, verdict.judgements.end());
+  EXPECT_THAT(wrong->text, HasSubstr("d[17, 11] on cpu"));
+  EXPECT_EQ(wrong->cause->action, Action::drain);
 }
 
 TEST_F(SoakTest, SeesALaunchThatWritesNothing) {

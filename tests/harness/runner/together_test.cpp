@@ -59,13 +59,14 @@ class TogetherTest : public testing::Test {
   }
   void TearDown() override { fs::remove_all(folder_); }
   Result go() {
-    Machine machine(2);
+    Machine machine(threads_);
     const auto communicator = make_single_communicator();
     Progress progress(stderr, true);
     options_.out = folder_ / "r.json";
     return together(suite_, catalog_, plan(suite_, catalog_, machine, *communicator), machine, *communicator, options_,
                     progress, interrupted_);
   }
+  int threads_ = 2;
   fs::path folder_;
   RunOptions options_;
   Suite suite_;
@@ -105,6 +106,15 @@ TEST_F(TogetherTest, AloneIsAlone) {
 TEST_F(TogetherTest, AWrongKernelIsWrongBothWays) {
   suite_.cases = {planted_case("wrong")};
   for (const auto& record : go().records) EXPECT_EQ(record.outcome.kind, OutcomeKind::wrong);
+}
+
+TEST_F(TogetherTest, OneDeviceByItselfIsCheckedToo) {
+  threads_ = 1;
+  suite_.cases = {planted_case("right"), planted_case("wrong")};
+  const Result result = go();
+  ASSERT_EQ(result.records.size(), 2u);
+  EXPECT_TRUE(result.records[0].outcome.ok() && result.records[0].check);
+  EXPECT_EQ(result.records[1].outcome.kind, OutcomeKind::wrong);
 }
 
 TEST_F(TogetherTest, WhatCannotRunIsSkippedOnEveryDevice) {

@@ -11,6 +11,7 @@
 #include "harness/core/error.h"
 #include "harness/publish/fleet_text.h"
 #include "tests/harness/record/sample_records.h"
+#include "tests/harness/verdict/soaked.h"
 #include "tests/harness/verdict/synthetic_fleet.h"
 
 namespace assay {
@@ -131,7 +132,12 @@ TEST_F(FleetFilesTest, ReadsFastWhatItReadsSlowly) {
   mixed.records[0].measurement.placement.assign(mixed.records[0].measurement.seconds.size(), Placement::near);
   mixed.records[0].measurement.placement[3] = Placement::far;
   write("mixed.json", to_text(mixed));
-  for (const std::string name : {"node00000.json", "mixed.json"}) {
+  write("soaked.json", to_text(sample_result({soaked("c0ffee"), soaked("", 65), ok_record(66)})));
+  Result twice = sample_result({soaked("c0ffee", 64, 0), soaked("c0ffee", 64, 1), wrong_record(65)});
+  twice.records[2].soak = soaked("c0ffee").soak;
+  twice.records[1].soak->corrupted = 1;  // leaves the fast way
+  write("corrupted.json", to_text(twice));
+  for (const std::string name : {"node00000.json", "mixed.json", "soaked.json", "corrupted.json"}) {
     const FleetNode fast = read_fleet_node(folder_ / name, cases_), slow = slow_read_fleet_node(folder_ / name, cases_);
     EXPECT_EQ(fast.name, slow.name);
     EXPECT_EQ(fast.hardware, slow.hardware);
@@ -145,6 +151,9 @@ TEST_F(FleetFilesTest, ReadsFastWhatItReadsSlowly) {
     }
     ASSERT_EQ(fast.failures.size(), slow.failures.size());
     for (std::size_t i = 0; i < fast.failures.size(); ++i) EXPECT_EQ(fast.failures[i].reason, slow.failures[i].reason);
+    EXPECT_EQ(fast.digests.size(), name == "soaked.json" ? 1u : name == "corrupted.json" ? 2u : 0u) << name;
+    ASSERT_EQ(fast.digests.size(), slow.digests.size());
+    for (std::size_t i = 0; i < fast.digests.size(); ++i) EXPECT_TRUE(fast.digests[i].repeats(slow.digests[i]));
   }
 }
 
@@ -175,6 +184,20 @@ TEST_F(FleetFilesTest, RefusesToJudgeTwoNodes) {
   EXPECT_EQ(exit_code_of(verdict), int(ExitCode::could_not_measure));
 }
 
+TEST_F(FleetFilesTest, NodesThatShareNoCaseAreNotJudged) {
+  SyntheticFleet fleet;
+  fleet.nodes = 4;
+  fleet.cases = 2;
+  write_fleet(fleet);
+  judge();
+  for (auto& node : files_.nodes)
+    for (auto& value : node.values)
+      value.point = cases_.number_of(fmt::format("gemm/k/cpu/{} {}", node.name, value.point), "gemm");
+  const FleetVerdict verdict = judge_fleet(files_, cases_);
+  EXPECT_EQ(verdict.gaps.size(), 4u) << gaps_of(verdict);
+  EXPECT_EQ(exit_code_of(verdict), int(ExitCode::could_not_measure));
+}
+
 TEST_F(FleetFilesTest, PrintsWhoIsSlowAndWhatItCosts) {
   SyntheticFleet fleet;
   fleet.nodes = 30;
@@ -197,6 +220,60 @@ TEST_F(FleetFilesTest, PrintsWhoIsSlowAndWhatItCosts) {
   EXPECT_EQ(json["accused"][0]["node"], host);
   EXPECT_EQ(json["heat_map"]["rows"].size(), 30u);
   EXPECT_NEAR(double(verdict.accused[0].deficit), 0.1, 0.03);
+}
+
+std::string accused_by_bits(const FleetVerdict& verdict, const FleetFiles& files) {
+  std::string out;
+  for (const auto& a : verdict.accused)
+    if (a.cause && a.cause->code == CauseCode::other_bits)
+      out += files.nodes[a.node].name + " " + files.nodes[a.node].device_name(a.device) + ", " + name(a.cause->action) +
+             "; ";
+  return out;
+}
+
+TEST_F(FleetFilesTest, AccusesTheMinorityByItsBits) {
+  for (int n = 0; n < 4; ++n) {
+    const std::string host = fmt::format("node{}", n);
+    write(host + ".json",
+          to_text(soaked_node(host, {soaked("c0ffee", 64, 0), soaked(n == 2 ? "bad" : "c0ffee", 64, 1)})));
+  }
+  write("node9.json", to_text(soaked_node("node9", {ok_record(64)})));
+  const FleetVerdict verdict = judge();
+  EXPECT_EQ(accused_by_bits(verdict, files_), "node2 GPU 1, return; ");
+  EXPECT_EQ(exit_code_of(verdict), int(ExitCode::wrong_numbers));
+  EXPECT_THAT(verdict.accused.front().cause->text,
+              HasSubstr("its output's digest is bad, that of node0 GPU 0 and 6 more is c0ffee"));
+  ASSERT_EQ(verdict.notes.size(), 1u);
+  EXPECT_EQ(verdict.notes[0], "1 of 5 nodes gave no soak's digest and are not judged by it: node9");
+  const FleetPage page{files_, cases_, verdict, 0, std::nullopt};
+  EXPECT_THAT(fleet_text(page, 100), HasSubstr("node2 GPU 1: silent data corruption"));
+  EXPECT_THAT(fleet_json(page), HasSubstr("\"code\":\"other_bits\""));
+}
+
+TEST_F(FleetFilesTest, OfTwoThatDifferOneIsWrong) {
+  write("a.json", to_text(soaked_node("a", {soaked("c0ffee")})));
+  write("b.json", to_text(soaked_node("b", {soaked("bad")})));
+  const FleetVerdict verdict = judge();
+  EXPECT_EQ(accused_by_bits(verdict, files_), "a CPU, drain; b CPU, drain; ");
+  EXPECT_THAT(verdict.accused.front().cause->text, HasSubstr("one of the two is wrong"));
+  EXPECT_EQ(exit_code_of(verdict), int(ExitCode::wrong_numbers));
+}
+
+TEST_F(FleetFilesTest, ComparesNoBitsOfDifferentProcessors) {
+  Record other = soaked("bad");
+  other.soak->computed_by = "cpu, 4 threads";
+  Record shape = soaked("bad", 65);
+  write("a.json", to_text(soaked_node("a", {soaked("c0ffee")})));
+  write("b.json", to_text(soaked_node("b", {other, shape})));
+  EXPECT_EQ(accused_by_bits(judge(), files_), "");
+}
+
+TEST_F(FleetFilesTest, ADeviceThatContradictsItselfIsWrong) {
+  for (const std::string host : {"a", "b", "c"}) write(host + ".json", to_text(soaked_node(host, {soaked("c0ffee")})));
+  Result again = soaked_node("c", {soaked("bad")});
+  again.provenance["started_utc"] = "2026-02-01T12:34:56Z";
+  write("c_again.json", to_text(again));
+  EXPECT_EQ(accused_by_bits(judge(), files_), "c CPU, return; ");
 }
 
 TEST_F(FleetFilesTest, FindsWhatBecameSlower) {
