@@ -69,7 +69,7 @@ std::string readme(const std::string& folder, const std::vector<std::string>& na
   return out;
 }
 
-/// Adds files, and refuses any in which a name is left that should have been replaced.
+/// Adds files, and refuses any text of a machine in which a name is left that should have been replaced.
 class Packer {
  public:
   Packer(std::string folder, const Pseudonyms* pseudonyms) : folder_(std::move(folder)), pseudonyms_(pseudonyms) {
@@ -77,6 +77,10 @@ class Packer {
   }
   void add(const std::string& name, const std::string& text) {
     refuse_left(text, name);
+    add_ours(name, text);
+  }
+  /// Text of this program, in which "node-1" is an example whatever a machine is called.
+  void add_ours(const std::string& name, const std::string& text) {
     writer_.add(folder_ + "/" + name, text);
     sums_ += sha256_hex(text) + "  " + name + "\n";
   }
@@ -131,7 +135,7 @@ BundleSummary write_bundle(const std::vector<fs::path>& results, const fs::path&
     packer.add(names[i] + kResultSuffix, text);
     packer.add(names[i] + kEnvironmentSuffix, environment_text(result));
   }
-  packer.add(kBundleReadme, readme(folder, names, redact));
+  packer.add_ours(kBundleReadme, readme(folder, names, redact));
   write_file_atomically(out, packer.finish());
   return {results.size(), redact};
 }

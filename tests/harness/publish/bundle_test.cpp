@@ -252,6 +252,7 @@ std::string one_entry(const char* path, int type, const char* target) {
   archive* a = archive_write_new();
   archive_write_add_filter_gzip(a);
   archive_write_set_format_pax_restricted(a);
+  archive_write_set_bytes_in_last_block(a, 1);
   archive_write_open(a, &bytes, nullptr, append, nullptr);
   archive_entry* entry = archive_entry_new();
   archive_entry_set_pathname(entry, path);
