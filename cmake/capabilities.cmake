@@ -19,6 +19,7 @@ find_package(benchmark 1.6 REQUIRED)
 find_package(simdjson REQUIRED)  # without a version: its package accepts none but its own major
 pkg_check_modules(HWLOC REQUIRED IMPORTED_TARGET hwloc)
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
+pkg_check_modules(LIBARCHIVE REQUIRED IMPORTED_TARGET libarchive)
 find_path(ASSAY_VALIJSON_INCLUDE valijson/validator.hpp REQUIRED)
 
 # --- CUDA: the toolkit's compiler.  .cu files and what they include stay C++17 (CMake 3.25 knows no CUDA 20).

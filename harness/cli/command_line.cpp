@@ -78,6 +78,7 @@ int dispatch(const std::vector<std::string>& arguments, const Catalog& workloads
   add_table(app, workloads, exit_code);
   add_export(app, workloads, exit_code);
   add_validate(app, workloads, exit_code);
+  add_bundle(app, workloads, exit_code);
   app.footer(
       "Exit codes: 0 done; 1 a verdict failed; 2 the command or a file is wrong; 3 a kernel computed wrong numbers; 4 "
       "could not measure.");

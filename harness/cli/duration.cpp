@@ -34,4 +34,17 @@ double parse_duration(const std::string& text, const std::string& flag) {
                   flag, text));
 }
 
+double parse_period(const std::string& text, const std::string& flag) {
+  if (text == "off") return 0;
+  std::uint32_t count = 0;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  const std::string unit(rest, text.data() + text.size());
+  const double seconds = count * (unit == "ms" ? 1e-3 : 1.0);
+  // 10 ms: at a shorter period the looks would be a load of their own.  60 s: what suite.schema.json allows.
+  if (error == std::errc() && (unit == "ms" || unit == "s") && seconds >= 0.01 && seconds <= 60) return seconds;
+  throw InputError(fmt::format(
+      "{} {}: expected off, or a whole number of milliseconds or seconds, as in 100ms or 1s, from 10ms to 60s", flag,
+      text));
+}
+
 }  // namespace assay

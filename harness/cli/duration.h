@@ -8,4 +8,7 @@ namespace assay {
 /// else.
 double parse_duration(const std::string& text, const std::string& flag);
 
+/// "100ms", "1s" -> seconds, 10 ms to 60 s; "off" -> 0.  InputError naming `flag` otherwise.
+double parse_period(const std::string& text, const std::string& flag);
+
 }  // namespace assay

@@ -67,7 +67,7 @@ constexpr const char* kNcclTests = "nccl-tests";
 
 struct Options {
   Selection selection;
-  std::string out, soak_for;
+  std::string out, soak_for, telemetry;
   std::string format = "console";
   bool resume = false, quiet = false, anyway = false;
   double timeout_seconds = 0;  // 0: the suite's
@@ -181,6 +181,10 @@ Selected select_together(const Options& options, const Catalog& workloads, const
       mine.suite.sampling.timeout_seconds = options.timeout_seconds;
       if (mine.suite.search) mine.suite.search->sampling.timeout_seconds = options.timeout_seconds;
     }
+    if (!options.telemetry.empty()) {
+      mine.suite.sampling.telemetry_seconds = parse_period(options.telemetry, "--telemetry");
+      if (mine.suite.search) mine.suite.search->sampling.telemetry_seconds = mine.suite.sampling.telemetry_seconds;
+    }
     if (!options.soak_for.empty()) set_duration(mine.suite, options.soak_for);
     if (mine.suite.cases.empty())
       throw MeasureError(fmt::format("suite '{}' has no case to measure here{}", mine.suite.name,
@@ -285,6 +289,9 @@ void add_run(CLI::App& app, const Catalog& workloads, int& exit_code, const std:
                    "seconds that one launch may last, and that a rank may keep the others waiting before it counts as "
                    "lost; default: the suite's, 120")
       ->check(CLI::Range(0.5, 1e6));
+  verb->add_option("--telemetry", options->telemetry,
+                   "how often clocks, power, temperature and load are looked at while a case is sampled: 100ms (the "
+                   "default), 1s, or off: then nothing explains a slow case, and the result says so");
   verb->add_flag("--anyway", options->anyway,
                  "measure although `assay devices` finds the machine unfit; the result says so");
   verb->add_flag("--quiet", options->quiet, "no progress on stderr");

@@ -21,6 +21,7 @@ struct SamplingRule {
   double timeout_seconds = 120;        // one launch longer than this ends the case as timed out
   double warmup_seconds = 0.2;         // least warm-up in burst mode
   double sustained_seconds = 3;        // least warm-up in sustained mode; lasts until the rate has settled
+  double telemetry_seconds = 0.1;      // between looks at the device meanwhile; 0: none, and no telemetry
   bool operator==(const SamplingRule&) const = default;
 };
 

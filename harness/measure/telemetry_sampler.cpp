@@ -31,7 +31,8 @@ std::vector<LimitTime> limit_times(const std::vector<Reading>& readings, std::ve
 TelemetrySampler::TelemetrySampler(std::vector<std::unique_ptr<TelemetrySource>> sources, std::vector<int> cores,
                                    double period_seconds)
     : cores_(std::move(cores)), period_(period_seconds) {
-  for (auto& source : sources) watched_.push_back({std::move(source), {}});
+  if (period_ > 0)
+    for (auto& source : sources) watched_.push_back({std::move(source), {}});
   if (watched_.empty()) return;
   for (Watched& one : watched_) one.source->begin();
   began_ = std::chrono::steady_clock::now();

@@ -48,9 +48,8 @@ std::vector<LimitTime> limit_times(const std::vector<Reading>&, std::vector<Limi
 /// core, on which a kernel computes.
 class TelemetrySampler {
  public:
-  static constexpr double kPeriodSeconds = 0.1;
-  TelemetrySampler(std::vector<std::unique_ptr<TelemetrySource>>, std::vector<int> cores,
-                   double period_seconds = kPeriodSeconds);
+  /// A period of 0 looks at nothing.
+  TelemetrySampler(std::vector<std::unique_ptr<TelemetrySource>>, std::vector<int> cores, double period_seconds);
   ~TelemetrySampler();
   TelemetrySampler(const TelemetrySampler&) = delete;
   TelemetrySampler& operator=(const TelemetrySampler&) = delete;

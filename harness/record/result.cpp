@@ -29,7 +29,8 @@ Json to_json(const SamplingRule& rule) {
           {"wall_seconds", rule.wall_seconds},
           {"timeout_seconds", rule.timeout_seconds},
           {"warmup_seconds", rule.warmup_seconds},
-          {"sustained_seconds", rule.sustained_seconds}};
+          {"sustained_seconds", rule.sustained_seconds},
+          {"telemetry_seconds", rule.telemetry_seconds}};
 }
 
 SamplingRule sampling_from_json(const Json& json, const std::string& source, const std::string& place) {
@@ -47,6 +48,7 @@ SamplingRule sampling_from_json(const Json& json, const std::string& source, con
   rule.timeout_seconds = in.number("timeout_seconds");
   rule.warmup_seconds = in.number("warmup_seconds");
   rule.sustained_seconds = in.number("sustained_seconds");
+  rule.telemetry_seconds = in.number_or("telemetry_seconds", rule.telemetry_seconds);  // older results: always
   return rule;
 }
 

@@ -71,6 +71,7 @@ std::vector<std::unique_ptr<TelemetrySource>> Machine::telemetry_for(const Case&
   std::vector<std::unique_ptr<TelemetrySource>> out;
   if (point.device == Device::cpu) {
     std::vector<int> cores = process_cores();
+    if (point.core >= 0 && point.core < int(cores.size())) cores = {cores[std::size_t(point.core)]};
     cores.resize(std::min(cores.size(), std::size_t(std::max(1, threads()))));
     out.push_back(cpu_telemetry(cores));
     return out;

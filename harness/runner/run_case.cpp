@@ -197,9 +197,11 @@ std::vector<CaseRun*> with_own_threads(const std::vector<CaseRun*>& runs, bool o
 }
 
 /// Rank 0 looks, since its record is the one that is kept: at what its own node shows.
-std::unique_ptr<TelemetrySampler> watch(Machine& machine, const Communicator& communicator, const Case& point) {
+std::unique_ptr<TelemetrySampler> watch(Machine& machine, const Communicator& communicator, const Case& point,
+                                        const SamplingRule& rule) {
   if (!communicator.is_root()) return nullptr;
-  return std::make_unique<TelemetrySampler>(machine.telemetry_for(point), machine.cores_beside(point));
+  return std::make_unique<TelemetrySampler>(machine.telemetry_for(point), machine.cores_beside(point),
+                                            rule.telemetry_seconds);
 }
 
 void sample_and_judge(const std::vector<CaseRun*>& runs, Machine& machine, Communicator& communicator,
@@ -207,7 +209,7 @@ void sample_and_judge(const std::vector<CaseRun*>& runs, Machine& machine, Commu
   if (runs.empty()) return;
   std::vector<Sampled> contestants;
   for (CaseRun* one : runs) contestants.push_back(one->sampled());
-  const auto telemetry = watch(machine, communicator, runs.front()->point());
+  const auto telemetry = watch(machine, communicator, runs.front()->point(), rule);
   auto sampled = sample_in_turns(contestants, runs.front()->backend(), communicator, rule, mode, interrupted);
   // What took turns shares its window, warm-up included: a clock that sank or a neighbour that came did so to all of
   // them, and no reading can be told apart by kernel when turns last a tenth of the period.

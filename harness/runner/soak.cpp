@@ -82,7 +82,7 @@ class SoakRun {
       if (!interrupted_) one->begin();
     }
     ready.arrive_and_wait();  // all devices are hot for the same time
-    TelemetrySampler telemetry(std::move(lane.sources), lane.cores_beside);
+    TelemetrySampler telemetry(std::move(lane.sources), lane.cores_beside, suite_.sampling.telemetry_seconds);
     const auto alive = [](const SoakCase* one) { return one->alive(); };
     for (bool first = true; std::any_of(lane.cases.begin(), lane.cases.end(), alive) && (first || !over());
          first = false)

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "harness/core/error.h"
+#include "harness/measure/telemetry_sampler.h"
 #include "harness/record/provenance.h"
 #include "harness/runner/progress.h"
 #include "harness/runner/resume.h"
@@ -74,9 +75,16 @@ class Station {
   }
   const Record& alone() const { return alone_; }
   const Record& together() const { return together_; }
+  void saw_alone(Telemetry seen) { saw(alone_, std::move(seen)); }
+  void saw_together(Telemetry seen) { saw(together_, std::move(seen)); }
 
  private:
   static constexpr std::uint8_t kNan = 0xff;
+
+  static void saw(Record& record, Telemetry seen) {
+    seen.device = record.point.device_name();  // the readings of a core are its own, its load is the CPU's
+    record.telemetry.push_back(std::move(seen));
+  }
 
   void end(const Outcome& outcome) { alone_.outcome = together_.outcome = outcome; }
 
@@ -185,6 +193,23 @@ std::vector<Group> groups_of(const std::vector<PlannedCase>& planned, int thread
   return groups;
 }
 
+/// What was seen of these stations' devices while `work` lasted, handed to `saw` of each; of several at once by one
+/// thread, which costs the measured less than one for each.
+void watch(const std::vector<Station*>& stations, Machine& machine, const SamplingRule& rule,
+           const std::function<void()>& work, void (Station::*saw)(Telemetry)) {
+  std::vector<std::unique_ptr<TelemetrySource>> sources;
+  std::vector<Station*> of_source;
+  for (Station* one : stations)
+    for (auto& source : machine.telemetry_for(one->point())) {
+      sources.push_back(std::move(source));
+      of_source.push_back(one);
+    }
+  TelemetrySampler sampler(std::move(sources), machine.cores_beside(stations.front()->point()), rule.telemetry_seconds);
+  work();
+  auto seen = sampler.finish();
+  for (std::size_t i = 0; i < seen.size(); ++i) (of_source[i]->*saw)(std::move(seen[i]));
+}
+
 std::vector<Record> measure_group(const Group& group, const Catalog& catalog, Machine& machine,
                                   Communicator& communicator, const SamplingRule& rule) {
   std::deque<Station> stations;  // stay where they are
@@ -192,7 +217,8 @@ std::vector<Record> measure_group(const Group& group, const Catalog& catalog, Ma
     stations.emplace_back(*planned, point, *find_workload(catalog, point.workload), machine, communicator);
   for (Station& one : stations) {
     if (!one.ready()) continue;
-    run_side_by_side({[&] { one.measure_alone(rule); }});
+    watch(
+        {&one}, machine, rule, [&] { run_side_by_side({[&] { one.measure_alone(rule); }}); }, &Station::saw_alone);
     one.check_alone();
   }
   std::vector<Station*> fit;
@@ -204,7 +230,8 @@ std::vector<Record> measure_group(const Group& group, const Catalog& catalog, Ma
     Station::Others others(int(fit.size()));
     std::vector<std::function<void()>> works;
     for (Station* one : fit) works.emplace_back([&others, &rule, one] { one->measure_with(others, rule); });
-    run_side_by_side(works);
+    watch(
+        fit, machine, rule, [&] { run_side_by_side(works); }, &Station::saw_together);
     records.clear();
     for (Station& one : stations) {
       one.check_together(int(fit.size()));

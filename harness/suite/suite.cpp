@@ -28,6 +28,7 @@ SamplingRule read_sampling(const ordered_json& json, const std::string& source, 
   rule.timeout_seconds = json.value("timeout_seconds", rule.timeout_seconds);
   rule.warmup_seconds = json.value("warmup_seconds", rule.warmup_seconds);
   rule.sustained_seconds = json.value("sustained_seconds", rule.sustained_seconds);
+  rule.telemetry_seconds = json.value("telemetry_seconds", rule.telemetry_seconds);
   if (rule.min_samples > rule.max_samples)
     throw InputError(fmt::format("{}: {}/min_samples: is {}, expected at most max_samples, which is {}", source,
                                  pointer, rule.min_samples, rule.max_samples));

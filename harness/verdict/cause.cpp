@@ -39,8 +39,9 @@ constexpr Named<CauseCode> kCodes[] = {{CauseCode::wrong_numbers, "wrong_numbers
 constexpr Named<Action> kActions[] = {
     {Action::recheck, "recheck"}, {Action::reset, "reset"}, {Action::drain, "drain"}, {Action::return_part, "return"}};
 
-/// "gpu3" -> "GPU 3"
+/// "gpu3" -> "GPU 3", "core1" -> "core 1"
 std::string spoken(const std::string& device) {
+  if (device.starts_with("core")) return "core " + device.substr(4);
   return device.starts_with("gpu") ? "GPU " + device.substr(3) : std::string("CPU");
 }
 

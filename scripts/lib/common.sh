@@ -9,12 +9,13 @@ packages_for_build='
 g++                    | yes | C++20 compiler
 cmake                  | yes | configures the build
 ninja-build            | yes | runs the build
-pkg-config             | yes | finds hwloc and Highway
+pkg-config             | yes | finds hwloc, Highway and libarchive
 nlohmann-json3-dev     | yes | result and suite files
 libfmt-dev             | yes | text output
 libcli11-dev           | yes | command line
 libvalijson-dev        | yes | JSON Schema validation
 libsimdjson-dev        | yes | fleet: thousands of result files in seconds
+libarchive-dev         | yes | bundles: results packed to be sent
 libbenchmark-dev       | yes | Google Benchmark runs the cases
 libhwloc-dev           | yes | caches and cores of this machine
 libhwy-dev             | yes | Highway: SIMD kernels chosen at run time

@@ -1,6 +1,4 @@
 // The program as its users see it: arguments in, text, files and an exit code out.  The kernels are planted.
-#include "harness/cli/cli.h"
-
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,6 +11,7 @@
 
 #include "harness/core/file.h"
 #include "harness/record/journal.h"
+#include "tests/harness/cli/program.h"
 #include "tests/harness/runner/planted_catalog.h"
 
 namespace assay {
@@ -25,34 +24,9 @@ using testing::StartsWith;
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-struct Ran {
-  int code = 0;
-  std::string out, err;
-};
-
-class CommandLine : public testing::Test {
+class CommandLine : public InEmptyFolder {
  protected:
-  void SetUp() override {
-    home_ = fs::current_path();
-    folder_ = fs::temp_directory_path() / ("command_line_test_" + std::to_string(::getpid()));
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-    fs::current_path(folder_);
-  }
-  void TearDown() override {
-    fs::current_path(home_);
-    fs::remove_all(folder_);
-  }
-
-  Ran assay(const std::vector<std::string>& arguments) {
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    Ran ran;
-    ran.code = run_command_line(arguments, catalog_);
-    ran.out = testing::internal::GetCapturedStdout();
-    ran.err = testing::internal::GetCapturedStderr();
-    return ran;
-  }
+  Ran assay(const std::vector<std::string>& arguments) { return run_program(arguments, catalog_); }
   /// A suite of these kernels, on a few elements.
   std::string suite(const std::vector<std::string>& kernels) {
     const Json text = {
@@ -73,7 +47,6 @@ class CommandLine : public testing::Test {
     return assay({"run", suite(kernels), "--out", "r.json", "--quiet"});
   }
 
-  fs::path home_, folder_;
   Catalog catalog_ = {
       planted_kind({"right", "unsupported", "wrong", "nan", "never_writes", "throws", "checks_nothing", "lib_right"})};
 };

@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "harness/cli/cli.h"
 #include "harness/core/file.h"
+#include "tests/harness/cli/program.h"
 #include "tests/harness/measure/streams.h"
 #include "tests/harness/record/sample_records.h"
 
@@ -38,12 +38,10 @@ class CompareVerb : public testing::Test {
   std::string path(const char* name) const { return (folder_ / name).string(); }
   int assay(std::vector<std::string> arguments, const char* verb = "compare") {
     arguments.insert(arguments.begin(), verb);
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    const int code = run_command_line(arguments, {});
-    out_ = testing::internal::GetCapturedStdout();
-    err_ = testing::internal::GetCapturedStderr();
-    return code;
+    const Ran ran = run_program(arguments, {});
+    out_ = ran.out;
+    err_ = ran.err;
+    return ran.code;
   }
   fs::path folder_;
   std::string out_, err_;

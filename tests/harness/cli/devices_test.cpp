@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/backends/backend.h"
-#include "harness/cli/cli.h"
 #include "tests/harness/backends/fake_nvml.h"
+#include "tests/harness/cli/program.h"
 
 namespace assay {
 namespace {
@@ -14,18 +14,9 @@ namespace {
 using testing::HasSubstr;
 using Json = nlohmann::ordered_json;
 
-struct Ran {
-  int code = 0;
-  std::string out;
-};
-
 Ran devices(std::vector<std::string> flags) {
   flags.insert(flags.begin(), "devices");
-  testing::internal::CaptureStdout();
-  Ran ran;
-  ran.code = run_command_line(flags, {});
-  ran.out = testing::internal::GetCapturedStdout();
-  return ran;
+  return run_program(flags, {});
 }
 
 class Devices : public testing::Test {
@@ -62,9 +53,9 @@ TEST_F(Devices, WritesWhatNvmlSees) {
 }
 
 TEST_F(Devices, RefusesACountThatIsNone) {
-  testing::internal::CaptureStderr();
-  EXPECT_EQ(devices({"--expect-gpus", "eight"}).code, 2);
-  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("--expect-gpus"));
+  const Ran ran = devices({"--expect-gpus", "eight"});
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_THAT(ran.err, HasSubstr("--expect-gpus"));
 }
 
 }  // namespace

@@ -1,17 +1,16 @@
 // Soaks, self-tests and devices together, as their users see them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "harness/backends/cores.h"
-#include "harness/cli/cli.h"
 #include "harness/cli/duration.h"
 #include "harness/core/error.h"
 #include "harness/core/file.h"
 #include "harness/record/result.h"
+#include "tests/harness/cli/program.h"
 
 namespace assay {
 namespace {
@@ -29,24 +28,17 @@ TEST(Duration, IsAWholeNumberAndAUnit) {
     EXPECT_THROW(parse_duration(text, "--for"), InputError) << text;
 }
 
-struct Ran {
-  int code = 0;
-  std::string out, err;
-};
+TEST(Period, IsOffOrAWholeNumberAndAUnit) {
+  EXPECT_EQ(parse_period("off", "--telemetry"), 0);
+  EXPECT_EQ(parse_period("100ms", "--telemetry"), 0.1);
+  EXPECT_EQ(parse_period("60s", "--telemetry"), 60);
+  for (const char* text :
+       {"", "0", "0s", "9ms", "100", "-1s", "0.1s", "61s", "1m", "on", "ms", "100 ms", "99999999999s"})
+    EXPECT_THROW(parse_period(text, "--telemetry"), InputError) << text;
+}
 
-class Endurance : public testing::Test {
+class Endurance : public InEmptyFolder {
  protected:
-  void SetUp() override {
-    home_ = fs::current_path();
-    folder_ = fs::temp_directory_path() / ("endurance_test_" + std::to_string(::getpid()));
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-    fs::current_path(folder_);
-  }
-  void TearDown() override {
-    fs::current_path(home_);
-    fs::remove_all(folder_);
-  }
   Ran run(const Json& kind, const std::vector<std::string>& more = {}) {
     Json text = {{"schema", "assay-suite/1"},
                  {"name", "brief"},
@@ -64,15 +56,8 @@ class Endurance : public testing::Test {
     std::ofstream("brief.json") << text.dump();
     std::vector<std::string> words = {"run", "brief.json", "--out", "r.json", "--quiet"};
     words.insert(words.end(), more.begin(), more.end());
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    Ran ran;
-    ran.code = run_command_line(words, catalog());
-    ran.out = testing::internal::GetCapturedStdout();
-    ran.err = testing::internal::GetCapturedStderr();
-    return ran;
+    return run_program(words, catalog());
   }
-  fs::path home_, folder_;
 };
 
 TEST_F(Endurance, ASoakSaysWhatItSaw) {
@@ -128,6 +113,21 @@ TEST_F(Endurance, TogetherSaysWhatEachCoreKeeps) {
   EXPECT_THAT(ran.out, HasSubstr("| core1 |"));
   EXPECT_THAT(ran.out, HasSubstr(" kept |"));
   EXPECT_EQ(load_result("r.json").records.size(), 4u);
+}
+
+TEST_F(Endurance, TelemetryIsAsOftenAsAskedAndTheResultSaysSo) {
+  const Ran ran = run(Json::object(), {"--telemetry", "off"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(load_result("r.json").sampling.telemetry_seconds, 0);
+  EXPECT_TRUE(load_result("r.json").records.at(0).telemetry.empty());
+  fs::remove("r.json");
+  EXPECT_EQ(run(Json::object(), {"--telemetry", "50ms"}).code, 0);
+  EXPECT_EQ(load_result("r.json").sampling.telemetry_seconds, 0.05);
+  EXPECT_EQ(load_result("r.json").records.at(0).telemetry.at(0).period_seconds, 0.05);
+  fs::remove("r.json");
+  const Ran bad = run(Json::object(), {"--telemetry", "never"});
+  EXPECT_EQ(bad.code, 2);
+  EXPECT_THAT(bad.err, HasSubstr("--telemetry never: expected off, or"));
 }
 
 /// A result file in which one thing of a soak contradicts another.

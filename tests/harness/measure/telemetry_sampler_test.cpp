@@ -95,7 +95,7 @@ TEST(TelemetrySampler, EndsQuietlyWithoutFinishAndWithoutSources) {
   Seen seen;
   { TelemetrySampler sampler(one_source(seen), process_cores(), 1e-3); }
   EXPECT_EQ(seen.ends, 0);
-  TelemetrySampler none({}, process_cores());
+  TelemetrySampler none({}, process_cores(), 1e-3);
   EXPECT_TRUE(none.finish().empty());
 }
 

@@ -92,6 +92,32 @@ TEST_F(TogetherTest, MeasuresEachCoreAloneAndThenAllAtOnce) {
   EXPECT_EQ(to_text(load_result(options_.out)), to_text(result));
 }
 
+TEST_F(TogetherTest, EveryRecordHasTheTelemetryOfItsOwnDevice) {
+  suite_.cases = {planted_case("right")};
+  const Result result = go();
+  ASSERT_EQ(result.records.size(), 4u);
+  std::set<double> windows;
+  for (const auto& record : result.records) {
+    ASSERT_EQ(record.telemetry.size(), 1u) << record.point.id();
+    const Telemetry& seen = record.telemetry[0];
+    EXPECT_EQ(seen.device, record.point.device_name());
+    EXPECT_GE(seen.readings.size(), 2u);
+    EXPECT_GE(seen.window_seconds, record.measurement.wall_seconds);
+    windows.insert(seen.window_seconds);
+  }
+  EXPECT_EQ(windows.size(), 4u);  // two alone; two at once, each from a source of its own
+  EXPECT_EQ(to_text(load_result(options_.out)), to_text(result));
+}
+
+TEST_F(TogetherTest, TelemetryThatIsOffIsAbsentAndTheResultSaysSo) {
+  suite_.cases = {planted_case("right"), planted_case("unsupported")};
+  suite_.sampling.telemetry_seconds = 0;
+  const Result result = go();
+  ASSERT_EQ(result.records.size(), 6u);
+  for (const auto& record : result.records) EXPECT_TRUE(record.telemetry.empty());
+  EXPECT_EQ(load_result(options_.out).sampling.telemetry_seconds, 0);
+}
+
 TEST_F(TogetherTest, AloneIsAlone) {
   suite_.cases = {planted_case("throws")};  // fails alone, so that nothing is measured together
   const Result result = go();

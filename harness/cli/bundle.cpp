@@ -1,0 +1,51 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "harness/cli/cli.h"
+#include "harness/cli/terminal.h"
+#include "harness/core/error.h"
+#include "harness/publish/bundle.h"
+#include "harness/verdict/fleet_reader.h"
+
+namespace assay {
+namespace {
+
+struct Options {
+  std::vector<std::string> results;
+  std::string out, verify;
+  bool redact = false;
+};
+
+std::string counted(const BundleSummary& summary) {
+  return fmt::format("{} result{}{}", summary.results, summary.results == 1 ? "" : "s",
+                     summary.redacted ? ", redacted" : "");
+}
+
+void bundle(const Options& options) {
+  if (!options.verify.empty()) {
+    if (!options.results.empty() || !options.out.empty() || options.redact)
+      throw InputError("bundle --verify takes one bundle and nothing else");
+    print(fmt::format("{}: {}: every digest and seal holds\n", options.verify, counted(verify_bundle(options.verify))));
+    return;
+  }
+  if (options.results.empty()) throw InputError("bundle: expected results, or --verify FILE");
+  if (options.out.empty()) throw InputError("bundle: expected --out FILE.tar.gz");
+  const auto summary = write_bundle(expand_results(options.results), options.out, options.redact);
+  print(fmt::format("{}: {}\n", options.out, counted(summary)));
+}
+
+}  // namespace
+
+void add_bundle(CLI::App& app, const Catalog&, int&) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* verb = app.add_subcommand("bundle", "results and their digests in one file, to be sent and verified");
+  verb->add_option("result", options->results, "result files, folders of them, or patterns");
+  verb->add_option("--out", options->out, "FILE.tar.gz; must not be there yet");
+  verb->add_flag("--redact", options->redact, "pseudonyms for host names, GPU UUIDs, serial numbers and paths");
+  verb->add_option("--verify", options->verify, "check such a file; writes nothing");
+  verb->callback([options] { bundle(*options); });
+}
+
+}  // namespace assay
