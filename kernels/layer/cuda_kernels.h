@@ -1,11 +1,19 @@
 // The CUDA rows of the layer operations' kernel tables, one function a row, each defined beside its kernels.
 #pragma once
+#include "kernels/layer/gelu.h"
 #include "kernels/layer/layer_norm.h"
+#include "kernels/layer/residual_add.h"
 #include "kernels/layer/rms_norm.h"
+#include "kernels/layer/rope.h"
+#include "kernels/layer/swiglu.h"
 
 namespace assay {
 
 RmsNormKernel rms_norm_cuda();
 LayerNormKernel layer_norm_cuda();
+SwigluKernel swiglu_cuda();
+GeluKernel gelu_cuda();
+ResidualAddKernel residual_add_cuda();
+RopeKernel rope_cuda();
 
 }  // namespace assay
