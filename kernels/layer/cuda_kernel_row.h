@@ -37,9 +37,11 @@ template <class Problem, class Buffers, class Params>
 struct CudaLayerKernel {
   using Plans = std::vector<LaunchPlan<Params>>;
 
-  std::function<std::int64_t(const Problem&, const Target&)> workspace_bytes;
-  std::function<Plans(const Problem&, const Buffers&, void* workspace, const Target&)> plans;
-  std::vector<NamedKernel<Params>> instances;
+  std::function<std::int64_t(const Problem&, const Target&)> workspace_bytes{};
+  std::function<Plans(const Problem&, const Buffers&, void* workspace, const Target&)> plans{};
+  /// What the workspace begins with; copied once, while preparing.  Null: nothing.
+  std::function<std::vector<std::uint8_t>(const Problem&)> contents{};
+  std::vector<NamedKernel<Params>> instances{};
 
   auto find(const char* name) const {
     for (const NamedKernel<Params>& row : instances)
@@ -59,7 +61,11 @@ class CudaLayerOperation final : public Operation<Buffers> {
       : kernel_(std::move(kernel)),
         problem_(std::move(problem)),
         target_(target),
-        workspace_(kernel_.workspace_bytes ? kernel_.workspace_bytes(problem_, target_) : 0) {}
+        workspace_(kernel_.workspace_bytes ? kernel_.workspace_bytes(problem_, target_) : 0) {
+    if (!kernel_.contents) return;
+    const std::vector<std::uint8_t> contents = kernel_.contents(problem_);
+    ASSAY_CHECK_CUDA(cudaMemcpy(workspace_.get(), contents.data(), contents.size(), cudaMemcpyHostToDevice));
+  }
 
   void launch(const Buffers& buffers, Stream stream) override {
     for (const LaunchPlan<Params>& plan : kernel_.plans(problem_, buffers, workspace_.get(), target_)) {

@@ -1,6 +1,9 @@
 // The CUDA rows of the layer operations' kernel tables, one function a row, each defined beside its kernels.
 #pragma once
+#include "kernels/layer/adamw.h"
+#include "kernels/layer/cross_entropy.h"
 #include "kernels/layer/gelu.h"
+#include "kernels/layer/grad_norm.h"
 #include "kernels/layer/layer_norm.h"
 #include "kernels/layer/residual_add.h"
 #include "kernels/layer/rms_norm.h"
@@ -15,5 +18,8 @@ SwigluKernel swiglu_cuda();
 GeluKernel gelu_cuda();
 ResidualAddKernel residual_add_cuda();
 RopeKernel rope_cuda();
+CrossEntropyKernel cross_entropy_cuda();
+AdamWKernel adamw_cuda();
+GradNormKernel grad_norm_cuda();
 
 }  // namespace assay

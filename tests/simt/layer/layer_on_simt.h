@@ -85,7 +85,7 @@ class LayerComparison {
   LayerComparison& operator=(const LayerComparison&) = delete;
 
   void element(const LayerElement& expected, double actual, const char* name, std::int64_t row, std::int64_t column = 0) {
-    const bool same = expected.value == actual;  // infinities
+    const bool same = expected.value == actual || (std::isnan(expected.value) && std::isnan(actual));  // infinities
     if (same || std::abs(expected.value - actual) <= expected.allowed) return;
     if (wrong_++ == 0)
       first_ = std::string(": ") + name + "[" + std::to_string(row) + ", " + std::to_string(column) + "] is " +
