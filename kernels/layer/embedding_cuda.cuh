@@ -14,8 +14,9 @@
 //             Integer atomics decide numbers and places, never the order of a sum.
 // Tile        add: 128 columns, 4 a lane (8 bytes of bf16 dy, 16 of dw: see adamw_cuda.cuh), so that the row of an id that
 //             half of all tokens have is spread over many warps.
-// In flight   add: 8 x 8 x 32 = 2 KB a warp in bf16, 48 warps: 96 KB, where Little's law asks for 18 (H100), 25 (H200) and
-//             38 KB (B200).  Ids that occur once have one gradient and one row in flight: 24 bytes a lane, 36 KB.
+// In flight   add: 8 x 8 x 32 = 2 KB a warp in bf16, 32 warps (64 registers): 64 KB, where Little's law asks for 18 (H100), 25 (H200) and
+//             38 KB (B200).  Ids that occur once have one gradient and one row in flight: 24 bytes a lane, 24 KB:
+//             a B200 may then be short of requests.
 // Shapes      Any.  dim or arrays that are no multiples of a vector: an element at a time.
 // Source      Written for this project.
 #pragma once
@@ -194,7 +195,7 @@ __device__ __forceinline__ void store_sums(float* dw, const float (&sum)[kWidth]
 
 /// A warp: one row's columns from tile * 32 * kWidth on.
 template <class Element, int kWidth>
-__global__ void __launch_bounds__(kEmbeddingThreads, 6) embedding_add(EmbeddingParams p) {
+__global__ void __launch_bounds__(kEmbeddingThreads, 4) embedding_add(EmbeddingParams p) {
   const int lane = int(threadIdx.x) % 32;
   const std::int64_t warp = embedding_token() / 32, row_number = warp / p.tiles;
   if (row_number >= p.counters->rows) return;

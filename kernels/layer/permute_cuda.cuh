@@ -11,7 +11,7 @@
 //             unpermute_backward: a block a token; dy is read once from memory, and for every other slot from L1, while a
 //             slot's products are reduced over the block for dweight.
 //             Padding is cleared by blocks of its own, one an expert.
-// In flight   16 bytes a thread and slot, up to 8 slots at once: 8 experts a token are 128 bytes x 1024 threads: 128 KB a
+// In flight   16 bytes a thread and slot, up to 8 slots at once: 8 experts a token are 128 bytes x 768 threads: 96 KB a
 //             multiprocessor, 2 experts 64 KB (2048 threads), where Little's law asks for 18 (H100), 25 (H200), 38 KB (B200).
 // Shapes      Any; an element in place of a vector where rows or arrays are no multiples of 16 bytes.
 // Hints       Rows past L1 (read once); dy of unpermute_backward through it.
@@ -180,7 +180,7 @@ __global__ void __launch_bounds__(kPermuteThreads) permute_rows(PermuteParams p)
 
 /// Sums over a token's slots, s = 0, 1, ...: kWeighted, of weight times row.
 template <class Access, bool kWeighted>
-__global__ void __launch_bounds__(kPermuteThreads, 4) permute_sum(PermuteParams p) {
+__global__ void __launch_bounds__(kPermuteThreads, 3) permute_sum(PermuteParams p) {
   constexpr int kAtOnce = 8;
   const TokenWord at = token_word(p);
   if (at.word >= p.words) return;

@@ -5,7 +5,7 @@
 //             turned, and come from L1 and L2.  Blocks come and go, as in elementwise_cuda.cuh.
 // Tile        256 threads x 4 heads x 2 vectors: 32 KB.  Heads that a thread lacks (8 heads are two groups of four, 1 head
 //             is a group with three idle places) are left out.
-// In flight   128 bytes a thread, at least 1024 threads a multiprocessor: 128 KB, where Little's law asks for 18 (H100), 25
+// In flight   128 bytes a thread, at least 768 threads a multiprocessor (80 registers): 96 KB, where Little's law asks for 18 (H100), 25
 //             (H200) and 38 KB (B200): norm_forward_cuda.cuh.
 // Shapes      Vectors where half a head is a multiple of 16 bytes and the arrays are aligned; else rope_any, a pair a thread.
 // Hints       x past L1; cos and sin through it.
@@ -46,7 +46,7 @@ __device__ __forceinline__ void turn(uint4& first, uint4& second, const float (&
 }
 
 template <class Element>
-__global__ void __launch_bounds__(kRopeThreads, 4) rope(RopeParams p) {
+__global__ void __launch_bounds__(kRopeThreads, 3) rope(RopeParams p) {
   const std::int64_t item = std::int64_t(blockIdx.x) * kRopeThreads + threadIdx.x;
   if (item >= p.items) return;
   const std::uint32_t of_groups = p.pairs.quotient(std::uint32_t(item)), token = p.groups.quotient(of_groups);
