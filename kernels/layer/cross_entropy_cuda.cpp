@@ -21,12 +21,12 @@ std::vector<LaunchPlan<CrossEntropyParams>> cross_entropy_plans(const CrossEntro
   plan.block.x = two ? kCrossEntropyThreads / 2 : kCrossEntropyThreads;
   const std::int64_t slot_bytes = plan.block.x * kVectorBytes;
   const std::int64_t room = (two ? most / 2 : most) - kScratch;
-  const std::int64_t slots = std::min({ceil_div(vectors, plan.block.x), room / slot_bytes,
-                                       std::int64_t(kCrossEntropySlots)});
+  const std::int64_t slots =
+      std::min({ceil_div(vectors, plan.block.x), room / slot_bytes, std::int64_t(kCrossEntropySlots)});
   plan.shared_bytes = unsigned(slots * slot_bytes);
   plan.grid.x = unsigned(std::min<std::int64_t>(p.tokens, std::int64_t(target.multiprocessors) * (two ? 2 : 1)));
-  plan.params = {b.logits, b.labels,       b.loss,         b.lse,   b.scale,
-                 p.tokens, p.vocab, p.ignore_index, std::int32_t(slots), p.z_loss};
+  plan.params = {b.logits, b.labels, b.loss, b.lse, b.scale, p.tokens, p.vocab, p.ignore_index, std::int32_t(slots),
+                 p.z_loss};
   return {plan};
 }
 

@@ -39,8 +39,7 @@ __device__ __forceinline__ void block_reduce(float (&values)[kValues], ReduceScr
   __syncthreads();
 #pragma unroll
   for (int i = 0; i < kValues; ++i)
-    values[i] =
-        warp_reduce<Operation>(lane < warps ? scratch.of_warp[turn & 1][i][lane] : Operation::identity());
+    values[i] = warp_reduce<Operation>(lane < warps ? scratch.of_warp[turn & 1][i][lane] : Operation::identity());
 }
 
 }  // namespace assay::layer_cuda

@@ -9,13 +9,17 @@ struct Names {
   const char* apart[2];
   const char* any[2];
 };
-#define ASSAY_NAMES(Operation)                                                                      \
-  {{"elementwise<assay::layer_cuda::F32, assay::layer_cuda::" #Operation ", false>",                \
-    "elementwise<assay::layer_cuda::Bf16, assay::layer_cuda::" #Operation ", false>"},              \
-   {"elementwise<assay::layer_cuda::F32, assay::layer_cuda::" #Operation ", true>",                 \
-    "elementwise<assay::layer_cuda::Bf16, assay::layer_cuda::" #Operation ", true>"},               \
-   {"elementwise_any<assay::layer_cuda::F32, assay::layer_cuda::" #Operation ">",                   \
-    "elementwise_any<assay::layer_cuda::Bf16, assay::layer_cuda::" #Operation ">"}}
+#define ASSAY_NAMES(Operation)                                                             \
+  {                                                                                        \
+    {"elementwise<assay::layer_cuda::F32, assay::layer_cuda::" #Operation ", false>",      \
+     "elementwise<assay::layer_cuda::Bf16, assay::layer_cuda::" #Operation ", false>"},    \
+        {"elementwise<assay::layer_cuda::F32, assay::layer_cuda::" #Operation ", true>",   \
+         "elementwise<assay::layer_cuda::Bf16, assay::layer_cuda::" #Operation ", true>"}, \
+    {                                                                                      \
+      "elementwise_any<assay::layer_cuda::F32, assay::layer_cuda::" #Operation ">",        \
+          "elementwise_any<assay::layer_cuda::Bf16, assay::layer_cuda::" #Operation ">"    \
+    }                                                                                      \
+  }
 constexpr Names kSwiglu[2] = {ASSAY_NAMES(SwigluForward), ASSAY_NAMES(SwigluBackward)};
 constexpr Names kGelu[2] = {ASSAY_NAMES(GeluForward), ASSAY_NAMES(GeluBackward)};
 constexpr Names kResidualAdd = ASSAY_NAMES(ResidualAdd);

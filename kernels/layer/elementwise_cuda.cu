@@ -8,13 +8,18 @@ namespace assay {
 namespace {
 using namespace layer_cuda;
 
-#define ASSAY_VECTORS(Element, Operation, Apart)                                                                   \
-  {"elementwise<assay::layer_cuda::" #Element ", assay::layer_cuda::" #Operation ", " #Apart ">",                  \
-   elementwise<Element, Operation, Apart>}
-#define ASSAY_ANY(Element, Operation)                                                                              \
-  {"elementwise_any<assay::layer_cuda::" #Element ", assay::layer_cuda::" #Operation ">", elementwise_any<Element, Operation>}
-#define ASSAY_OPERATION(Operation)                                                                                 \
-  ASSAY_VECTORS(Bf16, Operation, false), ASSAY_VECTORS(F32, Operation, false), ASSAY_ANY(Bf16, Operation),         \
+#define ASSAY_VECTORS(Element, Operation, Apart)                                                   \
+  {                                                                                                \
+    "elementwise<assay::layer_cuda::" #Element ", assay::layer_cuda::" #Operation ", " #Apart ">", \
+        elementwise<Element, Operation, Apart>                                                     \
+  }
+#define ASSAY_ANY(Element, Operation)                                                      \
+  {                                                                                        \
+    "elementwise_any<assay::layer_cuda::" #Element ", assay::layer_cuda::" #Operation ">", \
+        elementwise_any<Element, Operation>                                                \
+  }
+#define ASSAY_OPERATION(Operation)                                                                         \
+  ASSAY_VECTORS(Bf16, Operation, false), ASSAY_VECTORS(F32, Operation, false), ASSAY_ANY(Bf16, Operation), \
       ASSAY_ANY(F32, Operation)
 
 const NamedKernel<ElementwiseParams> kInstances[] = {

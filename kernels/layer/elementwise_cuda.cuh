@@ -1,7 +1,8 @@
-// Operations that work element by element, for any GPU from sm_80 on: SwiGLU and GELU, forward and backward, and the skip
-// connection's addition.
+// Operations that work element by element, for any GPU from sm_80 on: SwiGLU and GELU, forward and backward, and the
+// skip connection's addition.
 //
-// Algorithm   A block owns a tile of every array; a thread asks for all its 16-byte vectors of all inputs before it uses
+// Algorithm   A block owns a tile of every array; a thread asks for all its 16-byte vectors of all inputs before it
+// uses
 //             the first.  Blocks come and go (no persistent loop): the hardware gives the next tile to whichever
 //             multiprocessor is free, so that none of them, near or far from memory, is waited for.
 // Tile        256 threads x 8, 4 or 2 vectors of each of 1, 2 or 3 inputs: 16 to 32 KB an input.

@@ -18,8 +18,8 @@ struct ElementwiseParams {
   void* out[2] = {};
   std::int64_t elements = 0;
   // Of arrays whose rows are apart (SwiGLU's gate and up, where they are halves of one array):
-  std::int64_t columns = 0, stride = 0;       // elements of a row; from one row to the next
-  std::int64_t extra_vectors_a_row = 0;       // (stride - columns) in vectors
+  std::int64_t columns = 0, stride = 0;  // elements of a row; from one row to the next
+  std::int64_t extra_vectors_a_row = 0;  // (stride - columns) in vectors
   FastDivide vectors_of_row;
 };
 

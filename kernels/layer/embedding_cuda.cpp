@@ -31,7 +31,7 @@ Plans forward_plans(const EmbeddingProblem& p, EmbeddingParams params) {
   const bool vectors = row_bytes % kVectorBytes == 0 && aligned_vectors({params.w, params.y});
   const std::int64_t words = vectors ? row_bytes / kVectorBytes : p.dim;
   params.words = FastDivide(std::uint32_t(words)), params.items = p.tokens * words;
-  const char* kernel = vectors       ? "embedding_gather<uint4>"
+  const char* kernel = vectors        ? "embedding_gather<uint4>"
                        : element == 4 ? "embedding_gather<unsigned int>"
                                       : "embedding_gather<unsigned short>";
   const auto blocks = unsigned(ceil_div(params.items, kEmbeddingThreads * kEmbeddingUnroll));
@@ -49,8 +49,9 @@ Plans backward_plans(const EmbeddingProblem& p, EmbeddingParams params, const Ta
   const auto hot_blocks = unsigned(std::min<std::int64_t>(std::max(1, target.multiprocessors) * std::int64_t(4),
                                                           ceil_div(p.tokens / kEmbeddingFew + 1, 8)));
   plans.push_back({"embedding_order", {token_blocks + hot_blocks}, {kEmbeddingThreads}, {}, 0, params});
-  const char* add = vectors ? (bf16 ? "embedding_add<assay::layer_cuda::Bf16, 4>" : "embedding_add<assay::layer_cuda::F32, 4>")
-                            : (bf16 ? "embedding_add<assay::layer_cuda::Bf16, 1>" : "embedding_add<assay::layer_cuda::F32, 1>");
+  const char* add =
+      vectors ? (bf16 ? "embedding_add<assay::layer_cuda::Bf16, 4>" : "embedding_add<assay::layer_cuda::F32, 4>")
+              : (bf16 ? "embedding_add<assay::layer_cuda::Bf16, 1>" : "embedding_add<assay::layer_cuda::F32, 1>");
   const auto blocks = unsigned(ceil_div(most_rows(p) * params.tiles, kEmbeddingThreads / 32));
   plans.push_back({add, {blocks}, {kEmbeddingThreads}, {}, 0, params});
   return plans;

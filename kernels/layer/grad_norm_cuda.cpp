@@ -45,15 +45,17 @@ std::vector<LaunchPlan<GradNormParams>> grad_norm_plans(const GradNormProblem& p
   params.tensor_of = reinterpret_cast<const std::int32_t*>(bytes + chunk_table_at(p));
   params.partials = reinterpret_cast<float*>(bytes + partials_at(p));
   params.chunks = all_chunks(p), params.max_norm = p.max_norm;
-  const std::int64_t chunks_of_block = kGradNormThreads * (kVectorBytes / std::int64_t(size_bytes(p.dtype))) / kGradNormLanes;
+  const std::int64_t chunks_of_block =
+      kGradNormThreads * (kVectorBytes / std::int64_t(size_bytes(p.dtype))) / kGradNormLanes;
   std::vector<LaunchPlan<GradNormParams>> plans;
   if (params.chunks > 0)
-    plans.push_back({bf16 ? "grad_norm_partials<assay::layer_cuda::Bf16>" : "grad_norm_partials<assay::layer_cuda::F32>",
-                     {unsigned(ceil_div(params.chunks, chunks_of_block))},
-                     {kGradNormThreads},
-                     {},
-                     0,
-                     params});
+    plans.push_back(
+        {bf16 ? "grad_norm_partials<assay::layer_cuda::Bf16>" : "grad_norm_partials<assay::layer_cuda::F32>",
+         {unsigned(ceil_div(params.chunks, chunks_of_block))},
+         {kGradNormThreads},
+         {},
+         0,
+         params});
   plans.push_back({"grad_norm_result", {1}, {kGradNormSums}, {}, 0, params});
   return plans;
 }

@@ -10,11 +10,11 @@
 namespace assay {
 
 struct GradNormParams {
-  const void* const* gradients = nullptr;    // [tensors]
-  const std::int64_t* elements = nullptr;    // [tensors]
+  const void* const* gradients = nullptr;     // [tensors]
+  const std::int64_t* elements = nullptr;     // [tensors]
   const std::int64_t* first_chunk = nullptr;  // [tensors]
-  const std::int32_t* tensor_of = nullptr;   // [chunks]
-  float* partials = nullptr;                 // [chunks]
+  const std::int32_t* tensor_of = nullptr;    // [chunks]
+  float* partials = nullptr;                  // [chunks]
   GradNorm* result = nullptr;
   std::int64_t chunks = 0;
   float max_norm = 1;

@@ -11,8 +11,8 @@ const NamedKernel<NormParams> kInstances[] = {
 #define ROW(E, V, T, M, R) {ASSAY_NORM_BACKWARD_NAME(E, V, T, M), norm_backward<E, V, T, M>},
     ASSAY_NORM_BACKWARD_INSTANCES(ROW)
 #undef ROW
-        ASSAY_NORM_ANY_INSTANCES(norm_backward_any) ASSAY_NORM_ANY_INSTANCES(norm_backward_partials_any){
-            "norm_backward_sum", norm_backward_sum},
+        ASSAY_NORM_ANY_INSTANCES(norm_backward_any)
+            ASSAY_NORM_ANY_INSTANCES(norm_backward_partials_any){"norm_backward_sum", norm_backward_sum},
 };
 
 }  // namespace

@@ -85,7 +85,8 @@ using Plans = std::vector<LaunchPlan<NormParams>>;
 
 Plans forward_plans(const NormLaunch& launch, const NormShape& shape, const NormParams& params, const Target& target) {
   if (launch.tokens == 0) return {};
-  const char* kernel = shape.vectors ? find_instance(kForward, launch, shape, launch.residual) : any_kernel(kForwardAny, launch);
+  const char* kernel =
+      shape.vectors ? find_instance(kForward, launch, shape, launch.residual) : any_kernel(kForwardAny, launch);
   return {{kernel, {row_blocks(launch, shape, target)}, {shape.threads}, {}, 0, params}};
 }
 
@@ -103,7 +104,8 @@ Plans backward_plans(const NormLaunch& launch, const NormShape& shape, NormParam
   } else if (launch.tokens > 0) {
     const auto tiles = unsigned(ceil_div(launch.hidden, kAnyColumns));
     plans.push_back({any_kernel(kPartialsAny, launch), {tiles, rows}, {kNormThreads}, {}, 0, params});
-    plans.push_back({any_kernel(kBackwardAny, launch), {row_blocks(launch, shape, target)}, {kNormThreads}, {}, 0, params});
+    plans.push_back(
+        {any_kernel(kBackwardAny, launch), {row_blocks(launch, shape, target)}, {kNormThreads}, {}, 0, params});
   }
   const auto columns = unsigned(ceil_div(launch.hidden * sums(launch), 32));  // kNormSumColumns
   plans.push_back({"norm_backward_sum", {columns}, {32, 32}, {}, 0, params});
@@ -123,9 +125,8 @@ NormParams common_params(const Problem& problem, const Buffers& b, float* worksp
 
 template <class Problem>
 NormLaunch launch_of(const Problem& problem, bool with_mean) {
-  return {problem.tokens,   problem.hidden,
-          problem.dtype,    problem.pass == LayerPass::backward,
-          with_mean,        problem.residual};
+  return {problem.tokens, problem.hidden,  problem.dtype, problem.pass == LayerPass::backward,
+          with_mean,      problem.residual};
 }
 
 bool aligned(const NormParams& p) {
@@ -134,8 +135,7 @@ bool aligned(const NormParams& p) {
 
 Plans plans_of(const NormLaunch& launch, const NormParams& params, const Target& target) {
   const NormShape shape = norm_shape(launch, target, aligned(params));
-  return launch.backward ? backward_plans(launch, shape, params, target)
-                         : forward_plans(launch, shape, params, target);
+  return launch.backward ? backward_plans(launch, shape, params, target) : forward_plans(launch, shape, params, target);
 }
 
 }  // namespace
@@ -167,12 +167,11 @@ std::int64_t norm_workspace_floats(const NormLaunch& launch, const Target& targe
   if (!launch.backward) return 0;
   // Whether arrays are aligned is known per launch: room for either way.
   const unsigned rows = std::max(partial_rows(launch, norm_shape(launch, target, true), target),
-                            partial_rows(launch, norm_shape(launch, target, false), target));
+                                 partial_rows(launch, norm_shape(launch, target, false), target));
   return std::int64_t(rows) * launch.hidden * sums(launch);
 }
 
-Plans norm_plans(const RmsNormProblem& problem, const RmsNormBuffers& buffers, float* workspace,
-                 const Target& target) {
+Plans norm_plans(const RmsNormProblem& problem, const RmsNormBuffers& buffers, float* workspace, const Target& target) {
   return plans_of(norm_launch_of(problem), common_params(problem, buffers, workspace), target);
 }
 

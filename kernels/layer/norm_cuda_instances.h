@@ -8,9 +8,9 @@
 
 #define ASSAY_NORM_ANY(Kernel, Element, Mean) \
   {#Kernel "<assay::layer_cuda::" #Element ", " #Mean ">", Kernel<Element, Mean>},
-#define ASSAY_NORM_ANY_INSTANCES(Kernel)                                   \
-  ASSAY_NORM_ANY(Kernel, Bf16, false) ASSAY_NORM_ANY(Kernel, Bf16, true)   \
-  ASSAY_NORM_ANY(Kernel, F32, false) ASSAY_NORM_ANY(Kernel, F32, true)
+#define ASSAY_NORM_ANY_INSTANCES(Kernel) \
+  ASSAY_NORM_ANY(Kernel, Bf16, false)    \
+  ASSAY_NORM_ANY(Kernel, Bf16, true) ASSAY_NORM_ANY(Kernel, F32, false) ASSAY_NORM_ANY(Kernel, F32, true)
 
 namespace assay {
 

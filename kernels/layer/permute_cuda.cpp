@@ -7,7 +7,9 @@ namespace {
 
 using Plans = std::vector<LaunchPlan<PermuteParams>>;
 
-std::int64_t chunks_of(const PermuteProblem& p) { return std::max<std::int64_t>(1, ceil_div(p.slots(), kPermuteChunk)); }
+std::int64_t chunks_of(const PermuteProblem& p) {
+  return std::max<std::int64_t>(1, ceil_div(p.slots(), kPermuteChunk));
+}
 
 Plans sort_plans(const PermuteProblem& p, const PermuteParams& params) {
   const auto blocks = [](std::int64_t warps) { return unsigned(ceil_div(warps, kPermutePlanWarps)); };
@@ -22,11 +24,17 @@ Plans sort_plans(const PermuteProblem& p, const PermuteParams& params) {
 struct Moves {
   const char* name[2][2];
 };
-#define ASSAY_MOVES(Kernel, End)                                                                \
-  {{{Kernel "<assay::layer_cuda::OneElement<assay::layer_cuda::F32>" End,                       \
-     Kernel "<assay::layer_cuda::OneVector<assay::layer_cuda::F32>" End},                       \
-    {Kernel "<assay::layer_cuda::OneElement<assay::layer_cuda::Bf16>" End,                      \
-     Kernel "<assay::layer_cuda::OneVector<assay::layer_cuda::Bf16>" End}}}
+#define ASSAY_MOVES(Kernel, End)                                                \
+  {                                                                             \
+    {                                                                           \
+      {Kernel "<assay::layer_cuda::OneElement<assay::layer_cuda::F32>" End,     \
+       Kernel "<assay::layer_cuda::OneVector<assay::layer_cuda::F32>" End},     \
+      {                                                                         \
+        Kernel "<assay::layer_cuda::OneElement<assay::layer_cuda::Bf16>" End,   \
+            Kernel "<assay::layer_cuda::OneVector<assay::layer_cuda::Bf16>" End \
+      }                                                                         \
+    }                                                                           \
+  }
 constexpr Moves kPermute = ASSAY_MOVES("permute_rows", " >"), kUnpermute = ASSAY_MOVES("permute_sum", ", true>"),
                 kPermuteBackward = ASSAY_MOVES("permute_sum", ", false>"),
                 kUnpermuteBackward = ASSAY_MOVES("unpermute_backward", " >");
@@ -73,7 +81,8 @@ Plans permute_plans(const PermuteProblem& p, const PermuteBuffers& b, void* work
 }
 
 Support supports_permute_cuda(const PermuteProblem& p) {
-  if (p.experts > kPermuteMostExperts) return Support::no("more than " + std::to_string(kPermuteMostExperts) + " experts");
+  if (p.experts > kPermuteMostExperts)
+    return Support::no("more than " + std::to_string(kPermuteMostExperts) + " experts");
   if (p.tokens * ceil_div(p.dim, 32) > INT32_MAX - kPermuteMostExperts) return Support::no("2^36 elements or more");
   return Support::yes();
 }

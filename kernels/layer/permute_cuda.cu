@@ -8,18 +8,20 @@ namespace assay {
 namespace {
 using namespace layer_cuda;
 
-#define ASSAY_MOVES(Access, Element)                                                                            \
-  {"permute_rows<assay::layer_cuda::" #Access "<assay::layer_cuda::" #Element "> >", permute_rows<Access<Element>>},    \
-  {"permute_sum<assay::layer_cuda::" #Access "<assay::layer_cuda::" #Element ">, true>",                                \
-   permute_sum<Access<Element>, true>},                                                                                 \
-  {"permute_sum<assay::layer_cuda::" #Access "<assay::layer_cuda::" #Element ">, false>",                               \
-   permute_sum<Access<Element>, false>},                                                                                \
-  {"unpermute_backward<assay::layer_cuda::" #Access "<assay::layer_cuda::" #Element "> >",                              \
-   unpermute_backward<Access<Element>>}
+#define ASSAY_MOVES(Access, Element)                                                                                 \
+  {"permute_rows<assay::layer_cuda::" #Access "<assay::layer_cuda::" #Element "> >", permute_rows<Access<Element>>}, \
+      {"permute_sum<assay::layer_cuda::" #Access "<assay::layer_cuda::" #Element ">, true>",                         \
+       permute_sum<Access<Element>, true>},                                                                          \
+      {"permute_sum<assay::layer_cuda::" #Access "<assay::layer_cuda::" #Element ">, false>",                        \
+       permute_sum<Access<Element>, false>},                                                                         \
+  {                                                                                                                  \
+    "unpermute_backward<assay::layer_cuda::" #Access "<assay::layer_cuda::" #Element "> >",                          \
+        unpermute_backward<Access<Element>>                                                                          \
+  }
 
 const NamedKernel<PermuteParams> kInstances[] = {
-    {"permute_count", permute_count},  {"permute_before", permute_before}, {"permute_place", permute_place},
-    ASSAY_MOVES(OneVector, Bf16),      ASSAY_MOVES(OneVector, F32),        ASSAY_MOVES(OneElement, Bf16),
+    {"permute_count", permute_count}, {"permute_before", permute_before}, {"permute_place", permute_place},
+    ASSAY_MOVES(OneVector, Bf16),     ASSAY_MOVES(OneVector, F32),        ASSAY_MOVES(OneElement, Bf16),
     ASSAY_MOVES(OneElement, F32),
 };
 
@@ -27,7 +29,9 @@ const NamedKernel<PermuteParams> kInstances[] = {
 
 PermuteKernel permute_cuda() {
   CudaLayerKernel<PermuteProblem, PermuteBuffers, PermuteParams> kernel;
-  kernel.workspace_bytes = [](const PermuteProblem& problem, const Target&) { return permute_workspace_bytes(problem); };
+  kernel.workspace_bytes = [](const PermuteProblem& problem, const Target&) {
+    return permute_workspace_bytes(problem);
+  };
   kernel.plans = [](const PermuteProblem& problem, const PermuteBuffers& buffers, void* workspace, const Target&) {
     return permute_plans(problem, buffers, workspace);
   };

@@ -6,13 +6,15 @@
 //               place    every block adds up the experts' counts to offsets by itself (up to 1024 numbers, from L2); a
 //                        warp a chunk, 32 slots at a time: match.any tells a slot which lanes before it have its expert
 //             Integers only, and places that depend on nothing but the slots: the same every time.
-// Moving      permute and permute_backward, unpermute: a thread a vector of 16 bytes of a token's row, which reads (adds up)
+// Moving      permute and permute_backward, unpermute: a thread a vector of 16 bytes of a token's row, which reads
+// (adds up)
 //             or writes that vector of the row of each of its slots: x is read once, not once a slot.
-//             unpermute_backward: a block a token; dy is read once from memory, and for every other slot from L1, while a
-//             slot's products are reduced over the block for dweight.
-//             Padding is cleared by blocks of its own, one an expert.
+//             unpermute_backward: a block a token; dy is read once from memory, and for every other slot from L1, while
+//             a slot's products are reduced over the block for dweight. Padding is cleared by blocks of its own, one an
+//             expert.
 // In flight   16 bytes a thread and slot, up to 8 slots at once: 8 experts a token are 128 bytes x 768 threads: 96 KB a
-//             multiprocessor, 2 experts 64 KB (2048 threads), where Little's law asks for 18 (H100), 25 (H200), 38 KB (B200).
+//             multiprocessor, 2 experts 64 KB (2048 threads), where Little's law asks for 18 (H100), 25 (H200), 38 KB
+//             (B200).
 // Shapes      Any; an element in place of a vector where rows or arrays are no multiples of 16 bytes.
 // Hints       Rows past L1 (read once); dy of unpermute_backward through it.
 // Source      Written for this project.
@@ -126,7 +128,9 @@ template <class Element>
 struct OneElement {
   using Word = typename Element::Storage;
   static constexpr int kCount = 1;
-  static __device__ __forceinline__ Word load(const void* row, std::int64_t i) { return static_cast<const Word*>(row)[i]; }
+  static __device__ __forceinline__ Word load(const void* row, std::int64_t i) {
+    return static_cast<const Word*>(row)[i];
+  }
   static __device__ __forceinline__ Word zero() { return Word(0); }
   static __device__ __forceinline__ void unpack(const Word& w, float (&x)[1]) { x[0] = Element::load(w); }
   static __device__ __forceinline__ Word pack(const float (&x)[1]) { return Element::store(x[0]); }

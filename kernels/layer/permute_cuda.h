@@ -19,9 +19,10 @@ struct PermuteParams {
   void* tokens_out = nullptr;
   const void* rows_in = nullptr;  // [capacity, dim]
   void* rows_out = nullptr;
-  const float* weight = nullptr;        // [tokens, top_k]
+  const float* weight = nullptr;  // [tokens, top_k]
   float* dweight = nullptr;
-  std::int32_t* before = nullptr;  // [experts, chunks], plan's workspace: slots of the expert in a chunk, then before it
+  std::int32_t* before =
+      nullptr;  // [experts, chunks], plan's workspace: slots of the expert in a chunk, then before it
   std::int64_t tokens = 0, capacity = 0;
   std::int32_t experts = 0, top_k = 0, alignment = 1, dim = 0;
   std::int32_t slots = 0, chunks = 0;
@@ -31,8 +32,8 @@ struct PermuteParams {
 };
 
 inline constexpr int kPermuteThreads = 256;
-inline constexpr int kPermuteChunk = 256;       // slots that one warp counts, and brings into order
-inline constexpr int kPermutePlanWarps = 4;     // of a block of plan
+inline constexpr int kPermuteChunk = 256;         // slots that one warp counts, and brings into order
+inline constexpr int kPermutePlanWarps = 4;       // of a block of plan
 inline constexpr int kPermuteMostExperts = 1024;  // a counter each in shared memory, for each of those warps: 16 KiB
 
 std::int64_t permute_workspace_bytes(const PermuteProblem&);

@@ -15,9 +15,9 @@ struct RopeParams {
   const float* cos = nullptr;
   const float* sin = nullptr;
   const std::int32_t* position_ids = nullptr;
-  std::int64_t items = 0;  // threads with work
-  std::int32_t heads = 0, half = 0;  // half: head_dim / 2, in elements
-  float sign = 1;                    // of sin: backward turns the other way
+  std::int64_t items = 0;               // threads with work
+  std::int32_t heads = 0, half = 0;     // half: head_dim / 2, in elements
+  float sign = 1;                       // of sin: backward turns the other way
   FastDivide pairs, groups, positions;  // of a head: vectors (or elements) of a half; of heads; of a sequence
 };
 

@@ -5,12 +5,15 @@ namespace {
 
 constexpr int kPerLane[] = {1, 2, 4, 8, 32};  // experts of a lane, as compiled
 
-#define ASSAY_ROUTER(Kernel, Element)                                                                          \
-  {Kernel "<assay::layer_cuda::" Element ", 1>", Kernel "<assay::layer_cuda::" Element ", 2>",                 \
-   Kernel "<assay::layer_cuda::" Element ", 4>", Kernel "<assay::layer_cuda::" Element ", 8>",                 \
-   Kernel "<assay::layer_cuda::" Element ", 32>"}
-constexpr const char* kNames[2][2][5] = {{ASSAY_ROUTER("router_forward", "F32"), ASSAY_ROUTER("router_forward", "Bf16")},
-                                         {ASSAY_ROUTER("router_backward", "F32"), ASSAY_ROUTER("router_backward", "Bf16")}};
+#define ASSAY_ROUTER(Kernel, Element)                                                               \
+  {                                                                                                 \
+    Kernel "<assay::layer_cuda::" Element ", 1>", Kernel "<assay::layer_cuda::" Element ", 2>",     \
+        Kernel "<assay::layer_cuda::" Element ", 4>", Kernel "<assay::layer_cuda::" Element ", 8>", \
+        Kernel "<assay::layer_cuda::" Element ", 32>"                                               \
+  }
+constexpr const char* kNames[2][2][5] = {
+    {ASSAY_ROUTER("router_forward", "F32"), ASSAY_ROUTER("router_forward", "Bf16")},
+    {ASSAY_ROUTER("router_backward", "F32"), ASSAY_ROUTER("router_backward", "Bf16")}};
 #undef ASSAY_ROUTER
 
 }  // namespace

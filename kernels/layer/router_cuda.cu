@@ -9,8 +9,8 @@ namespace {
 using namespace layer_cuda;
 
 #define ASSAY_INSTANCE(Kernel, Element, PerLane) \
-  {#Kernel "<assay::layer_cuda::" #Element ", " #PerLane ">", Kernel<Element, PerLane>}
-#define ASSAY_INSTANCES(Kernel, Element)                                                              \
+  { #Kernel "<assay::layer_cuda::" #Element ", " #PerLane ">", Kernel < Element, PerLane> }
+#define ASSAY_INSTANCES(Kernel, Element)                                                                      \
   ASSAY_INSTANCE(Kernel, Element, 1), ASSAY_INSTANCE(Kernel, Element, 2), ASSAY_INSTANCE(Kernel, Element, 4), \
       ASSAY_INSTANCE(Kernel, Element, 8), ASSAY_INSTANCE(Kernel, Element, 32)
 

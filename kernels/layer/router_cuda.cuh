@@ -1,9 +1,10 @@
 // The experts' router, forward and backward, for any GPU from sm_80 on.
 //
-// Algorithm   A warp a token: lane l has experts l n .. l n + n - 1 (n = 1, 2, 4, 8 or 32) in registers, as keys whose order
-//             is that of the numbers (NaN above all, -0 as 0).  The best is taken top_k times: a maximum over the lane's
-//             keys, one redux over the warp, the first lane that has it; so ties go to the lower number.  Groups likewise:
-//             two maxima a group, then the best groups.
+// Algorithm   A warp a token: lane l has experts l n .. l n + n - 1 (n = 1, 2, 4, 8 or 32) in registers, as keys whose
+// order
+//             is that of the numbers (NaN above all, -0 as 0).  The best is taken top_k times: a maximum over the
+//             lane's keys, one redux over the warp, the first lane that has it; so ties go to the lower number.  Groups
+//             likewise: two maxima a group, then the best groups.
 // Bound       By instructions, not by bytes: top 8 of 256 is about 300 instructions of a warp for 576 bytes.  It is two
 //             thousandths of a layer's time; no more is made of it.
 // Shapes      Up to 1024 experts, 32 chosen, 32 groups.
@@ -124,7 +125,7 @@ __global__ void __launch_bounds__(kRouterThreads) router_forward(RouterParams p)
     key[i] = expert < p.experts ? key_of(row.x[i] + bias) : 0;
   }
   if (p.groups > 1) keep_best_groups(p, key);
-  int chosen = 0;       // lane s: the s-th choice
+  int chosen = 0;  // lane s: the s-th choice
   float gate = 0.F, largest = 0.F;
   for (int s = 0; s < p.top_k; ++s) {
     const Best best = best_of(key);

@@ -10,12 +10,12 @@
 namespace assay {
 
 struct RouterParams {
-  const void* logits = nullptr;     // [tokens, experts]
-  const float* bias = nullptr;      // [experts]
-  std::int32_t* expert = nullptr;   // [tokens, top_k]
-  float* weight = nullptr;          // [tokens, top_k]
-  const float* dweight = nullptr;   // [tokens, top_k]
-  void* dlogits = nullptr;          // [tokens, experts]
+  const void* logits = nullptr;    // [tokens, experts]
+  const float* bias = nullptr;     // [experts]
+  std::int32_t* expert = nullptr;  // [tokens, top_k]
+  float* weight = nullptr;         // [tokens, top_k]
+  const float* dweight = nullptr;  // [tokens, top_k]
+  void* dlogits = nullptr;         // [tokens, experts]
   std::int64_t tokens = 0;
   std::int32_t experts = 0, top_k = 0, groups = 1, top_groups = 1;
   std::int32_t sigmoid = 0, renormalise = 1;

@@ -1,12 +1,6 @@
 // The tables of what surrounds a model's blocks in this build: embedding, loss, optimizer, and the experts' router.
-#include "assay/build_config.h"
 #include "kernels/layer/cpu_token_kernels.h"
-#if ASSAY_HAS_CUDA
 #include "kernels/layer/cuda_kernels.h"
-#define ASSAY_CUDA_ROW(row) , row
-#else
-#define ASSAY_CUDA_ROW(row)
-#endif
 
 namespace assay {
 

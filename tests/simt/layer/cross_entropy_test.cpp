@@ -28,10 +28,10 @@ struct Case {
 // One word; fewer than a vector; odd vocabularies, whose rows begin anywhere; rows whole in shared memory of one and of
 // two blocks a multiprocessor, and those that do not fit.
 const Case kCases[] = {
-    {3, 1, DType::bf16, true, 0, 227},           {5, 7, DType::bf16, true, 0, 227},
-    {4, 1000, DType::f32, true, 1e-3F, 227},     {5, 5003, DType::bf16, true, 0, 227},
-    {3, 5003, DType::bf16, false, 1e-3F, 227},   {3, 20001, DType::f32, true, 0, 99},
-    {3, 40003, DType::bf16, true, 1e-4F, 36},    {2, 40000, DType::bf16, false, 0, 36},
+    {3, 1, DType::bf16, true, 0, 227},         {5, 7, DType::bf16, true, 0, 227},
+    {4, 1000, DType::f32, true, 1e-3F, 227},   {5, 5003, DType::bf16, true, 0, 227},
+    {3, 5003, DType::bf16, false, 1e-3F, 227}, {3, 20001, DType::f32, true, 0, 99},
+    {3, 40003, DType::bf16, true, 1e-4F, 36},  {2, 40000, DType::bf16, false, 0, 36},
     {2, 128256, DType::bf16, true, 0, 227},
 };
 
@@ -40,9 +40,7 @@ std::string describe(const Case& c) {
          (c.gradient ? " gradient, " : ", ") + std::to_string(c.shared_kib) + " KiB";
 }
 
-CrossEntropyProblem problem_of(const Case& c) {
-  return {c.tokens, c.vocab, c.dtype, c.gradient, -100, c.z_loss};
-}
+CrossEntropyProblem problem_of(const Case& c) { return {c.tokens, c.vocab, c.dtype, c.gradient, -100, c.z_loss}; }
 
 /// Labels everywhere, the first and the last word among them.
 CrossEntropyBuffers buffers_of(LayerOnSimt& gpu, const CrossEntropyProblem& p) {
@@ -83,7 +81,8 @@ TEST(CrossEntropyOnSimt, EqualsReference) {
 
 TEST(CrossEntropyOnSimt, InAnySchedule) {
   for (const auto async : {simt::Async::Eager, simt::Async::Random, simt::Async::Lazy})
-    for (const Case& c : {Case{4, 8 * 1024 * 2 + 11, DType::bf16, true, 0, 40}, Case{3, 3000, DType::f32, false, 0, 40}}) {
+    for (const Case& c :
+         {Case{4, 8 * 1024 * 2 + 11, DType::bf16, true, 0, 40}, Case{3, 3000, DType::f32, false, 0, 40}}) {
       LayerOnSimt gpu(async, true);
       const auto p = problem_of(c);
       check(gpu, p, buffers_of(gpu, p), c.shared_kib, "any schedule " + describe(c));
@@ -116,7 +115,9 @@ TEST(CrossEntropyOnSimt, InfinitiesAndNan) {
   LayerOnSimt gpu;
   const CrossEntropyProblem p{7, 3003, DType::bf16, true, -100, 0};
   const auto b = buffers_of(gpu, p);
-  const auto set = [&](std::int64_t t, std::int64_t j, double x) { store_element(p.dtype, b.logits, t * p.vocab + j, x); };
+  const auto set = [&](std::int64_t t, std::int64_t j, double x) {
+    store_element(p.dtype, b.logits, t * p.vocab + j, x);
+  };
   for (std::int64_t j = 0; j < p.vocab; ++j) {
     if (j % 3 != 0) set(0, j, -INFINITY);
     if (j != 17) set(1, j, -INFINITY);  // the label's too

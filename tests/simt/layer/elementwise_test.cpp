@@ -25,9 +25,9 @@ std::string describe(const Case& c) {
 
 // One element; less than a vector; several tiles and a ragged end; rows apart, in vectors and not; unaligned arrays.
 const Case kCases[] = {
-    {1, 1, 0, DType::bf16, 0},     {1, 7, 0, DType::bf16, 0},      {3, 5461, 0, DType::bf16, 0},
+    {1, 1, 0, DType::bf16, 0},     {1, 7, 0, DType::bf16, 0},       {3, 5461, 0, DType::bf16, 0},
     {5, 1000, 0, DType::f32, 0},   {9, 2048, 4096, DType::bf16, 0}, {7, 72, 200, DType::bf16, 0},
-    {6, 516, 1032, DType::f32, 0}, {5, 101, 202, DType::bf16, 0},  {3, 96, 0, DType::bf16, 1},
+    {6, 516, 1032, DType::f32, 0}, {5, 101, 202, DType::bf16, 0},   {3, 96, 0, DType::bf16, 1},
     {4, 31, 0, DType::f32, 1},
 };
 
@@ -159,9 +159,7 @@ TEST(ResidualAddOnSimt, EqualsReferenceInPlaceToo) {
   }
 }
 
-TEST(ElementwisePlans, NothingToDo) {
-  EXPECT_TRUE(gelu_plans({0, 128, DType::bf16, LayerPass::forward}, {}).empty());
-}
+TEST(ElementwisePlans, NothingToDo) { EXPECT_TRUE(gelu_plans({0, 128, DType::bf16, LayerPass::forward}, {}).empty()); }
 
 TEST(FastDivideTest, EqualsDivision) {
   for (const std::uint32_t d : {1U, 2U, 3U, 7U, 64U, 127U, 1792U, 14336U, 65537U, 0x7fffffffU}) {

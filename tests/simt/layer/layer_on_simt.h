@@ -1,5 +1,5 @@
-// What the tests of layer kernels on the functional GPU share.  Its device memory is the host's, so that references read
-// the very arrays the kernels do.
+// What the tests of layer kernels on the functional GPU share.  Its device memory is the host's, so that references
+// read the very arrays the kernels do.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -84,7 +84,8 @@ class LayerComparison {
   LayerComparison(const LayerComparison&) = delete;
   LayerComparison& operator=(const LayerComparison&) = delete;
 
-  void element(const LayerElement& expected, double actual, const char* name, std::int64_t row, std::int64_t column = 0) {
+  void element(const LayerElement& expected, double actual, const char* name, std::int64_t row,
+               std::int64_t column = 0) {
     const bool same = expected.value == actual || (std::isnan(expected.value) && std::isnan(actual));  // infinities
     if (same || std::abs(expected.value - actual) <= expected.allowed) return;
     if (wrong_++ == 0)

@@ -24,11 +24,11 @@ std::string describe(const Case& c) {
 // One row and many; a warp's rows, blocks of every number of vectors a lane, full and ragged; lengths that go element
 // by element because they are odd or too long.
 const std::vector<Case> kCases = {
-    {1, 8, DType::bf16, false},    {3, 512, DType::bf16, false},    {9, 2880, DType::bf16, false},
-    {7, 4096, DType::bf16, true},  {3, 7168, DType::bf16, false},   {5, 16384, DType::bf16, true},
-    {1, 1, DType::bf16, false},    {2, 16392, DType::bf16, false},  {33, 64, DType::f32, false},
-    {17, 260, DType::f32, true},   {4, 1536, DType::f32, false},    {3, 4096, DType::f32, true},
-    {2, 8192, DType::f32, false},  {3, 33, DType::f32, true},
+    {1, 8, DType::bf16, false},   {3, 512, DType::bf16, false},   {9, 2880, DType::bf16, false},
+    {7, 4096, DType::bf16, true}, {3, 7168, DType::bf16, false},  {5, 16384, DType::bf16, true},
+    {1, 1, DType::bf16, false},   {2, 16392, DType::bf16, false}, {33, 64, DType::f32, false},
+    {17, 260, DType::f32, true},  {4, 1536, DType::f32, false},   {3, 4096, DType::f32, true},
+    {2, 8192, DType::f32, false}, {3, 33, DType::f32, true},
 };
 // A team of each kind, with several turns: what bugs are planted against.
 const std::vector<Case> kSmallCases = {
@@ -100,8 +100,7 @@ LayerElement added(LayerElement sum, bool accumulate, float before) {
 
 void check_backward(const RmsNormProblem& p, const RmsNormBuffers& before, const RmsNormBuffers& b,
                     LayerComparison& compare) {
-  for (std::int64_t t = 0; t < p.tokens; ++t)
-    compare.row(rms_norm_reference_dx(p, before, t), p.dtype, b.dx, "dx", t);
+  for (std::int64_t t = 0; t < p.tokens; ++t) compare.row(rms_norm_reference_dx(p, before, t), p.dtype, b.dx, "dx", t);
   for (std::int64_t c = 0; c < p.hidden; ++c)
     compare.element(added(rms_norm_reference_dw(p, before, c), p.accumulate, before.dw[c]), b.dw[c], "dw", c);
 }
@@ -163,7 +162,8 @@ TYPED_TEST(NormOnSimt, ForwardEqualsReference) { check_forward_cases<TypeParam>(
 TYPED_TEST(NormOnSimt, BackwardEqualsReference) { check_backward_cases<TypeParam>(kCases); }
 
 TYPED_TEST(NormOnSimt, InPlaceAndInAnyScheduleTheBitsAreTheSame) {
-  for (const Case& c : {Case{13, 256, DType::bf16, true}, Case{13, 1024, DType::bf16, true}, Case{13, 99, DType::f32, true}})
+  for (const Case& c :
+       {Case{13, 256, DType::bf16, true}, Case{13, 1024, DType::bf16, true}, Case{13, 99, DType::f32, true}})
     for (const auto async : {simt::Async::Eager, simt::Async::Random}) {
       LayerOnSimt gpu(async, true);
       auto p = problem_of<TypeParam>(c, LayerPass::forward);

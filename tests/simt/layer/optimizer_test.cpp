@@ -47,8 +47,8 @@ AdamWBuffers copy_of(LayerOnSimt& gpu, const AdamWProblem& p, AdamWBuffers b) {
 
 /// The contract's roundings, in plain C++.
 void expected_step(const AdamWProblem& p, const AdamWBuffers& b, std::int64_t i, float& m, float& v, float& master) {
-  const float g = (b.gradient_scale != nullptr ? *b.gradient_scale : 1.F) *
-                  float(load_element(p.gradient_dtype, b.gradient, i));
+  const float g =
+      (b.gradient_scale != nullptr ? *b.gradient_scale : 1.F) * float(load_element(p.gradient_dtype, b.gradient, i));
   const float rest1 = float(1 - double(p.beta1)), rest2 = float(1 - double(p.beta2));
   m = std::fma(p.beta1, b.m[i], rest1 * g);
   v = std::fma(p.beta2, b.v[i], rest2 * g * g);
@@ -57,9 +57,12 @@ void expected_step(const AdamWProblem& p, const AdamWBuffers& b, std::int64_t i,
 }
 
 TEST(AdamWOnSimt, HasTheContractsBits) {
-  for (const AdamWCase& c : {AdamWCase{1, DType::f32, DType::f32, 0, false}, {4099, DType::f32, DType::f32, 0, true},
-                             {2051, DType::bf16, DType::bf16, 0, true}, {3000, DType::bf16, DType::f32, 0, false},
-                             {333, DType::bf16, DType::bf16, 1, true}, {77, DType::f32, DType::f32, 1, true}}) {
+  for (const AdamWCase& c : {AdamWCase{1, DType::f32, DType::f32, 0, false},
+                             {4099, DType::f32, DType::f32, 0, true},
+                             {2051, DType::bf16, DType::bf16, 0, true},
+                             {3000, DType::bf16, DType::f32, 0, false},
+                             {333, DType::bf16, DType::bf16, 1, true},
+                             {77, DType::f32, DType::f32, 1, true}}) {
     LayerOnSimt gpu(simt::Async::Random);
     const AdamWProblem p{c.elements, c.dtype, c.gradient};
     const auto b = adamw_buffers(gpu, p, c.shift, c.scaled);
@@ -72,7 +75,8 @@ TEST(AdamWOnSimt, HasTheContractsBits) {
       compare.element({m, 0}, b.m[i], "m", i);
       compare.element({v, 0}, b.v[i], "v", i);
       compare.element({master, 0}, b.master[i], "master", i);
-      if (p.has_master()) compare.element({round_to(p.dtype, master), 0}, load_element(p.dtype, b.param, i), "param", i);
+      if (p.has_master())
+        compare.element({round_to(p.dtype, master), 0}, load_element(p.dtype, b.param, i), "param", i);
       const AdamWElement exact = adamw_reference(p, before, i);
       compare.element(exact.m, b.m[i], "m (fp64)", i);
       compare.element(exact.v, b.v[i], "v (fp64)", i);
@@ -88,7 +92,8 @@ TEST(AdamWOnSimt, NanScaleIsSeenEverywhere) {
   b.gradient_scale = gpu.upload(std::vector<float>{NAN});
   gpu.run(adamw_module(), adamw_plans(p, b));
   for (std::int64_t i = 0; i < p.elements; ++i)
-    ASSERT_TRUE(std::isnan(b.m[i]) && std::isnan(b.v[i]) && std::isnan(b.master[i])) << "wrong result: NaN lost at " << i;
+    ASSERT_TRUE(std::isnan(b.m[i]) && std::isnan(b.v[i]) && std::isnan(b.master[i]))
+        << "wrong result: NaN lost at " << i;
 }
 
 TEST(AdamWPlans, RefuseWhatTheContractHasNot) {
@@ -102,7 +107,8 @@ struct Gradients {
   GradNormBuffers buffers;
 };
 
-Gradients gradients_of(LayerOnSimt& gpu, std::vector<std::int64_t> elements, DType dtype, double scale, float max_norm) {
+Gradients gradients_of(LayerOnSimt& gpu, std::vector<std::int64_t> elements, DType dtype, double scale,
+                       float max_norm) {
   Gradients g{{elements, dtype, max_norm}, {}};
   std::vector<const void*> arrays;
   for (const std::int64_t n : elements) arrays.push_back(gpu.random(dtype, n, scale));

@@ -1,5 +1,5 @@
-// Tokens to their experts and back on the functional GPU, by the launch plans of the real launcher, against the contract's
-// plan and the fp64 references.
+// Tokens to their experts and back on the functional GPU, by the launch plans of the real launcher, against the
+// contract's plan and the fp64 references.
 #include <algorithm>
 
 #include "kernels/layer/permute_cuda.h"
@@ -125,8 +125,8 @@ TEST(PermuteOnSimt, MovesAsTheReference) {
   for (const Case& c : kCases) {
     LayerOnSimt gpu;
     const auto plan = planned(gpu, c, choose(gpu, c));
-    for (const auto pass : {PermutePass::permute, PermutePass::unpermute, PermutePass::permute_backward,
-                            PermutePass::unpermute_backward})
+    for (const auto pass :
+         {PermutePass::permute, PermutePass::unpermute, PermutePass::permute_backward, PermutePass::unpermute_backward})
       check_pass(gpu, c, pass, plan);
   }
 }

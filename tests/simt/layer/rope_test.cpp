@@ -1,4 +1,5 @@
-// Rotary position embedding on the functional GPU, by the launch plans of the real launcher, against the fp64 reference.
+// Rotary position embedding on the functional GPU, by the launch plans of the real launcher, against the fp64
+// reference.
 #include "kernels/layer/rope_cuda.h"
 #include "tests/simt/layer/layer_on_simt.h"
 

@@ -19,7 +19,8 @@ RouterProblem problem(std::int64_t tokens, std::int64_t experts, std::int64_t to
   return p;
 }
 
-// Mixtral's; one expert; all chosen; DeepSeek-V3's; groups of one expert and of odd sizes; as many experts as there may be.
+// Mixtral's; one expert; all chosen; DeepSeek-V3's; groups of one expert and of odd sizes; as many experts as there may
+// be.
 std::vector<RouterProblem> problems() {
   constexpr auto softmax = RouterGate::softmax, sigmoid = RouterGate::sigmoid;
   return {problem(9, 8, 2, softmax, true, 1, 1, DType::bf16),     problem(3, 1, 1, softmax, true, 1, 1, DType::f32),
