@@ -1,22 +1,18 @@
 // The AdamW update for any GPU from sm_80 on.
 //
 // Algorithm   Element by element, every rounding as the contract has it (adamw.h): the same bits as on any other
-// device.
-//             A thread asks for its vectors of all four arrays before it uses the first; blocks come and go, as in
-//             elementwise_cuda.cuh.
-// Tile        256 threads x 2 vectors of 4 elements: 2048 elements.  A vector is 16 bytes of each fp32 array and 8 of a
-//             bf16 one: with 8 elements a thread's halves of an fp32 vector would lie 32 bytes apart, and a warp would
-//             touch each sector twice.
-// In flight   2 x (3 x 16 + 8) = 112 bytes a thread, at least 1024 threads a multiprocessor: 112 KB, where Little's law
-// asks
-//             for 18 (H100), 25 (H200) and 38 KB (B200).
+//             device. A thread asks for its vectors of all four arrays before it uses the first; blocks come and go,
+//             as in elementwise_cuda.cuh.
+// Tile        256 threads x 2 vectors of 4 elements: 2048 elements.  A vector is 16 bytes of each fp32 array and 8 of
+//             a bf16 one: with 8 elements a thread's halves of an fp32 vector would lie 32 bytes apart, and a warp
+//             would touch each sector twice.
+// In flight   2 x (3 x 16 + 8) = 112 bytes a thread, at least 1024 threads a multiprocessor: 112 KB, where Little's
+//             law asks for 18 (H100), 25 (H200) and 38 KB (B200).
 // Arithmetic  A correctly rounded root and division an element, some 60 instructions, for 28 bytes: 0.6 elements a
-// cycle of a
-//             multiprocessor on an H100, 1.0 on a B200: half of what it issues.
+//             cycle of a multiprocessor on an H100, 1.0 on a B200: half of what it issues.
 // Shapes      Any number of elements; unaligned arrays an element at a time (adamw_any).
-// Hints       master, m and v streaming both ways (.cs): nobody reads m and v before the next step.  The gradient past
-// L1;
-//             param as usual, since the next forward pass reads it.
+// Hints       master, m and v streaming both ways (.cs): nobody reads m and v before the next step.  The gradient
+//             past L1; param as usual, since the next forward pass reads it.
 // Source      Written for this project.
 #pragma once
 #include "kernels/layer/adamw_cuda.h"

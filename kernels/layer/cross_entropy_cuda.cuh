@@ -1,26 +1,23 @@
 // Fused softmax cross-entropy, loss and gradient in one pass over memory, for any GPU from sm_80 on.
 //
 // Algorithm   A block takes row after row.  It keeps a row in shared memory while it reduces it (online maximum and
-// sum, a
-//             thread for itself, then over the block) and while it writes dlogits in place; as soon as a vector has
-//             been used for the last time, cp.async fetches the next row's into its place.  Each thread waits only for
-//             what it asked for itself: no barrier but those of the two reductions.  What does not fit is read twice,
-//             the second time from L2.
-// Why cp.async: rows of 128256 bf16 are 250 KB, four times what registers could hold beside the work, and loads are to
-// go
-//             on during reductions and stores.  TMA would need a thread to wait for others' uses of a buffer.
-// Tile        A row; 1024 threads with up to 14 vectors of 16 bytes each in shared memory (224 KiB on sm_90 and sm_100,
-// 160
-//             on an A100).  Rows of up to 104 KiB: two blocks of 512 threads a multiprocessor.
-//             128256 bf16: 27 KB of each row are read again from L2, 3.6 MB on an H100 at any time.  128256 fp32: 284
-//             KB, 37 MB, which an H100's L2 (50 MB) holds only in part.
+//             sum, a thread for itself, then over the block) and while it writes dlogits in place; as soon as a
+//             vector has been used for the last time, cp.async fetches the next row's into its place.  Each thread
+//             waits only for what it asked for itself: no barrier but those of the two reductions.  What does not fit
+//             is read twice, the second time from L2.
+// cp.async    Because rows of 128256 bf16 are 250 KB, four times what registers could hold beside the work, and loads
+//             are to go on during reductions and stores.  With TMA a thread would have to wait for others' uses.
+// Tile        A row; 1024 threads with up to 14 vectors of 16 bytes each in shared memory (224 KiB on sm_90 and
+//             sm_100, 160 on an A100).  Rows of up to 104 KiB: two blocks of 512 threads a multiprocessor.
+//             Of 128256 bf16, 27 KB are read again from L2, 3.6 MB on an H100 at any time; of 128256 fp32, 284 KB, 37
+//             MB, which an H100's L2 (50 MB) holds only in part.
 // In flight   Up to the whole next row, 224 KB a multiprocessor; Little's law asks for 18 (H100), 25 (H200), 38 KB
-// (B200). Arithmetic  Two ex2 and about 20 instructions an element, for 4 bytes of traffic in bf16: on an H100 3.8
-// elements a cycle
-//             and multiprocessor, 7.6 of its 16 special functions; on an H200 10.7; on a B200 14.2: there they nearly
-//             bound.
-// Shapes      Any.  Rows that do not begin on 16 bytes (odd vocabularies) have up to 7 elements before and behind their
-//             vectors, a thread each.
+//             (B200).
+// Arithmetic  Two ex2 and about 20 instructions an element, for 4 bytes of traffic in bf16: on an H100 3.8 elements a
+//             cycle and multiprocessor, 7.6 of its 16 special functions; on an H200 10.7; on a B200 14.2: there they
+//             nearly bound.
+// Shapes      Any.  Rows that do not begin on 16 bytes (odd vocabularies) have up to 7 elements before and behind
+//             their vectors, a thread each.
 // Source      Online softmax: Milakov and Gimelshein, arXiv 1805.02867; written for this project.
 #pragma once
 #include "kernels/common/ptx/cp_async.cuh"

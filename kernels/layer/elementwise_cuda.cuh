@@ -2,16 +2,15 @@
 // skip connection's addition.
 //
 // Algorithm   A block owns a tile of every array; a thread asks for all its 16-byte vectors of all inputs before it
-// uses
-//             the first.  Blocks come and go (no persistent loop): the hardware gives the next tile to whichever
+//             uses the first.  Blocks come and go (no persistent loop): the hardware gives the next tile to whichever
 //             multiprocessor is free, so that none of them, near or far from memory, is waited for.
 // Tile        256 threads x 8, 4 or 2 vectors of each of 1, 2 or 3 inputs: 16 to 32 KB an input.
-// In flight   96 to 128 bytes a thread; at least 1024 threads a multiprocessor (64 registers), so 96 KB and more, where
-//             Little's law asks for 18 (H100), 25 (H200) and 38 KB (B200): norm_forward_cuda.cuh.
+// In flight   96 to 128 bytes a thread; at least 1024 threads a multiprocessor (64 registers), so 96 KB and more,
+//             where Little's law asks for 18 (H100), 25 (H200) and 38 KB (B200): norm_forward_cuda.cuh.
 // Arithmetic  SwiGLU forward moves 6 bytes an element in bf16: on a B200 (8 TB/s, 148 multiprocessors at 1.9 GHz) 4.7
 //             elements a cycle, 10 instructions each of the 128 issued, 2 of the 16 special functions (ex2, rcp).
-// Shapes      Any number of elements; rows apart (SwiGLU's halves) if row, stride and arrays are multiples of 16 bytes.
-//             Otherwise elementwise_any, an element at a time.
+// Shapes      Any number of elements; rows apart (SwiGLU's halves) if row, stride and arrays are multiples of 16
+//             bytes. Otherwise elementwise_any, an element at a time.
 // Hints       Inputs past L1 (read once); outputs as usual, since the next kernel reads them.
 // Source      Written for this project.
 #pragma once

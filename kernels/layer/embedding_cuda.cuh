@@ -1,25 +1,23 @@
 // The token embedding, forward and backward, for any GPU from sm_80 on.
 //
-// Forward     Copies rows: four words of 16 bytes a thread in flight (64 bytes, 2048 threads a multiprocessor: 128 KB).
+// Forward     Copies rows: four words of 16 bytes a thread in flight (64 bytes, 2048 threads a multiprocessor: 128
+//             KB).
 // Backward    Each row of dw that tokens name gets its gradients in the tokens' order, every sum rounded: the
-// contract's
-//             bits, whatever the GPU.  The tokens of an id are found without sorting and without touching a word of
-//             memory for ids that do not occur:
+//             contract's bits, whatever the GPU.  The tokens of an id are found without sorting and without touching
+//             a word of memory for ids that do not occur:
 //               reset   clears the counters of the ids that occur
 //               count   each token counts itself; who came first speaks for its id
 //               rows    the speaker takes a row number and a stretch of `list`
 //               order   the tokens of an id take the places of its stretch, in any order where there are up to 32 of
 //                       them; of an id with more a warp goes through all ids and writes its tokens in order
 //               add     a warp a row and 128 columns: brings up to 32 tokens into order by itself, then adds, eight
-//                       gradients asked for at a time
+//                       gradients (four of fp32) asked for at a time
 //             Integer atomics decide numbers and places, never the order of a sum.
 // Tile        add: 128 columns, 4 a lane (8 bytes of bf16 dy, 16 of dw: see adamw_cuda.cuh), so that the row of an id
-// that
-//             half of all tokens have is spread over many warps.
+//             that half of all tokens have is spread over many warps.
 // In flight   add: 8 x 8 x 32 = 2 KB a warp in bf16, 32 warps (64 registers): 64 KB, where Little's law asks for 18
-// (H100), 25 (H200) and
-//             38 KB (B200).  Ids that occur once have one gradient and one row in flight: 24 bytes a lane, 24 KB:
-//             a B200 may then be short of requests.
+//             (H100), 25 (H200) and 38 KB (B200).  Ids that occur once have one gradient and one row in flight: 24
+//             bytes a lane, 24 KB: a B200 may then be short of requests.
 // Shapes      Any.  dim or arrays that are no multiples of a vector: an element at a time.
 // Source      Written for this project.
 #pragma once
@@ -164,7 +162,7 @@ struct EmbeddingColumns<F32, 4> {
 template <class Element, int kWidth>
 __device__ __forceinline__ void add_tokens(const EmbeddingParams& p, std::int32_t token, int count, int column,
                                            float (&sum)[kWidth]) {
-  constexpr int kAtOnce = 8;
+  constexpr int kAtOnce = sizeof(typename Element::Storage) == 4 ? 4 : 8;  // 64 bytes a lane
   for (int base = 0; base < count; base += kAtOnce) {
     EmbeddingColumns<Element, kWidth> columns[kAtOnce];
 #pragma unroll

@@ -1,15 +1,13 @@
 // The norm of all gradients and the factor that clips it, for any GPU from sm_80 on.
 //
 // Algorithm   The contract's order (grad_norm.h): a chunk's 64 lanes lie in 16 threads of fp32, 8 of bf16, as each
-// 16-byte
-//             vector has them; each thread walks down the chunk, eight vectors asked for at a time.  The lanes are
-//             halved by shuffles.  A second kernel, one block, adds the partials in fp64.  No atomics; the same bits on
-//             every device, since nothing depends on the grid.
+//             16-byte vector has them; each thread walks down the chunk, eight vectors asked for at a time.  The
+//             lanes are halved by shuffles.  A second kernel, one block, adds the partials in fp64.  No atomics; the
+//             same bits on every device, since nothing depends on the grid.
 // Tile        256 threads have 16 chunks of fp32 (1 MB), 32 of bf16 (1 MB).
 // In flight   128 bytes a thread, 1024 threads a multiprocessor and more: 128 KB once there are enough chunks: from
-// 10^8
-//             elements of bf16 on (6104 chunks are 370 threads, 47 KB a multiprocessor of an H100), where Little's law
-//             asks for 18 (H100), 25 (H200) and 38 KB (B200).  Below 5 x 10^7 elements latency shows.
+//             10^8 elements of bf16 on (6104 chunks are 370 threads, 47 KB a multiprocessor of an H100), where
+//             Little's law asks for 18 (H100), 25 (H200) and 38 KB (B200).  Below 5 x 10^7 elements latency shows.
 // Resources   Two small tables in the workspace: which tensor a chunk belongs to, and each tensor's first chunk.
 // Hints       Gradients past L1, kept in L2: AdamW reads them next.
 // Source      Written for this project.

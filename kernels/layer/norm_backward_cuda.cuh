@@ -1,21 +1,19 @@
 // RMSNorm and LayerNorm backward, for any GPU from sm_80 on: dx, and the gradients of weight and bias.
 //
 // Algorithm   x and dy of a row are read once and stay in registers: a block (short rows: a warp) takes row after row
-// and
-//             asks for its next one before it reduces the one it has.  dw and db are sums over tokens: each lane adds
-//             up its own columns in shared memory (its own words: no barrier, no conflict), each block leaves one row
-//             of partial sums, and norm_backward_sum adds those in a fixed order.  No atomics: the same bits on every
-//             launch on GPUs of as many multiprocessors.
+//             and asks for its next one before it reduces the one it has.  dw and db are sums over tokens: each lane
+//             adds up its own columns in shared memory (its own words: no barrier, no conflict), each block leaves
+//             one row of partial sums, and norm_backward_sum adds those in a fixed order.  No atomics: the same bits
+//             on every launch on GPUs of as many multiprocessors.
 // Tile        One row: 1, 2, 4 or 8 vectors of 16 bytes a lane, up to 256 lanes: 16384 bf16, 8192 fp32.  Longer or
 //             unaligned rows: the _any kernels, which read x and dy twice, and again for dw.
 // In flight   Little's law asks for 18 KB a multiprocessor of an H100, 25 KB of an H200, 38 KB of a B200
-//             (norm_forward_cuda.cuh).  Blocks x lanes x vectors x 2 tensors x 16 bytes of next rows are 40, 48, 64 and
-//             64 KB for 1, 2, 4 and 8 vectors.
+//             (norm_forward_cuda.cuh).  Blocks x lanes x vectors x 2 tensors x 16 bytes of next rows are 40, 48, 64
+//             and 64 KB for 1, 2, 4 and 8 vectors.
 // Traffic     Partial sums: blocks x hidden x 4 bytes, written and read once: 0.8 % of the tensors' bytes at 16384 x
-// 8192
-//             bf16 on an H100 (264 blocks), 6 % at 2048 tokens.
-// Resources   Registers bounded by norm_backward_blocks (48 to 255); shared memory by norm_backward_shared_bytes (8 to
-//             64 KB for RMSNorm, twice that for LayerNorm).
+//             8192 bf16 on an H100 (264 blocks), 6 % at 2048 tokens.
+// Resources   Registers bounded by norm_backward_blocks (48 to 255); shared memory by norm_backward_shared_bytes (8
+//             to 64 KB for RMSNorm, twice that for LayerNorm).
 // Hints       x, dy and d_sum past L1 (read once); weights through it: every row's, and not kept in registers.
 // Source      Written for this project.
 #pragma once

@@ -1,19 +1,19 @@
 // RMSNorm and LayerNorm forward, alone or behind the skip connection's addition, for any GPU from sm_80 on.
 //
-// Algorithm   A row is read once and stays in registers: a block (short rows: a warp) takes row after row, and asks for
-//             its next one before it reduces the one it has.  LayerNorm's variance is of x - mean, so it reduces twice.
+// Algorithm   A row is read once and stays in registers: a block (short rows: a warp) takes row after row, and asks
+//             for its next one before it reduces the one it has.  LayerNorm's variance is of x - mean, so it reduces
+//             twice.
 // Tile        One row: 1, 2, 4 or 8 vectors of 16 bytes a lane, up to 256 lanes: 16384 bf16, 8192 fp32.  Longer or
 //             unaligned rows: norm_forward_any, element by element, reading the row again for each step (L2 has it).
-// In flight   By Little's law a multiprocessor needs latency x bandwidth: 0.7 us x 3.35 TB/s / 132 = 18 KB on an H100,
-//             25 KB on an H200 (4.8 TB/s), 38 KB on a B200 (8 TB/s, 148).  Blocks x lanes x vectors x 16 bytes of next
-//             rows are 24, 32, 48 and 64 KB for 1, 2, 4 and 8 vectors, requested before the barrier and the stores of
-//             the current row: memory never waits for a reduction.  cp.async or TMA would save registers, which do not
-//             run short here, and add shared memory traffic.
+// In flight   By Little's law a multiprocessor needs latency x bandwidth: 0.7 us x 3.35 TB/s / 132 = 18 KB on an
+//             H100, 25 KB on an H200 (4.8 TB/s), 38 KB on a B200 (8 TB/s, 148).  Blocks x lanes x vectors x 16 bytes
+//             of next rows are 24, 32, 48 and 64 KB for 1, 2, 4 and 8 vectors, requested before the barrier and the
+//             stores of the current row: memory never waits for a reduction.  cp.async or TMA would save registers,
+//             which do not run short here, and add shared memory traffic.
 // Resources   Registers bounded by norm_forward_blocks (40 to 128); 256 or 512 bytes of shared memory for the warps'
 //             sums.
 // Hints       x and residual past L1 (read once); weights through it, for every row anew: kept in registers, the
-// compiler
-//             unpacks them once, and spills.  y and sum as usual, since the next kernel reads them.
+//             compiler unpacks them once, and spills.  y and sum as usual, since the next kernel reads them.
 // Source      Written for this project.
 #pragma once
 #include "kernels/layer/cuda_rows.cuh"

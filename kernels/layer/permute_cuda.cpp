@@ -35,8 +35,10 @@ struct Moves {
       }                                                                         \
     }                                                                           \
   }
-constexpr Moves kPermute = ASSAY_MOVES("permute_rows", " >"), kUnpermute = ASSAY_MOVES("permute_sum", ", true>"),
-                kPermuteBackward = ASSAY_MOVES("permute_sum", ", false>"),
+constexpr Moves kPermute = ASSAY_MOVES("permute_rows", " >"), kUnpermute = ASSAY_MOVES("permute_sum", ", true, 8>"),
+                kPermuteBackward = ASSAY_MOVES("permute_sum", ", false, 8>"),
+                kUnpermute2 = ASSAY_MOVES("permute_sum", ", true, 2>"),
+                kPermuteBackward2 = ASSAY_MOVES("permute_sum", ", false, 2>"),
                 kUnpermuteBackward = ASSAY_MOVES("unpermute_backward", " >");
 #undef ASSAY_MOVES
 
@@ -51,9 +53,10 @@ Plans move_plans(const PermuteProblem& p, PermuteParams params) {
   const auto threads = std::min<unsigned>(kPermuteThreads, unsigned(ceil_div(params.words, 32) * 32));
   params.word_blocks = std::int32_t(ceil_div(params.words, threads));
   params.token_blocks = std::int32_t(p.tokens * (whole_token ? 1 : params.word_blocks));
+  const bool two = p.top_k <= 2;
   const Moves& moves = p.pass == PermutePass::permute            ? kPermute
-                       : p.pass == PermutePass::unpermute        ? kUnpermute
-                       : p.pass == PermutePass::permute_backward ? kPermuteBackward
+                       : p.pass == PermutePass::unpermute        ? (two ? kUnpermute2 : kUnpermute)
+                       : p.pass == PermutePass::permute_backward ? (two ? kPermuteBackward2 : kPermuteBackward)
                                                                  : kUnpermuteBackward;
   const auto blocks = unsigned(params.token_blocks + (pads ? p.experts : 0));
   return {{moves.name[p.dtype == DType::bf16][vectors], {blocks}, {threads}, {}, 0, params}};

@@ -8,15 +8,17 @@ namespace assay {
 namespace {
 using namespace layer_cuda;
 
-#define ASSAY_MOVES(Access, Element)                                                                                 \
-  {"permute_rows<assay::layer_cuda::" #Access "<assay::layer_cuda::" #Element "> >", permute_rows<Access<Element>>}, \
-      {"permute_sum<assay::layer_cuda::" #Access "<assay::layer_cuda::" #Element ">, true>",                         \
-       permute_sum<Access<Element>, true>},                                                                          \
-      {"permute_sum<assay::layer_cuda::" #Access "<assay::layer_cuda::" #Element ">, false>",                        \
-       permute_sum<Access<Element>, false>},                                                                         \
-  {                                                                                                                  \
-    "unpermute_backward<assay::layer_cuda::" #Access "<assay::layer_cuda::" #Element "> >",                          \
-        unpermute_backward<Access<Element>>                                                                          \
+#define ASSAY_SUM(Access, Element, Weighted, AtOnce)                                                            \
+  {                                                                                                             \
+    "permute_sum<assay::layer_cuda::" #Access "<assay::layer_cuda::" #Element ">, " #Weighted ", " #AtOnce ">", \
+        permute_sum<Access<Element>, Weighted, AtOnce>                                                          \
+  }
+#define ASSAY_MOVES(Access, Element)                                                                                  \
+  {"permute_rows<assay::layer_cuda::" #Access "<assay::layer_cuda::" #Element "> >", permute_rows<Access<Element>>},  \
+      ASSAY_SUM(Access, Element, true, 8), ASSAY_SUM(Access, Element, false, 8), ASSAY_SUM(Access, Element, true, 2), \
+      ASSAY_SUM(Access, Element, false, 2), {                                                                         \
+    "unpermute_backward<assay::layer_cuda::" #Access "<assay::layer_cuda::" #Element "> >",                           \
+        unpermute_backward<Access<Element>>                                                                           \
   }
 
 const NamedKernel<PermuteParams> kInstances[] = {

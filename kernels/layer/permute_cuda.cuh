@@ -1,20 +1,20 @@
 // Tokens to their experts and back, forward and backward, for any GPU from sm_80 on.
 //
 // Plan        A stable counting sort of the slots by expert:
-//               count    a warp a chunk of 256 slots: how many of each expert (integer additions in shared memory)
-//               before   a warp an expert: how many in the chunks before
-//               place    every block adds up the experts' counts to offsets by itself (up to 1024 numbers, from L2); a
-//                        warp a chunk, 32 slots at a time: match.any tells a slot which lanes before it have its expert
+//               count   a warp a chunk of 256 slots: how many of each expert (integer additions in shared memory)
+//               before  a warp an expert: how many in the chunks before
+//               place   every block adds up the experts' counts to offsets by itself (up to 1024 numbers, from L2); a
+//                       warp a chunk, 32 slots at a time: match.any tells a slot which lanes before it have its
+//                       expert
 //             Integers only, and places that depend on nothing but the slots: the same every time.
 // Moving      permute and permute_backward, unpermute: a thread a vector of 16 bytes of a token's row, which reads
-// (adds up)
-//             or writes that vector of the row of each of its slots: x is read once, not once a slot.
-//             unpermute_backward: a block a token; dy is read once from memory, and for every other slot from L1, while
-//             a slot's products are reduced over the block for dweight. Padding is cleared by blocks of its own, one an
-//             expert.
-// In flight   16 bytes a thread and slot, up to 8 slots at once: 8 experts a token are 128 bytes x 768 threads: 96 KB a
-//             multiprocessor, 2 experts 64 KB (2048 threads), where Little's law asks for 18 (H100), 25 (H200), 38 KB
-//             (B200).
+//             (adds up) or writes that vector of the row of each of its slots: x is read once, not once a slot.
+//             unpermute_backward: a block a token; dy is read once from memory, and for every other slot from L1,
+//             while a slot's products are reduced over the block for dweight. Padding is cleared by blocks of its
+//             own, one an expert.
+// In flight   16 bytes a thread and slot, up to 8 slots at once: 8 experts a token are 128 bytes x 768 threads, 96 KB a
+//             multiprocessor; instances for 2 have 1536 threads, 48 KB; Little's law asks for 18 (H100), 25 (H200),
+//             38 KB (B200).
 // Shapes      Any; an element in place of a vector where rows or arrays are no multiples of 16 bytes.
 // Hints       Rows past L1 (read once); dy of unpermute_backward through it.
 // Source      Written for this project.
@@ -182,10 +182,9 @@ __global__ void __launch_bounds__(kPermuteThreads) permute_rows(PermuteParams p)
   }
 }
 
-/// Sums over a token's slots, s = 0, 1, ...: kWeighted, of weight times row.
-template <class Access, bool kWeighted>
-__global__ void __launch_bounds__(kPermuteThreads, 3) permute_sum(PermuteParams p) {
-  constexpr int kAtOnce = 8;
+/// Sums over a token's slots, s = 0, 1, ...: kWeighted, of weight times row.  kAtOnce: slots asked for together.
+template <class Access, bool kWeighted, int kAtOnce>
+__global__ void __launch_bounds__(kPermuteThreads, kAtOnce == 2 ? 6 : 3) permute_sum(PermuteParams p) {
   const TokenWord at = token_word(p);
   if (at.word >= p.words) return;
   const std::int64_t slot = at.token * p.top_k;

@@ -1,17 +1,16 @@
 // Rotary position embedding, forward and backward, for any GPU from sm_80 on.
 //
-// Algorithm   A thread has the angles of 16 bytes of a half head at one position and turns four heads by them: vector j
-// of
-//             the first half, and the same of the second.  The angles are read a quarter as often as the heads are
-//             turned, and come from L1 and L2.  Blocks come and go, as in elementwise_cuda.cuh.
+// Algorithm   A thread has the angles of 16 bytes of a half head at one position and turns four heads by them: vector
+//             j of the first half, and the same of the second.  The angles are read a quarter as often as the heads
+//             are turned, and come from L1 and L2.  Blocks come and go, as in elementwise_cuda.cuh.
 // Tile        256 threads x 4 heads x 2 vectors: 32 KB.  Heads that a thread lacks (8 heads are two groups of four, 1
-// head
-//             is a group with three idle places) are left out.
-// In flight   128 bytes a thread, at least 768 threads a multiprocessor (80 registers): 96 KB, where Little's law asks
-// for 18 (H100), 25
-//             (H200) and 38 KB (B200): norm_forward_cuda.cuh.
+//             head is a group with three idle places) are left out.
+// In flight   128 bytes a thread, at least 768 threads a multiprocessor (80 registers): 96 KB, where Little's law
+//             asks for 18 (H100), 25 (H200) and 38 KB (B200): norm_forward_cuda.cuh.
 // Shapes      Vectors where half a head is a multiple of 16 bytes and the arrays are aligned; else rope_any, a pair a
-// thread. Hints       x past L1; cos and sin through it. Source      Written for this project.
+//             thread.
+// Hints       x past L1; cos and sin through it.
+// Source      Written for this project.
 #pragma once
 #include "kernels/layer/cuda_elements.cuh"
 #include "kernels/layer/rope_cuda.h"

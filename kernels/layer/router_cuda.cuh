@@ -1,12 +1,11 @@
 // The experts' router, forward and backward, for any GPU from sm_80 on.
 //
-// Algorithm   A warp a token: lane l has experts l n .. l n + n - 1 (n = 1, 2, 4, 8 or 32) in registers, as keys whose
-// order
-//             is that of the numbers (NaN above all, -0 as 0).  The best is taken top_k times: a maximum over the
-//             lane's keys, one redux over the warp, the first lane that has it; so ties go to the lower number.  Groups
-//             likewise: two maxima a group, then the best groups.
-// Bound       By instructions, not by bytes: top 8 of 256 is about 300 instructions of a warp for 576 bytes.  It is two
-//             thousandths of a layer's time; no more is made of it.
+// Algorithm   A warp a token: lane l has experts l n .. l n + n - 1 (n = 1, 2, 4, 8 or 32) in registers, as keys
+//             whose order is that of the numbers (NaN above all, -0 as 0).  The best is taken top_k times: a maximum
+//             over the lane's keys, one redux over the warp, the first lane that has it; so ties go to the lower
+//             number.  Groups likewise: two maxima a group, then the best groups.
+// Bound       By instructions, not by bytes: top 8 of 256 is about 300 instructions of a warp for 576 bytes.  It is
+//             two thousandths of a layer's time; no more is made of it.
 // Shapes      Up to 1024 experts, 32 chosen, 32 groups.
 // Source      Written for this project.
 #pragma once
