@@ -1,35 +1,36 @@
 // The tables of what surrounds a model's blocks in this build: embedding, loss, optimizer, and the experts' router.
 #include "kernels/layer/cpu_token_kernels.h"
+#include "kernels/layer/cuda_kernels.h"
 
 namespace assay {
 
 const std::vector<EmbeddingKernel>& embedding_kernels() {
-  static const std::vector<EmbeddingKernel> kernels{cpu_embedding()};
+  static const std::vector<EmbeddingKernel> kernels{cpu_embedding() ASSAY_CUDA_ROW(embedding_cuda())};
   return kernels;
 }
 
 const std::vector<CrossEntropyKernel>& cross_entropy_kernels() {
-  static const std::vector<CrossEntropyKernel> kernels{cpu_cross_entropy()};
+  static const std::vector<CrossEntropyKernel> kernels{cpu_cross_entropy() ASSAY_CUDA_ROW(cross_entropy_cuda())};
   return kernels;
 }
 
 const std::vector<AdamWKernel>& adamw_kernels() {
-  static const std::vector<AdamWKernel> kernels{cpu_adamw()};
+  static const std::vector<AdamWKernel> kernels{cpu_adamw() ASSAY_CUDA_ROW(adamw_cuda())};
   return kernels;
 }
 
 const std::vector<GradNormKernel>& grad_norm_kernels() {
-  static const std::vector<GradNormKernel> kernels{cpu_grad_norm()};
+  static const std::vector<GradNormKernel> kernels{cpu_grad_norm() ASSAY_CUDA_ROW(grad_norm_cuda())};
   return kernels;
 }
 
 const std::vector<RouterKernel>& router_kernels() {
-  static const std::vector<RouterKernel> kernels{cpu_router()};
+  static const std::vector<RouterKernel> kernels{cpu_router() ASSAY_CUDA_ROW(router_cuda())};
   return kernels;
 }
 
 const std::vector<PermuteKernel>& permute_kernels() {
-  static const std::vector<PermuteKernel> kernels{cpu_permute()};
+  static const std::vector<PermuteKernel> kernels{cpu_permute() ASSAY_CUDA_ROW(permute_cuda())};
   return kernels;
 }
 

@@ -1,4 +1,4 @@
-// Conversions that take one instruction.  C++17.
+// Conversions, powers and reciprocals that take one instruction.  C++17.
 #pragma once
 #include <cstdint>
 
@@ -42,6 +42,13 @@ __device__ __forceinline__ float exp2_approximate(float x) {
   float power;
   asm("ex2.approx.ftz.f32 %0, %1;\n" : "=f"(power) : "f"(x));
   return power;
+}
+
+/// 1 / x, to about 1 ulp; subnormal results become zero, as does 1 / infinity.
+__device__ __forceinline__ float reciprocal_approximate(float x) {
+  float inverse;
+  asm("rcp.approx.ftz.f32 %0, %1;\n" : "=f"(inverse) : "f"(x));
+  return inverse;
 }
 
 }  // namespace assay::ptx
