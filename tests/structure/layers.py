@@ -19,6 +19,7 @@ LAYERS = [
     ["harness/communicators", "harness/verify"],
     ["harness/backends"],
     ["harness/measure"],
+    ["harness/train"],
     ["harness/workloads"],
     ["harness/suite"],
     ["harness/record"],
@@ -30,7 +31,7 @@ LAYERS = [
 ]
 # Only a workload knows its operation's contract; suites derive shapes for the two they have models for.
 OPERATIONS = {"kernels/gemm", "kernels/grouped_gemm", "kernels/attention", "kernels/collectives", "kernels/peak"}
-MAY_KNOW_OPERATIONS = {"harness/workloads", "harness/suite"}
+MAY_KNOW_OPERATIONS = {"harness/train", "harness/workloads", "harness/suite"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 
