@@ -62,9 +62,13 @@ std::vector<const ParameterTensor*> ParameterLayout::all() const {
   return out;
 }
 
-std::int64_t parameter_count(const TrainModel& m) {
-  const std::int64_t layer = m.hidden * (m.qkv_width() + m.q_width() + 3 * m.feed_forward + 2);
-  return m.layers * layer + 2 * m.vocabulary * m.hidden + m.hidden;
+Transformer TrainModel::transformer() const {
+  Transformer out;
+  out.layers = layers, out.hidden = hidden, out.heads = heads, out.kv_heads = kv_heads;
+  out.head_dim = head_dim, out.vocabulary = vocabulary;
+  out.dense = {true, feed_forward};
+  out.dense_layers = layers;
+  return out;
 }
 
 std::string problem_of(const TrainModel& m) {

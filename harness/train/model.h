@@ -1,5 +1,5 @@
-// A Llama-style decoder as far as training it on one device needs: its sizes, where its parameters lie, what a step of
-// it costs in FLOP and in memory.
+// A Llama-style decoder as far as training it on one device needs: its sizes and where its parameters lie.  What a step
+// costs is harness/model's to say.
 //
 //   x = embedding[token]                                                       [tokens, hidden]
 //   every layer: x += out(attention(rope(qkv(norm(x)))))                       causal, grouped queries
@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "harness/model/transformer.h"
+
 namespace assay {
 
 struct TrainModel {
@@ -21,6 +23,7 @@ struct TrainModel {
   std::int64_t q_width() const { return heads * head_dim; }
   std::int64_t kv_width() const { return kv_heads * head_dim; }
   std::int64_t qkv_width() const { return q_width() + 2 * kv_width(); }
+  Transformer transformer() const;
 };
 
 inline constexpr double kNormEpsilon = 1e-5;  // Llama 3's released configuration
@@ -52,9 +55,6 @@ struct ParameterLayout {
 
   std::vector<const ParameterTensor*> all() const;
 };
-
-/// Parameters without padding: what model cards print.
-std::int64_t parameter_count(const TrainModel&);
 
 /// Empty, or what is wrong with the sizes and what would be right.
 std::string problem_of(const TrainModel&);

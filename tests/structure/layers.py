@@ -15,7 +15,7 @@ LAYERS = [
     ["kernels/common"],
     ["kernels/gemm", "kernels/attention", "kernels/collectives", "kernels/peak"],
     ["kernels/grouped_gemm"],  # loops over GEMM kernels
-    ["harness/core"],
+    ["harness/core", "harness/model"],
     ["harness/communicators", "harness/verify"],
     ["harness/backends"],
     ["harness/measure"],
@@ -25,6 +25,7 @@ LAYERS = [
     ["harness/record"],
     ["harness/verdict"],
     ["harness/runner"],
+    ["harness/project"],
     ["harness/publish"],
     ["harness/cli"],
     ["harness"],  # main.cpp
