@@ -5,6 +5,7 @@
 #include "harness/workloads/grouped_gemm.h"
 #include "harness/workloads/overlap.h"
 #include "harness/workloads/peak.h"
+#include "harness/workloads/train_step.h"
 #include "harness/workloads/workload.h"
 
 namespace assay {
@@ -24,6 +25,7 @@ const Catalog& catalog() {
       collective_workload(Collective::send_recv, collective_kernels()),
       overlap_workload(gemm, all_reduce),
       peak_workload(peak_kernels()),
+      train_step_workload(step_kernels()),
   };
   return workloads;
 }

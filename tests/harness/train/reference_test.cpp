@@ -52,7 +52,7 @@ TEST(ReferenceGradients, AreTheFiniteDifferencesOfTheLoss) {
   }
 }
 
-/// At the start every word is as likely as any other.
+/// At the start every word is nearly as likely as any other: logits deviate by 0.02 sqrt(32) = 0.11.
 TEST(ReferenceLoss, StartsAtTheLogarithmOfTheVocabulary) {
   const TrainSetup setup = small_setup();
   const ParameterLayout layout(setup.model);
@@ -61,7 +61,7 @@ TEST(ReferenceLoss, StartsAtTheLogarithmOfTheVocabulary) {
     for (std::int64_t i = 0; i < tensor->count(); ++i)
       w[std::size_t(tensor->offset + i)] =
           tensor->deviation > 0 ? tensor->deviation * fill_value(Fill::normal, 1, std::uint64_t(tensor->offset), i) : 1;
-  EXPECT_NEAR(reference_loss(setup.model, w, batch_of(setup)), std::log(256.0), 0.02);
+  EXPECT_NEAR(reference_loss(setup.model, w, batch_of(setup)), std::log(256.0), 0.1);
 }
 
 }  // namespace
