@@ -25,6 +25,8 @@ constexpr NamedDetail kParts[] = {
     {"seconds_pointwise", "pointwise"}, {"seconds_cross_entropy", "cross-entropy"},
     {"seconds_optimizer", "optimizer"}, {"seconds_communication", "communication"}};
 
+std::string format_flops(double per_second) { return fmt::format("{:.4g} GFLOP/s", per_second / 1e9); }
+
 std::optional<double> bytes_of(const Record& record) {
   double sum = 0;
   for (const char* use : {"bytes_parameters", "bytes_gradients", "bytes_optimizer", "bytes_activations",
