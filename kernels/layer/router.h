@@ -13,7 +13,7 @@
 // With groups > 1 (sigmoid only) experts of one group are neighbours; only those of the top_groups best groups can be
 // chosen, a group being as good as the sum of its two best ranked experts (of its one, where it has no more).
 //
-// Ties go to the lower number, of experts and of groups.  NaN ranks above everything, so that it is chosen and seen.
+// Ties go to the lower number, of experts and of groups.  NaN ranks as +infinity, so that it is chosen and seen.
 // What is ranked is fp32: softmax ranks the logits themselves, exactly; sigmoid what the kernel computed, so that two
 // kernels may differ where two experts are closer than rounding (router_allows says whether they do only there).
 //

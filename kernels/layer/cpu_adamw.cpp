@@ -1,0 +1,149 @@
+// AdamW on a CPU: every thread updates a part of the elements, in place, by the roundings of adamw.h.
+// Compiled by Highway for every instruction set and chosen at run time.
+//
+// Bound by memory: seven streams (eight with bf16 parameters).  m, v and master are stored where they were read, so
+// that ordinary stores cost no extra read; bf16 parameters, which are only written, go past the caches.
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/layer/cpu_elements.h"
+#include "kernels/layer/cpu_token_kernels.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/layer/cpu_adamw.cpp"
+#include "kernels/common/cpu/highway_targets.h"
+// clang-format off: foreach_target.h must come first
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+// clang-format on
+#include <hwy/cache_control.h>
+
+#ifndef ASSAY_LAYER_CPU_ADAMW
+#define ASSAY_LAYER_CPU_ADAMW
+namespace assay::cpu {
+
+struct AdamWJob {
+  AdamWProblem problem;
+  AdamWBuffers buffers;
+  Part part;
+};
+
+}  // namespace assay::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace assay::cpu {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+namespace {  // other files have names like these
+
+#include "kernels/layer/cpu_lanes-inl.h"
+
+struct Factors {
+  Lanes scale, beta1, rest1, beta2, rest2, rate, root, epsilon, decay;
+};
+
+Factors factors_of(const AdamWProblem& p, const AdamWBuffers& b) {
+  return {splat(b.gradient_scale ? *b.gradient_scale : 1.0f),
+          splat(p.beta1),
+          splat(static_cast<float>(1 - static_cast<double>(p.beta1))),
+          splat(p.beta2),
+          splat(static_cast<float>(1 - static_cast<double>(p.beta2))),
+          splat(b.step->rate),
+          splat(b.step->root),
+          splat(p.epsilon),
+          splat(b.step->decay)};
+}
+
+struct State {
+  Lanes m, v, master;
+};
+
+HWY_INLINE void update(const Factors& f, Lanes gradient, State& s) {
+  const auto g = hn::Mul(f.scale, gradient);
+  s.m = hn::MulAdd(f.beta1, s.m, hn::Mul(f.rest1, g));
+  s.v = hn::MulAdd(f.beta2, s.v, hn::Mul(hn::Mul(f.rest2, g), g));
+  const auto step = hn::Div(hn::Mul(f.rate, s.m), hn::MulAdd(hn::Sqrt(s.v), f.root, f.epsilon));
+  s.master = hn::Sub(s.master, hn::MulAdd(f.decay, s.master, step));
+}
+
+template <bool kParam, bool kStream, class Gradient>
+void update_part(const AdamWJob& job, const Gradient* gradient) {
+  const AdamWBuffers& b = job.buffers;
+  const Factors factors = factors_of(job.problem, b);
+  auto* param = static_cast<std::uint16_t*>(b.param);
+  std::int64_t i = job.part.begin;
+  for (; i + kLanes <= job.part.end; i += kLanes) {
+    State state{load(b.m + i), load(b.v + i), load(b.master + i)};
+    update(factors, load(gradient + i), state);
+    store(state.m, b.m + i);
+    store(state.v, b.v + i);
+    store(state.master, b.master + i);
+    if constexpr (kParam && kStream) stream(state.master, param + i);
+    if constexpr (kParam && !kStream) store(state.master, param + i);
+  }
+  if (const std::int64_t left = job.part.end - i; left > 0) {
+    State state{load_first(b.m + i, left, 0), load_first(b.v + i, left, 0), load_first(b.master + i, left, 0)};
+    update(factors, load_first(gradient + i, left, 0), state);
+    store_first(state.m, b.m + i, left);
+    store_first(state.v, b.v + i, left);
+    store_first(state.master, b.master + i, left);
+    if constexpr (kParam) store_first(state.master, param + i, left);
+  }
+  if constexpr (kStream) hwy::FlushStream();
+}
+
+void adamw_part(const AdamWJob& job) {
+  with_elements(job.problem.gradient_dtype, job.buffers.gradient, [&](const auto* gradient) {
+    if (!job.problem.has_master()) return update_part<false, false>(job, gradient);
+    const auto* param = static_cast<const std::uint16_t*>(job.buffers.param) + job.part.begin;
+    if (2 * double(job.problem.elements) >= kStreamedBytes && streams_to(param))
+      return update_part<true, true>(job, gradient);
+    return update_part<true, false>(job, gradient);
+  });
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace assay::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace assay {
+namespace cpu {
+HWY_EXPORT(adamw_part);
+void update_adamw(const AdamWJob& job) { HWY_DYNAMIC_DISPATCH(adamw_part)(job); }
+}  // namespace cpu
+
+namespace {
+
+// Parts begin on cache lines of every array, so that no two threads write one.
+constexpr std::int64_t kUnit = 64;
+
+void launch(const AdamWProblem& problem, const AdamWBuffers& buffers, const Target& target, Stream) {
+  const int threads = cpu::threads_of(target);
+#pragma omp parallel for num_threads(threads) schedule(static, 1)
+  for (int thread = 0; thread < threads; ++thread) {
+    const cpu::AdamWJob job{problem, buffers, cpu::part_of(problem.elements, kUnit, threads, thread)};
+    cpu::update_adamw(job);
+  }
+}
+
+}  // namespace
+
+AdamWKernel cpu_adamw() {
+  AdamWKernel row;
+  row.name = "cpu_vector";
+  row.dtypes = {DType::f32, DType::bf16};
+  row.supports = [](const AdamWProblem& problem, const Target&) {
+    if (problem.gradient_dtype != DType::f32 && problem.gradient_dtype != problem.dtype)
+      return Support::no(std::string("gradients of ") + name(problem.dtype) + " parameters are f32 or " +
+                         name(problem.dtype));
+    return Support::yes();
+  };
+  row.prepare = stateless<AdamWProblem, AdamWBuffers>(launch);
+  return row;
+}
+
+}  // namespace assay
+#endif
