@@ -56,7 +56,7 @@ TEST(StepBytes, ActivationsAreThoseOfTheLayersAndShrinkWithCheckpointing) {
     setup.model.layers = layers, setup.checkpointing = kept;
     return std::int64_t(step_bytes(setup, 1)[MemoryUse::activations]);
   };
-  const std::int64_t tokens = 96, h = 32, q = 64, kv = 32, f = 48, heads = 4;
+  const std::int64_t tokens = 96, h = 32, q = 128, kv = 64, f = 48, heads = 4;
   const std::int64_t all = 4 * tokens * (4 * h + 2 * q + 2 * kv + 3 * f + 2 + heads);
   EXPECT_EQ(activations(Checkpointing::none, 3) - activations(Checkpointing::none, 2), all);
   EXPECT_EQ(activations(Checkpointing::selective, 3) - activations(Checkpointing::selective, 2),

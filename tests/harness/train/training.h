@@ -10,7 +10,7 @@ namespace assay {
 /// Two layers with grouped queries: everything a larger one has.
 inline TrainModel small_model() {
   TrainModel m;
-  m.layers = 2, m.hidden = 32, m.heads = 4, m.kv_heads = 2, m.head_dim = 16, m.feed_forward = 48, m.vocabulary = 256;
+  m.layers = 2, m.hidden = 32, m.heads = 4, m.kv_heads = 2, m.head_dim = 32, m.feed_forward = 48, m.vocabulary = 256;
   return m;
 }
 
