@@ -26,8 +26,8 @@ double allowed_gradient_error(const TrainSetup&);
 /// Of the gradients that run_gradients() left, against the fp64 step on the parameters it used; all elements.
 void compare_gradients(Check&, const TrainStep&);
 
-/// Whether the loss changes along the gradient as the gradient says: (L(w + e g) - L(w - e g)) / 2 e = |g|^2.  Restores
-/// the parameters.  Collective; after run_gradients().
+/// Whether the loss changes along the gradient as the gradient says: L(w + d) - L(w - d) = 2 g d, where d moves some of
+/// the parameters up their gradient.  Restores the parameters.  Collective; after run_gradients().
 void compare_slope(Check&, TrainStep&, Communicator&);
 
 /// The mean over ranks of what each has in its place.  Collective.
