@@ -3,6 +3,7 @@
 #include "harness/workloads/collectives.h"
 #include "harness/workloads/gemm.h"
 #include "harness/workloads/grouped_gemm.h"
+#include "harness/workloads/layer.h"
 #include "harness/workloads/overlap.h"
 #include "harness/workloads/peak.h"
 #include "harness/workloads/train_step.h"
@@ -24,6 +25,12 @@ const Catalog& catalog() {
       collective_workload(Collective::all_to_all, collective_kernels()),
       collective_workload(Collective::send_recv, collective_kernels()),
       overlap_workload(gemm, all_reduce),
+      rms_norm_workload(rms_norm_kernels()),
+      layer_norm_workload(layer_norm_kernels()),
+      rope_workload(rope_kernels()),
+      swiglu_workload(swiglu_kernels()),
+      gelu_workload(gelu_kernels()),
+      residual_add_workload(residual_add_kernels()),
       peak_workload(peak_kernels()),
       train_step_workload(step_kernels()),
   };

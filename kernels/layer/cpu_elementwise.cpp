@@ -1,0 +1,126 @@
+// SwiGLU, GELU and the skip connection's addition on a CPU: one sweep over memory, in the vectors of
+// cpu_vector-inl.h.  Compiled once for every vector instruction set by Highway's foreach_target; the best one is chosen
+// at run time.  Bound by memory, if exp is not: of bf16, two cores of Zen 4 compute about as fast as they copy.
+#include "kernels/layer/cpu_elementwise.h"
+
+#include <cstring>
+#include <limits>
+
+#include "kernels/layer/gelu.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/layer/cpu_elementwise.cpp"
+#include "kernels/common/cpu/highway_targets.h"
+// clang-format off: foreach_target.h must come first
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+// clang-format on
+#include <hwy/cache_control.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace assay::cpu {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+#include "kernels/layer/cpu_vector-inl.h"
+
+struct SwigluForward {
+  template <class T, bool kStream, class Access>
+  static HWY_INLINE void unit(const ElementwisePart& p, const Access& at, std::int64_t i) {
+    const Pair y = each(at.load(p.in[0], i), at.load(p.in[1], i),
+                        [](Vec gate, Vec up) { return hn::Mul(hn::Mul(gate, sigmoid(gate)), up); });
+    at.template store<kStream>(y, p.out[0], i);
+  }
+};
+
+struct SwigluBackward {
+  template <class T, bool kStream, class Access>
+  static HWY_INLINE void unit(const ElementwisePart& p, const Access& at, std::int64_t i) {
+    const Pair gate = at.load(p.in[0], i), up = at.load(p.in[1], i), dy = at.load(p.in[2], i);
+    const Pair s = each(gate, sigmoid);
+    const Pair d_up = each(gate, s, dy, [](Vec g, Vec v, Vec d) { return hn::Mul(d, hn::Mul(g, v)); });
+    const Pair slope = each(gate, s, [](Vec g, Vec v) {  // s (1 + gate (1 - s))
+      return hn::Mul(v, hn::MulAdd(g, hn::Sub(set(1.0f), v), set(1.0f)));
+    });
+    const Pair d_gate = each(slope, up, dy, [](Vec l, Vec u, Vec d) { return hn::Mul(hn::Mul(d, u), l); });
+    at.template store<kStream>(d_gate, p.out[0], i);
+    at.template store<kStream>(d_up, p.out[1], i);
+  }
+};
+
+/// kGeluLinear (x + kGeluCubic x^3)
+HWY_INLINE Vec gelu_argument(Vec x) {
+  const Vec cubic = hn::MulAdd(hn::Mul(x, x), set(float(kGeluLinear * kGeluCubic)), set(float(kGeluLinear)));
+  return hn::Mul(x, cubic);
+}
+
+struct GeluForward {
+  template <class T, bool kStream, class Access>
+  static HWY_INLINE void unit(const ElementwisePart& p, const Access& at, std::int64_t i) {
+    const Pair y = each(at.load(p.in[0], i), [](Vec x) { return hn::Mul(x, sigmoid(gelu_argument(x))); });
+    at.template store<kStream>(y, p.out[0], i);
+  }
+};
+
+struct GeluBackward {
+  template <class T, bool kStream, class Access>
+  static HWY_INLINE void unit(const ElementwisePart& p, const Access& at, std::int64_t i) {
+    const Pair dx = each(at.load(p.in[0], i), at.load(p.in[1], i), [](Vec x, Vec dy) {
+      const Vec s = sigmoid(gelu_argument(x));
+      const Vec slope = hn::MulAdd(hn::Mul(x, x), set(float(3 * kGeluLinear * kGeluCubic)), set(float(kGeluLinear)));
+      // s (1 - s) first: far out it is 0, where x times the slope may be infinite.
+      const Vec bend = hn::Mul(hn::Mul(hn::Mul(s, hn::Sub(set(1.0f), s)), x), slope);
+      return hn::Mul(dy, hn::Add(s, bend));
+    });
+    at.template store<kStream>(dx, p.out[0], i);
+  }
+};
+
+struct Addition {
+  template <class T, bool kStream, class Access>
+  static HWY_INLINE void unit(const ElementwisePart& p, const Access& at, std::int64_t i) {
+    const Pair sum = each(at.load(p.in[0], i), at.load(p.in[1], i), [](Vec a, Vec b) { return hn::Add(a, b); });
+    at.template store<kStream>(sum, p.out[0], i);
+  }
+};
+
+template <class Operation, class T, bool kStream>
+void sweep(const ElementwisePart& p) {
+  for_units<T>(p.count, [&p](const auto& at, std::int64_t i) { Operation::template unit<T, kStream>(p, at, i); });
+  if (kStream) hwy::FlushStream();
+}
+
+template <class Operation>
+void sweep(const ElementwisePart& p) {
+  if (p.dtype == DType::bf16)
+    p.stream ? sweep<Operation, Bf16, true>(p) : sweep<Operation, Bf16, false>(p);
+  else
+    p.stream ? sweep<Operation, F32, true>(p) : sweep<Operation, F32, false>(p);
+}
+
+void swiglu_forward_part(const ElementwisePart& p) { sweep<SwigluForward>(p); }
+void swiglu_backward_part(const ElementwisePart& p) { sweep<SwigluBackward>(p); }
+void gelu_forward_part(const ElementwisePart& p) { sweep<GeluForward>(p); }
+void gelu_backward_part(const ElementwisePart& p) { sweep<GeluBackward>(p); }
+void residual_add_part(const ElementwisePart& p) { sweep<Addition>(p); }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace assay::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace assay::cpu {
+HWY_EXPORT(swiglu_forward_part);
+HWY_EXPORT(swiglu_backward_part);
+HWY_EXPORT(gelu_forward_part);
+HWY_EXPORT(gelu_backward_part);
+HWY_EXPORT(residual_add_part);
+
+void swiglu_forward(const ElementwisePart& p) { HWY_DYNAMIC_DISPATCH(swiglu_forward_part)(p); }
+void swiglu_backward(const ElementwisePart& p) { HWY_DYNAMIC_DISPATCH(swiglu_backward_part)(p); }
+void gelu_forward(const ElementwisePart& p) { HWY_DYNAMIC_DISPATCH(gelu_forward_part)(p); }
+void gelu_backward(const ElementwisePart& p) { HWY_DYNAMIC_DISPATCH(gelu_backward_part)(p); }
+void residual_add(const ElementwisePart& p) { HWY_DYNAMIC_DISPATCH(residual_add_part)(p); }
+
+}  // namespace assay::cpu
+#endif

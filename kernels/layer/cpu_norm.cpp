@@ -1,0 +1,113 @@
+// The CPU rows of RMSNorm and LayerNorm: every thread takes a part of the tokens.  The gradients of weight and bias are
+// sums over tokens: each thread's own first, then those of all threads, in their order.
+#include "kernels/layer/cpu_norm.h"
+
+#include <cstring>
+
+#include "kernels/layer/cpu_kernels.h"
+#include "kernels/layer/cpu_parts.h"
+
+namespace assay {
+namespace {
+
+using cpu::NormPart;
+
+/// The problem in the terms of a part: all tokens.
+NormPart whole(const RmsNormProblem& p, const RmsNormBuffers& b) {
+  NormPart part;
+  part.dtype = p.dtype, part.tokens = p.tokens, part.hidden = p.hidden, part.epsilon = p.epsilon;
+  part.x = b.x, part.weight = b.weight, part.rstd = b.rstd;
+  part.y = b.y, part.dy = b.dy, part.dx = b.dx, part.dw = b.dw;
+  if (p.residual) part.residual = b.residual, part.sum = b.sum, part.d_sum = b.d_sum;
+  return part;
+}
+
+NormPart whole(const LayerNormProblem& p, const LayerNormBuffers& b) {
+  NormPart part;
+  part.dtype = p.dtype, part.tokens = p.tokens, part.hidden = p.hidden, part.epsilon = p.epsilon;
+  part.centred = true;
+  part.x = b.x, part.weight = b.weight, part.bias = b.bias, part.mean = b.mean, part.rstd = b.rstd;
+  part.y = b.y, part.dy = b.dy, part.dx = b.dx, part.dw = b.dw, part.db = b.db;
+  if (p.residual) part.residual = b.residual, part.sum = b.sum, part.d_sum = b.d_sum;
+  return part;
+}
+
+template <class Problem, class Buffers>
+class CpuNorm final : public Operation<Buffers> {
+ public:
+  CpuNorm(const Problem& problem, const Target& target)
+      : problem_(problem),
+        target_(target),
+        threads_(std::max(target.threads, 1)),
+        stride_((problem.hidden + cpu::kMaxUnit - 1) / cpu::kMaxUnit * cpu::kMaxUnit) {
+    const std::size_t row = std::size_t(stride_) * std::size_t(threads_);
+    if (backward())
+      sums_.resize(2 * row);  // dw's, then db's
+    else if (problem.residual)
+      kept_.resize(row * std::size_t(cpu::kKeptRows) * sizeof(float));
+  }
+
+  void launch(const Buffers& buffers, Stream) override {
+    NormPart all = whole(problem_, buffers);
+    all.stream = streams(all);
+#pragma omp parallel for num_threads(threads_) schedule(static, 1)
+    for (int thread = 0; thread < threads_; ++thread) run_part(all, thread);
+    if (!backward()) return;
+    cpu::for_parts(target_, problem_.hidden, cpu::kMaxUnit, [&](std::int64_t begin, std::int64_t end) {
+      cpu::NormSums sums{problem_.dtype, sums_.data(), stride_, threads_, problem_.accumulate, all.dw};
+      cpu::norm_sums(sums, begin, end);
+      if (!all.centred) return;
+      sums.sums += stride_ * threads_, sums.out = all.db;
+      cpu::norm_sums(sums, begin, end);
+    });
+  }
+
+ private:
+  bool backward() const { return problem_.pass == LayerPass::backward; }
+
+  bool streams(const NormPart& p) const {
+    const bool rows = std::uintptr_t(p.hidden) * size_bytes(p.dtype) % cpu::kVectorBytes == 0;
+    const bool arrays = backward() ? cpu::is_aligned(p.dx) : cpu::is_aligned(p.y) && cpu::is_aligned(p.sum);
+    return rows && arrays && cpu::exceeds_caches(problem_.bytes());
+  }
+
+  void run_part(NormPart part, int thread) {
+    const auto [begin, end] = cpu::part_of(problem_.tokens, 1, threads_, thread);
+    const std::int64_t first = begin * part.hidden;
+    part.tokens = end - begin;
+    for (const void** in : {&part.x, &part.residual, &part.dy, &part.d_sum})
+      *in = cpu::advanced(part.dtype, *in, first);
+    for (void** out : {&part.sum, &part.y, &part.dx}) *out = cpu::advanced(part.dtype, *out, first);
+    part.rstd += begin;
+    if (part.centred) part.mean += begin;
+    if (!kept_.empty()) part.kept = kept_.data() + stride_ * cpu::kKeptRows * std::int64_t(sizeof(float)) * thread;
+    if (!backward()) return cpu::norm_forward(part);
+    part.dw = sums_.data() + stride_ * thread, part.db = part.dw + stride_ * threads_;
+    std::memset(part.dw, 0, std::size_t(stride_) * sizeof(float));
+    std::memset(part.db, 0, std::size_t(stride_) * sizeof(float));
+    cpu::norm_backward(part);
+  }
+
+  Problem problem_;
+  Target target_;
+  int threads_;
+  std::int64_t stride_;  // elements of a row of the threads' own
+  std::vector<float> sums_;
+  std::vector<char> kept_;
+};
+
+template <class Problem, class Buffers>
+Kernel<Problem, Buffers> norm_row() {
+  auto row = cpu::vector_row<Problem, Buffers>();
+  row.prepare = [](const Problem& problem, const Target& target, const std::vector<Buffers>&, Stream) {
+    return std::make_unique<CpuNorm<Problem, Buffers>>(problem, target);
+  };
+  return row;
+}
+
+}  // namespace
+
+RmsNormKernel cpu_vector_rms_norm() { return norm_row<RmsNormProblem, RmsNormBuffers>(); }
+LayerNormKernel cpu_vector_layer_norm() { return norm_row<LayerNormProblem, LayerNormBuffers>(); }
+
+}  // namespace assay

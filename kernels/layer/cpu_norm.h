@@ -1,0 +1,53 @@
+// One thread's rows of RMSNorm and LayerNorm.
+#pragma once
+#include <cstdint>
+
+#include "kernels/layer/layer.h"
+
+namespace assay::cpu {
+
+inline constexpr std::int64_t kMaxUnit = 32;  // elements of a unit of the widest vectors
+
+/// What both norms and passes need; pointers at the part's first token.
+struct NormPart {
+  DType dtype = DType::f32;
+  bool centred = false;  // LayerNorm: the mean is taken off
+  bool stream = false;   // outputs go past the caches: every row of theirs begins on kVectorBytes
+  std::int64_t tokens = 0, hidden = 0;
+  float epsilon = 0;
+  const void* x = nullptr;
+  const void* weight = nullptr;
+  float* mean = nullptr;  // with `centred`
+  float* rstd = nullptr;
+  // forward
+  const void* residual = nullptr;  // null: none
+  const void* bias = nullptr;      // with `centred`
+  void* sum = nullptr;             // with residual
+  void* y = nullptr;
+  void* kept = nullptr;  // with residual: kKeptRows rows, hidden rounded up to kMaxUnit, of the sums in caches
+  // backward
+  const void* dy = nullptr;
+  const void* d_sum = nullptr;  // null: none
+  void* dx = nullptr;
+  float* dw = nullptr;  // this thread's sums: hidden rounded up to kMaxUnit, in the units' order
+  float* db = nullptr;  // with `centred`
+};
+
+inline constexpr std::int64_t kKeptRows = 3;
+
+void norm_forward(const NormPart&);
+void norm_backward(const NormPart&);  // adds to dw and db
+
+/// Column `begin` .. `end` - 1 of a gradient: the threads' sums, in the order of the threads, `stride` apart, into or
+/// onto `out`.
+struct NormSums {
+  DType dtype = DType::f32;  // of the data, which decides the units' order
+  const float* sums = nullptr;
+  std::int64_t stride = 0;
+  int threads = 0;
+  bool accumulate = false;
+  float* out = nullptr;
+};
+void norm_sums(const NormSums&, std::int64_t begin, std::int64_t end);
+
+}  // namespace assay::cpu

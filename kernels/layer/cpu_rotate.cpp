@@ -1,0 +1,83 @@
+// Rotary position embedding on a CPU: one sweep, head after head; a token's cosines and sines stay in the first-level
+// cache for all its heads.  Compiled once for every vector instruction set by Highway's foreach_target; the best one is
+// chosen at run time.
+#include "kernels/layer/cpu_rotate.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/layer/cpu_rotate.cpp"
+#include "kernels/common/cpu/highway_targets.h"
+// clang-format off: foreach_target.h must come first
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+// clang-format on
+#include <hwy/cache_control.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace assay::cpu {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+#include "kernels/layer/cpu_vector-inl.h"
+
+/// x and y: a token's heads.  cos and sin: its position's.
+template <class T, bool kForward, bool kStream>
+HWY_INLINE void rotate_token(const RopeProblem& p, const typename T::Element* x, typename T::Element* y,
+                             const float* cos, const float* sin) {
+  const std::int64_t half = p.head_dim / 2;
+  for (std::int64_t head = 0; head < p.heads; ++head, x += p.head_dim, y += p.head_dim)
+    for_units<T>(half, [&](const auto& at, std::int64_t i) {
+      const Pair c = at.load_f32(cos, i), s = at.load_f32(sin, i);
+      const Pair low = at.load(x, i), high = at.load(x, half + i);
+      const Pair plus = each(high, s, [](Vec v, Vec w) { return hn::Mul(v, w); });
+      const Pair cross = each(low, s, [](Vec v, Vec w) { return hn::Mul(v, w); });
+      const auto fall = [](Vec v, Vec w, Vec z) { return hn::MulSub(v, w, z); };
+      const auto rise = [](Vec v, Vec w, Vec z) { return hn::MulAdd(v, w, z); };
+      at.template store<kStream>(kForward ? each(low, c, plus, fall) : each(low, c, plus, rise), y, i);
+      at.template store<kStream>(kForward ? each(high, c, cross, rise) : each(high, c, cross, fall), y, half + i);
+    });
+}
+
+template <class T, bool kForward, bool kStream>
+void rotate_tokens(const RopeProblem& p, const RopeBuffers& b, std::int64_t begin, std::int64_t end) {
+  using Element = typename T::Element;
+  const auto* x = static_cast<const Element*>(kForward ? b.x : b.dy);
+  auto* y = static_cast<Element*>(kForward ? b.y : b.dx);
+  const std::int64_t width = p.heads * p.head_dim, half = p.head_dim / 2;
+  for (std::int64_t t = begin; t < end; ++t) {
+    const std::int64_t position = b.position_ids != nullptr ? b.position_ids[t] : t % p.positions;
+    rotate_token<T, kForward, kStream>(p, x + t * width, y + t * width, b.cos + position * half,
+                                       b.sin + position * half);
+  }
+  if (kStream) hwy::FlushStream();
+}
+
+template <class T>
+void rotate_in(const RopeProblem& p, const RopeBuffers& b, bool stream, std::int64_t begin, std::int64_t end) {
+  if (p.pass == LayerPass::forward)
+    stream ? rotate_tokens<T, true, true>(p, b, begin, end) : rotate_tokens<T, true, false>(p, b, begin, end);
+  else
+    stream ? rotate_tokens<T, false, true>(p, b, begin, end) : rotate_tokens<T, false, false>(p, b, begin, end);
+}
+
+void rotate_part(const RopeProblem& p, const RopeBuffers& b, bool stream, std::int64_t begin, std::int64_t end) {
+  p.dtype == DType::bf16 ? rotate_in<Bf16>(p, b, stream, begin, end) : rotate_in<F32>(p, b, stream, begin, end);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace assay::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace assay::cpu {
+HWY_EXPORT(rotate_part);
+
+void rotate(const RopeProblem& p, const RopeBuffers& b, bool stream, std::int64_t begin, std::int64_t end) {
+  HWY_DYNAMIC_DISPATCH(rotate_part)(p, b, stream, begin, end);
+}
+
+}  // namespace assay::cpu
+#endif

@@ -1,0 +1,190 @@
+// Vectors of a problem's type, in fp32, for the layer's CPU kernels.  No include guard and no namespace: this text is
+// included once for every instruction set, inside that instruction set's namespace and target attributes, with `hn`
+// for Highway's.
+//
+// A unit is two vectors of fp32: of f32 data two neighbouring ones, of bf16 data the even elements and the odd ones of
+// one vector of memory, which a shift and a mask take apart and put together again without moving lanes.  What is done
+// element by element, or summed in any order, need not know which.  Outputs that no cache will keep are streamed past
+// the caches (non-temporal stores), whole vectors at a time: they must begin on kVectorBytes.
+
+using D = hn::CappedTag<float, 16>;
+using U = hn::RebindToUnsigned<D>;
+using Vec = hn::Vec<D>;
+inline constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(D()));
+inline constexpr std::int64_t kUnit = 2 * kLanes;  // elements
+
+struct Pair {
+  Vec a, b;
+};
+
+HWY_INLINE Vec set(float x) { return hn::Set(D(), x); }
+
+template <bool kStream>
+HWY_INLINE void store_words(hn::Vec<U> words, std::uint32_t* to) {
+  if constexpr (kStream)
+    hn::Stream(words, U(), to);
+  else
+    hn::StoreU(words, U(), to);
+}
+
+struct F32 {
+  using Element = float;
+  static constexpr Element kOne = 1;
+  static HWY_INLINE Pair load(const float* from) { return {hn::LoadU(D(), from), hn::LoadU(D(), from + kLanes)}; }
+  template <bool kStream>
+  static HWY_INLINE void store(Pair x, float* to) {
+    auto* words = reinterpret_cast<std::uint32_t*>(to);
+    store_words<kStream>(hn::BitCast(U(), x.a), words);
+    store_words<kStream>(hn::BitCast(U(), x.b), words + kLanes);
+  }
+  /// As a store would round it.
+  static HWY_INLINE Pair rounded(Pair x) { return x; }
+  /// A unit of fp32 numbers that belong to a unit of this type's data.
+  static HWY_INLINE Pair load_f32(const float* from) { return load(from); }
+  /// Where element `e` of a unit is in the pair, the first vector before the second.
+  static constexpr std::int64_t place(std::int64_t e) { return e; }
+};
+
+struct Bf16 {
+  using Element = std::uint16_t;
+  static constexpr Element kOne = 0x3f80;
+  static HWY_INLINE Pair load(const std::uint16_t* from) {
+    const auto words = hn::LoadU(U(), reinterpret_cast<const std::uint32_t*>(from));
+    return {hn::BitCast(D(), hn::ShiftLeft<16>(words)), hn::BitCast(D(), hn::And(words, hn::Set(U(), 0xffff0000u)))};
+  }
+  /// Bits whose upper half is the bf16 nearest to `x`, ties to even.  A NaN, whose payload the addition might carry
+  /// into its sign, becomes the one of all ones but the sign.
+  static HWY_INLINE hn::Vec<U> round(Vec x) {
+    const auto bits = hn::BitCast(U(), x);
+    const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(U(), 1));
+    const auto rounded = hn::Add(hn::Add(bits, hn::Set(U(), 0x7fff)), odd);
+    const auto nan = hn::BitCast(D(), hn::Set(U(), 0x7fffffffu));
+    return hn::BitCast(U(), hn::IfThenElse(hn::Eq(x, x), hn::BitCast(D(), rounded), nan));
+  }
+  template <bool kStream>
+  static HWY_INLINE void store(Pair x, std::uint16_t* to) {
+    const auto high = hn::And(round(x.b), hn::Set(U(), 0xffff0000u));
+    store_words<kStream>(hn::Or(hn::ShiftRight<16>(round(x.a)), high), reinterpret_cast<std::uint32_t*>(to));
+  }
+  static HWY_INLINE Pair rounded(Pair x) {
+    const auto mask = hn::Set(U(), 0xffff0000u);
+    return {hn::BitCast(D(), hn::And(round(x.a), mask)), hn::BitCast(D(), hn::And(round(x.b), mask))};
+  }
+  static constexpr std::int64_t place(std::int64_t e) { return e % 2 * kLanes + e / 2; }
+  static HWY_INLINE Pair load_f32(const float* from) {
+#if HWY_TARGET == HWY_SCALAR
+    return {hn::LoadU(D(), from), hn::LoadU(D(), from + 1)};
+#else
+    Pair x;
+    hn::LoadInterleaved2(D(), from, x.a, x.b);
+    return x;
+#endif
+  }
+};
+
+/// Access to a whole unit.
+template <class T>
+struct Whole {
+  static HWY_INLINE Pair load(const void* from, std::int64_t i) {
+    return T::load(static_cast<const typename T::Element*>(from) + i);
+  }
+  template <bool kStream>
+  static HWY_INLINE void store(Pair x, void* to, std::int64_t i) {
+    T::template store<kStream>(x, static_cast<typename T::Element*>(to) + i);
+  }
+  /// fp32 numbers that belong to these elements.
+  static HWY_INLINE Pair load_f32(const float* from, std::int64_t i) { return T::load_f32(from + i); }
+  static HWY_INLINE Pair present(Pair x) { return x; }
+};
+
+/// Access to the first elements of a unit, at the end of a row: the others are read as zeros and not written.
+template <class T>
+struct Part {
+  using Element = typename T::Element;
+  std::int64_t elements;
+  Pair load(const void* from, std::int64_t i) const {
+    alignas(64) Element whole[kUnit] = {};
+    std::memcpy(whole, static_cast<const Element*>(from) + i, static_cast<std::size_t>(elements) * sizeof(Element));
+    return T::load(whole);
+  }
+  template <bool kStream>
+  void store(Pair x, void* to, std::int64_t i) const {
+    alignas(64) Element whole[kUnit];
+    T::template store<false>(x, whole);
+    std::memcpy(static_cast<Element*>(to) + i, whole, static_cast<std::size_t>(elements) * sizeof(Element));
+  }
+  Pair load_f32(const float* from, std::int64_t i) const {
+    alignas(64) float whole[kUnit] = {};
+    std::memcpy(whole, from + i, static_cast<std::size_t>(elements) * sizeof(float));
+    return T::load_f32(whole);
+  }
+  /// Zeros in place of what the row does not have.
+  Pair present(Pair x) const {
+    alignas(64) Element ones[kUnit] = {};
+    std::fill_n(ones, elements, T::kOne);
+    const Pair one = T::load(ones);
+    return {hn::IfThenZeroElse(hn::Eq(one.a, set(0)), x.a), hn::IfThenZeroElse(hn::Eq(one.b, set(0)), x.b)};
+  }
+};
+
+/// body(access, i) for every unit of `count` elements; the last may be a part.
+template <class T, class Body>
+HWY_INLINE void for_units(std::int64_t count, const Body& body) {
+  std::int64_t i = 0;
+  for (; i + kUnit <= count; i += kUnit) body(Whole<T>(), i);
+  if (i < count) body(Part<T>{count - i}, i);
+}
+
+/// f(element) of each, and f(element, other) of each two.
+template <class F>
+HWY_INLINE Pair each(Pair x, const F& f) {
+  return {f(x.a), f(x.b)};
+}
+template <class F>
+HWY_INLINE Pair each(Pair x, Pair y, const F& f) {
+  return {f(x.a, y.a), f(x.b, y.b)};
+}
+template <class F>
+HWY_INLINE Pair each(Pair x, Pair y, Pair z, const F& f) {
+  return {f(x.a, y.a, z.a), f(x.b, y.b, z.b)};
+}
+
+/// 2^x of any x, infinities and NaN included; results below the normal numbers may be 0.
+HWY_INLINE Vec exp2(Vec x) {
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+  const Vec fraction{_mm512_reduce_ps(x.raw, 0x09)};  // x - floor(x), silently
+  // 1 + f q(f) nearest to 2^f on [0, 1] in relative error: 8e-8
+  Vec p = set(0.00186713007f);
+  p = hn::MulAdd(p, fraction, set(0.00901703032f));
+  p = hn::MulAdd(p, fraction, set(0.0557999131f));
+  p = hn::MulAdd(p, fraction, set(0.24016445f));
+  p = hn::MulAdd(p, fraction, set(0.693151312f));
+  p = hn::MulAdd(p, fraction, set(1.0f));
+  return Vec{_mm512_scalef_ps(p.raw, x.raw)};  // p 2^floor(x)
+#else
+  // Adding 1.5 * 2^23 leaves round(x) in the lowest mantissa bits; subtracting it again gives round(x) as a float.
+  const Vec rounder = set(0x1.8p23f);
+  const Vec shifted = hn::Add(x, rounder);
+  const Vec fraction = hn::Sub(x, hn::Sub(shifted, rounder));  // in [-1/2, 1/2]
+  // 1 + f q(f), with q of degree 5 through (2^f - 1) / f at its Chebyshev nodes: 5e-9 from 2^f
+  Vec p = set(0.00015453163f);
+  p = hn::MulAdd(p, fraction, set(0.0013390863f));
+  p = hn::MulAdd(p, fraction, set(0.009618083f));
+  p = hn::MulAdd(p, fraction, set(0.05550357f));
+  p = hn::MulAdd(p, fraction, set(0.2402265f));
+  p = hn::MulAdd(p, fraction, set(0.6931472f));
+  p = hn::MulAdd(p, fraction, set(1.0f));
+  // The low bits move into the exponent: 2^round(x), times p, so that a NaN stays one.
+  const auto exponent = hn::ShiftLeft<23>(hn::BitCast(U(), shifted));
+  const Vec power = hn::BitCast(D(), hn::Add(exponent, hn::BitCast(U(), set(1.0f))));
+  const Vec infinity = set(std::numeric_limits<float>::infinity());
+  const Vec bounded = hn::IfThenElse(hn::Ge(x, set(127.0f)), infinity, hn::Mul(p, power));
+  return hn::IfThenZeroElse(hn::Lt(x, set(-126.0f)), bounded);
+#endif
+}
+
+/// 1 / (1 + exp(-z)); exactly 0 where exp(-z) overflows.
+HWY_INLINE Vec sigmoid(Vec z) {
+  const Vec one = set(1.0f);
+  return hn::Div(one, hn::Add(one, exp2(hn::Mul(z, set(-1.44269504f)))));
+}

@@ -1,0 +1,36 @@
+// The tables of the layer's kernels in this build.
+#include "kernels/layer/cpu_kernels.h"
+
+namespace assay {
+
+const std::vector<RmsNormKernel>& rms_norm_kernels() {
+  static const std::vector<RmsNormKernel> kernels{cpu_vector_rms_norm()};
+  return kernels;
+}
+
+const std::vector<LayerNormKernel>& layer_norm_kernels() {
+  static const std::vector<LayerNormKernel> kernels{cpu_vector_layer_norm()};
+  return kernels;
+}
+
+const std::vector<RopeKernel>& rope_kernels() {
+  static const std::vector<RopeKernel> kernels{cpu_vector_rope()};
+  return kernels;
+}
+
+const std::vector<SwigluKernel>& swiglu_kernels() {
+  static const std::vector<SwigluKernel> kernels{cpu_vector_swiglu()};
+  return kernels;
+}
+
+const std::vector<GeluKernel>& gelu_kernels() {
+  static const std::vector<GeluKernel> kernels{cpu_vector_gelu()};
+  return kernels;
+}
+
+const std::vector<ResidualAddKernel>& residual_add_kernels() {
+  static const std::vector<ResidualAddKernel> kernels{cpu_vector_residual_add()};
+  return kernels;
+}
+
+}  // namespace assay
