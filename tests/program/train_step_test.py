@@ -34,7 +34,7 @@ class TrainStep(program.Folder):
         return json.loads((self.folder / out).read_text())["records"]
 
     def details(self, record):
-        return {name: value for name, value in record["details"].items()}
+        return {name: detail["value"] for name, detail in record["details"].items()}
 
     def test_record_holds_what_a_step_is_judged_by(self):
         (record,) = self.measured()
