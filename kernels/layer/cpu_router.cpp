@@ -57,11 +57,11 @@ float rank_of_key(std::int32_t key) {
   return rank;
 }
 
+/// 0 where it is below the normal numbers.
 HWY_INLINE Lanes sigmoid(Lanes x) {
   const auto one = splat(1), argument = hn::Mul(x, splat(-kLog2E));
-  // exp2_of ends at 127; a NaN stays one.
-  const auto limited = hn::IfThenElse(hn::Gt(argument, splat(126)), splat(126), argument);
-  return hn::Div(one, hn::Add(one, exp2_of(F32(), limited)));
+  const auto value = hn::Div(one, hn::Add(one, exp2_of(F32(), argument)));
+  return hn::IfThenZeroElse(hn::Gt(argument, splat(126)), value);  // exp2_of ends at 127; a NaN stays one
 }
 
 template <class T>
