@@ -20,17 +20,16 @@ constexpr NamedDetail kConventions[] = {{"flops_full_attention", "full attention
                                         {"flops_causal", "causal"},
                                         {"flops_recomputed", "recomputed"},
                                         {"flops_6n", "6N"}};
-constexpr NamedDetail kParts[] = {
-    {"seconds_gemm", "GEMM"},           {"seconds_attention", "attention"},
-    {"seconds_pointwise", "pointwise"}, {"seconds_cross_entropy", "cross-entropy"},
-    {"seconds_optimizer", "optimizer"}, {"seconds_communication", "communication"}};
+constexpr NamedDetail kParts[] = {{"seconds_gemm", "GEMM"},           {"seconds_attention", "attention"},
+                                  {"seconds_pointwise", "pointwise"}, {"seconds_cross_entropy", "cross-entropy"},
+                                  {"seconds_optimizer", "optimizer"}, {"seconds_communication", "communication"}};
 
 std::string format_flops(double per_second) { return fmt::format("{:.4g} GFLOP/s", per_second / 1e9); }
 
 std::optional<double> bytes_of(const Record& record) {
   double sum = 0;
-  for (const char* use : {"bytes_parameters", "bytes_gradients", "bytes_optimizer", "bytes_activations",
-                          "bytes_temporary"}) {
+  for (const char* use :
+       {"bytes_parameters", "bytes_gradients", "bytes_optimizer", "bytes_activations", "bytes_temporary"}) {
     const auto bytes = detail_number(record, use);
     if (!bytes) return std::nullopt;
     sum += *bytes;

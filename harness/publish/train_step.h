@@ -11,9 +11,9 @@ namespace assay {
 /// Rates and shares of one record of the `train_step` workload that is ok; from its samples and its details.
 struct TrainStepSummary {
   std::string id;
-  double seconds = 0;            // median
-  double tokens_per_second = 0;  // of all ranks
-  double flops_per_second = 0;   // of one rank, causal
+  double seconds = 0;                           // median
+  double tokens_per_second = 0;                 // of all ranks
+  double flops_per_second = 0;                  // of one rank, causal
   std::optional<double> peak_flops_per_second;  // of one rank's units, measured beside the step
   std::string peak_kernel;
   struct Utilisation {

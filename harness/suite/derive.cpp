@@ -113,8 +113,9 @@ Shape to_shape(const ModelAttention& attention) {
 Shape to_train_shape(const Model& model, const Entry& entry, bool own_layers) {
   const Transformer t = model.transformer();
   if (t.experts > 0 || t.latent() || t.tied_embedding || !t.dense.gated)
-    throw InputError(fmt::format(
-        "{}: train_step trains Llama-style models: gated feed-forward, grouped queries, a head of its own", model.name));
+    throw InputError(
+        fmt::format("{}: train_step trains Llama-style models: gated feed-forward, grouped queries, a head of its own",
+                    model.name));
   Shape shape{{{"hidden", t.hidden},
                {"heads", t.heads},
                {"kv_heads", t.kv_heads},

@@ -12,7 +12,8 @@ constexpr std::int64_t kZeroPiece = 1024;
 
 /// Calls copy(joint bytes, column bytes, bytes) for each row of each of the columns.
 template <class Copy>
-void for_each_piece(const std::vector<Columns>& columns, std::int64_t rows, DType dtype, int threads, const Copy& copy) {
+void for_each_piece(const std::vector<Columns>& columns, std::int64_t rows, DType dtype, int threads,
+                    const Copy& copy) {
   std::int64_t whole = 0;
   for (const Columns& one : columns) whole += storage_bytes(dtype, one.width);
 #pragma omp parallel for num_threads(threads) schedule(static)
@@ -36,8 +37,9 @@ std::function<void()> split_columns(const void* joint, std::vector<Columns> to, 
                                     const Target& target) {
   expect_cpu(target);
   return [from = static_cast<const std::byte*>(joint), to = std::move(to), rows, dtype, threads = target.threads] {
-    for_each_piece(to, rows, dtype, threads,
-                   [&](std::int64_t at, std::byte* column, std::size_t bytes) { std::memcpy(column, from + at, bytes); });
+    for_each_piece(to, rows, dtype, threads, [&](std::int64_t at, std::byte* column, std::size_t bytes) {
+      std::memcpy(column, from + at, bytes);
+    });
   };
 }
 

@@ -17,7 +17,8 @@ struct Columns {
 };
 
 /// joint is [rows, sum of the widths].  Returned is what copies, each time it is called.
-std::function<void()> split_columns(const void* joint, std::vector<Columns> to, std::int64_t rows, DType, const Target&);
+std::function<void()> split_columns(const void* joint, std::vector<Columns> to, std::int64_t rows, DType,
+                                    const Target&);
 std::function<void()> merge_columns(void* joint, std::vector<Columns> from, std::int64_t rows, DType, const Target&);
 std::function<void()> zero_floats(float* array, std::int64_t count, const Target&);
 

@@ -13,15 +13,16 @@ namespace {
 // A mebibyte: a run of a thousand steps of 512 tokens passes it half, so that it learns the grammar, not the text.
 constexpr std::size_t kTextBytes = std::size_t(1) << 20;
 
-constexpr std::string_view kAdjectives[] = {"quiet",  "warm",  "early", "patient", "narrow", "bright", "careful",
-                                            "hollow", "silver", "slow",  "distant", "plain",  "sudden", "tall",
-                                            "broken", "gentle"};
+constexpr std::string_view kAdjectives[] = {"quiet",   "warm",   "early",  "patient", "narrow",  "bright",
+                                            "careful", "hollow", "silver", "slow",    "distant", "plain",
+                                            "sudden",  "tall",   "broken", "gentle"};
 constexpr std::string_view kNouns[] = {"river",   "engineer", "lantern", "harbour", "orchard", "teacher",
                                        "machine", "winter",   "letter",  "bridge",  "garden",  "sailor",
                                        "window",  "mountain", "kernel",  "station"};
-constexpr std::string_view kVerbs[] = {"follows", "remembers", "crosses", "measures", "carries", "watches",
-                                       "answers", "leaves"};
-constexpr std::string_view kPlaces[] = {"before the morning", "under the old roof", "beyond the hill", "near the water"};
+constexpr std::string_view kVerbs[] = {"follows", "remembers", "crosses", "measures",
+                                       "carries", "watches",   "answers", "leaves"};
+constexpr std::string_view kPlaces[] = {"before the morning", "under the old roof", "beyond the hill",
+                                        "near the water"};
 constexpr std::string_view kEnds[] = {". ", ", and "};
 constexpr std::string_view kThe[] = {"the "}, kSpace[] = {" "}, kObject[] = {" the "};
 

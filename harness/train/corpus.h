@@ -2,8 +2,8 @@
 // so that nothing has to be shipped or fetched and every rank has the same.
 //
 // Because the grammar is known, so is what a model can reach: no model predicts a byte with less than the grammar's own
-// entropy (entropy_per_byte), and one that only knows how frequent bytes are does not get below unigram_entropy.  A loss
-// between the two has learnt from context.
+// entropy (entropy_per_byte), and one that only knows how frequent bytes are does not get below unigram_entropy.  A
+// loss between the two has learnt from context.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -21,8 +21,8 @@ class Corpus {
   double unigram_entropy() const;
 
   /// Sequence `sequence` of step `step` of a run whose every step reads `batch` sequences: `length` tokens and, as
-  /// targets, the ones that follow them.  It depends on its number alone, so that ranks that share a batch read together
-  /// what one rank reads alone.
+  /// targets, the ones that follow them.  It depends on its number alone, so that ranks that share a batch read
+  /// together what one rank reads alone.
   struct Sample {
     std::vector<std::int32_t> tokens, targets;
   };

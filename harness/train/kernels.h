@@ -13,12 +13,12 @@ namespace assay {
 
 /// A way to compute the step: whose kernels.
 struct StepKernels {
-  std::string name;             // of the workload's kernel: "step_cpu", "onednn_step_cpu"
+  std::string name;  // of the workload's kernel: "step_cpu", "onednn_step_cpu"
   Device device = Device::cpu;
-  bool vendor = false;          // its products and its all-reduce are a library's
-  std::string gemm;             // row of gemm_kernels()
-  std::string attention;        // row of attention_kernels()
-  std::string all_reduce;       // row of collective_kernels()
+  bool vendor = false;     // its products and its all-reduce are a library's
+  std::string gemm;        // row of gemm_kernels()
+  std::string attention;   // row of attention_kernels()
+  std::string all_reduce;  // row of collective_kernels()
   std::vector<DType> dtypes = {DType::f32, DType::bf16};
 };
 

@@ -69,8 +69,10 @@ class Builder {
   void add_own(KernelClass kind, const std::string& what, const std::vector<Row>& rows, const Problem& problem,
                DType dtype, const Buffers& buffers) {
     auto& known = prepared<Buffers>()[what];
-    if (!known) known = own_kernel(rows, problem, dtype, target_, what.c_str()).prepare(problem, target_, {buffers}, stream_);
-    into_->push_back({kind, what, [operation = known, buffers, stream = stream_] { operation->launch(buffers, stream); }});
+    if (!known)
+      known = own_kernel(rows, problem, dtype, target_, what.c_str()).prepare(problem, target_, {buffers}, stream_);
+    into_->push_back(
+        {kind, what, [operation = known, buffers, stream = stream_] { operation->launch(buffers, stream); }});
   }
 
   template <class Buffers>
@@ -311,15 +313,13 @@ class Builder {
   StepProgram out_;
   std::vector<StepOp>* into_ = nullptr;
   double largest_ = 0;
-  std::tuple<std::map<std::string, std::shared_ptr<GemmOperation>>,
-             std::map<std::string, std::shared_ptr<AttentionOperation>>,
-             std::map<std::string, std::shared_ptr<RmsNormOperation>>,
-             std::map<std::string, std::shared_ptr<RopeOperation>>,
-             std::map<std::string, std::shared_ptr<SwigluOperation>>,
-             std::map<std::string, std::shared_ptr<EmbeddingOperation>>,
-             std::map<std::string, std::shared_ptr<CrossEntropyOperation>>,
-             std::map<std::string, std::shared_ptr<GradNormOperation>>,
-             std::map<std::string, std::shared_ptr<AdamWOperation>>>
+  std::tuple<
+      std::map<std::string, std::shared_ptr<GemmOperation>>, std::map<std::string, std::shared_ptr<AttentionOperation>>,
+      std::map<std::string, std::shared_ptr<RmsNormOperation>>, std::map<std::string, std::shared_ptr<RopeOperation>>,
+      std::map<std::string, std::shared_ptr<SwigluOperation>>,
+      std::map<std::string, std::shared_ptr<EmbeddingOperation>>,
+      std::map<std::string, std::shared_ptr<CrossEntropyOperation>>,
+      std::map<std::string, std::shared_ptr<GradNormOperation>>, std::map<std::string, std::shared_ptr<AdamWOperation>>>
       prepared_;
 };
 

@@ -26,8 +26,7 @@ class ReferenceStep {
     Matrix x(static_cast<std::size_t>(rows_ * m_.hidden));
     for (std::int64_t i = 0; i < rows_; ++i)
       for (std::int64_t c = 0; c < m_.hidden; ++c)
-        x[std::size_t(i * m_.hidden + c)] =
-            at(layout_.embedding)[batch_.tokens[std::size_t(i)] * m_.hidden + c];
+        x[std::size_t(i * m_.hidden + c)] = at(layout_.embedding)[batch_.tokens[std::size_t(i)] * m_.hidden + c];
     for (const LayerParameters& layer : layout_.layers) x = forward(layer, std::move(x));
     last_ = std::move(x);
     normed_ = norm(last_, at(layout_.final_norm), rows_, m_.hidden);
@@ -37,8 +36,8 @@ class ReferenceStep {
 
   std::vector<double> backward() {
     g_.assign(w_.size(), 0.0);
-    Matrix dx = linear_backward(d_logits_, normed_, at(layout_.head), gradient(layout_.head), rows_, m_.vocabulary,
-                                m_.hidden);
+    Matrix dx =
+        linear_backward(d_logits_, normed_, at(layout_.head), gradient(layout_.head), rows_, m_.vocabulary, m_.hidden);
     dx = norm_backward(dx, last_, at(layout_.final_norm), gradient(layout_.final_norm), rows_, m_.hidden);
     for (std::size_t l = layout_.layers.size(); l-- > 0;) dx = backward(layout_.layers[l], values_[l], std::move(dx));
     for (std::int64_t i = 0; i < rows_; ++i)

@@ -116,8 +116,7 @@ void rope(const TrainModel& m, Matrix& qkv, std::int64_t rows, std::int64_t sequ
   for (std::int64_t i = 0; i < rows; ++i)
     for (std::int64_t h = 0; h < m.heads + m.kv_heads; ++h)
       for (std::int64_t c = 0; c < half; ++c) {
-        const double angle =
-            sign * double(i % sequence) * std::pow(kRopeBase, -2.0 * double(c) / double(m.head_dim));
+        const double angle = sign * double(i % sequence) * std::pow(kRopeBase, -2.0 * double(c) / double(m.head_dim));
         double& first = row(qkv, i, m.qkv_width())[h * m.head_dim + c];
         double& second = row(qkv, i, m.qkv_width())[h * m.head_dim + c + half];
         const double x = first, y = second;

@@ -12,7 +12,7 @@ namespace assay {
 
 struct StepTimes {
   std::array<double, std::size(kKernelClasses)> of_class{};  // seconds within the step, medians of `rounds`
-  double projected = 0;  // the sum over all launches of their kernel's median alone
+  double projected = 0;                                      // the sum over all launches of their kernel's median alone
   int rounds = 0;
 };
 

@@ -11,10 +11,11 @@
 namespace assay {
 namespace {
 
-// Of one layer, forward and backward: norm, product, rope, attention, product, sum, norm, product, SwiGLU, product, sum.
+// Of one layer, forward and backward: norm, product, rope, attention, product, sum, norm, product, SwiGLU, product,
+// sum.
 constexpr double kStagesPerLayer = 22;
 constexpr std::uint64_t kMovedStream = 3;  // of the seed's random numbers; the corpus has 1 and 2
-constexpr double kDeviations = 6;  // beyond which one of 1e8 normal numbers lies
+constexpr double kDeviations = 6;          // beyond which one of 1e8 normal numbers lies
 
 // Parameters move by about this much of themselves: two steps of bf16's, so that they do not round back.
 constexpr double kMove = 1.0 / 64;
@@ -61,8 +62,7 @@ double allowed_gradient_error(const TrainSetup& setup) {
 }
 
 void compare_gradients(Check& check, const TrainStep& step) {
-  const ReferenceGradients reference =
-      reference_gradients(step.setup().model, step.parameters(), step.next_batch());
+  const ReferenceGradients reference = reference_gradients(step.setup().model, step.parameters(), step.next_batch());
   const std::vector<float> got = step.gradients();
   const double relative = allowed_gradient_error(step.setup());
   for (const ParameterTensor* tensor : step.layout().all()) {

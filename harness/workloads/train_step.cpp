@@ -40,7 +40,8 @@ Work work_of(const Case& point, int) {
   work.flops = training_flops(setup.model.transformer(), double(setup.sequence), FlopConvention::causal) *
                double(setup.tokens()) / ranks_of(point);
   work.convention =
-      "flops = of one rank's share of the batch, forward and backward (twice forward), matrix products only, attention's "
+      "flops = of one rank's share of the batch, forward and backward (twice forward), matrix products only, "
+      "attention's "
       "visible half (\"causal\"); recomputation is not counted";
   return work;
 }
@@ -103,8 +104,8 @@ class TrainStepRun final : public Workload {
                     [&] { return fmt::format("loss of step {}, repeated", i + 1); });
     }
     if (step_.state_digest() != timed_state)
-      check.fail_outside(fmt::format("{} steps, repeated from the start, left other parameters or moments",
-                                     timed.size()));
+      check.fail_outside(
+          fmt::format("{} steps, repeated from the start, left other parameters or moments", timed.size()));
   }
 
   void learn(Check& check) {
@@ -135,7 +136,8 @@ std::string validate(const Case& point) {
   if (point.cache != Cache::hot) return "a step goes on from the memory that the last one left: cache=hot";
   if (point.data != Fill::normal) return "parameters start normal, and the text is a corpus: data=normal";
   if (setup.model.vocabulary < kLeastVocabulary)
-    return fmt::format("vocabulary={}, and the corpus has bytes: at least {}", setup.model.vocabulary, kLeastVocabulary);
+    return fmt::format("vocabulary={}, and the corpus has bytes: at least {}", setup.model.vocabulary,
+                       kLeastVocabulary);
   if (setup.batch % ranks_of(point) != 0)
     return fmt::format("batch={} is not a multiple of ranks={}", setup.batch, ranks_of(point));
   return problem_of(setup.model);
@@ -150,8 +152,8 @@ Support supports(const std::vector<StepKernels>& kernels, const Case& point, con
         fmt::format("{} runs on a {}, not on a {}", point.kernel, name(kernel->device), name(target.device)));
   const int ranks = ranks_of(point);
   if (ranks != communicator.size())
-    return Support::no(fmt::format("ranks={0}, and there is {1} process: start it with mpirun -n {0}", ranks,
-                                   communicator.size()));
+    return Support::no(
+        fmt::format("ranks={0}, and there is {1} process: start it with mpirun -n {0}", ranks, communicator.size()));
   if (const std::int64_t batch = point.number("batch"); batch % ranks != 0)
     return Support::no(fmt::format("batch={} is not a multiple of {} ranks", batch, ranks));
   return Support::yes();
@@ -193,7 +195,8 @@ WorkloadKind train_step_workload(const std::vector<StepKernels>& kernels) {
   kind.validate = validate;
   kind.resolve = [](Case& point, int offered) {
     for (CaseAxis& axis : point.axes)
-      if (axis.name == "ranks" && axis.value == AxisValue(std::int64_t(0))) axis.value = std::int64_t(std::max(offered, 1));
+      if (axis.name == "ranks" && axis.value == AxisValue(std::int64_t(0)))
+        axis.value = std::int64_t(std::max(offered, 1));
   };
   kind.set_bytes = [](const Case& point) { return step_bytes(setup_of(point), ranks_of(point)).total(); };
   kind.work = work_of;

@@ -67,8 +67,8 @@ std::vector<Detail> train_step_details(TrainStep& step, Backend& backend, Commun
                        double(communicator.size()),
                    {}});
   MemoryBytes memory = step.memory();
-  for (const MemoryUse use : {MemoryUse::parameters, MemoryUse::gradients, MemoryUse::optimizer,
-                              MemoryUse::activations, MemoryUse::temporary})
+  for (const MemoryUse use : {MemoryUse::parameters, MemoryUse::gradients, MemoryUse::optimizer, MemoryUse::activations,
+                              MemoryUse::temporary})
     out.push_back({std::string("bytes_") + kMemoryUses[int(use)], double(memory[use]), {}});
   const StepTimes times = measure_times(step, backend, communicator);
   for (std::size_t kind = 0; kind < std::size(kKernelClasses); ++kind)

@@ -13,8 +13,8 @@ namespace {
 
 using cpu::NormPart;
 
-// Of which one thread makes one sum: enough that writing it and reading it again, 8 bytes a column beside the 12 a token
-// and column in fp32, costs 1 %; few enough that 64 threads share the 4096 tokens of a step.
+// Of which one thread makes one sum: enough that writing it and reading it again, 8 bytes a column beside the 12 a
+// token and column in fp32, costs 1 %; few enough that 64 threads share the 4096 tokens of a step.
 constexpr std::int64_t kTokensOfSum = 64;
 
 /// The problem in the terms of a part: all tokens.
@@ -44,7 +44,8 @@ class CpuNorm final : public Operation<Buffers> {
       : problem_(problem),
         target_(target),
         threads_(std::max(target.threads, 1)),
-        parts_(problem.pass == LayerPass::backward ? int((problem.tokens + kTokensOfSum - 1) / kTokensOfSum) : threads_),
+        parts_(problem.pass == LayerPass::backward ? int((problem.tokens + kTokensOfSum - 1) / kTokensOfSum)
+                                                   : threads_),
         stride_((problem.hidden + cpu::kMaxUnit - 1) / cpu::kMaxUnit * cpu::kMaxUnit) {
     const std::size_t row = std::size_t(stride_) * std::size_t(parts_);
     if (backward())

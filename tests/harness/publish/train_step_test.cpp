@@ -53,7 +53,8 @@ TEST(TrainSteps, TextSaysWhatIsUnknown) {
   Record record = step_record();
   EXPECT_THAT(to_train_step_text(sample_result({record})),
               testing::AllOf(HasSubstr("tokens/J unknown"), HasSubstr("GEMM 1.5 ms (75.0 %)"), HasSubstr("8 KiB"),
-                             HasSubstr("causal 40.0 %"), HasSubstr("projected from its kernels: 1.9 ms, measured 2 ms (-5.0 %)")));
+                             HasSubstr("causal 40.0 %"),
+                             HasSubstr("projected from its kernels: 1.9 ms, measured 2 ms (-5.0 %)")));
   record.details[5] = {"peak_flops_per_second", {}, "this build has no peak kernel of that type"};
   EXPECT_THAT(to_train_step_text(sample_result({record})), HasSubstr("MFU: unknown"));
   record.details.clear();

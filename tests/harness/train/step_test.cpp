@@ -131,8 +131,8 @@ TEST(TrainStep, EveryStepIsAnotherBatchAndAnotherModel) {
   EXPECT_EQ(batches.size(), 4U);
 }
 
-/// From ln 256 = 5.55, the bytes' entropy of 2.8 is what a model reaches that knows only how frequent each is: below it,
-/// it has learnt from context.  No model goes below what the grammar leaves open.
+/// From ln 256 = 5.55, the bytes' entropy of 2.8 is what a model reaches that knows only how frequent each is: below
+/// it, it has learnt from context.  No model goes below what the grammar leaves open.
 TEST(TrainStep, LearnsFromContextWhatTheCorpusTeaches) {
   TrainSetup setup = small_setup();
   setup.model.layers = 2, setup.model.hidden = 64, setup.model.feed_forward = 160, setup.batch = 8, setup.sequence = 48;

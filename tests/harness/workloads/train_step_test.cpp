@@ -14,10 +14,17 @@ Case step_case() {
   point.workload = "train_step";
   point.kernel = "step_cpu";
   const auto number = [](std::int64_t n) { return AxisValue(n); };
-  point.axes = {{"layers", number(1)},     {"hidden", number(64)},        {"heads", number(2)},
-                {"kv_heads", number(1)},   {"head_dim", number(32)},      {"feed_forward", number(96)},
-                {"vocabulary", number(128)}, {"batch", number(4)},        {"sequence", number(33)},
-                {"ranks", number(1)},      {"checkpointing", std::string("none")}};
+  point.axes = {{"layers", number(1)},
+                {"hidden", number(64)},
+                {"heads", number(2)},
+                {"kv_heads", number(1)},
+                {"head_dim", number(32)},
+                {"feed_forward", number(96)},
+                {"vocabulary", number(128)},
+                {"batch", number(4)},
+                {"sequence", number(33)},
+                {"ranks", number(1)},
+                {"checkpointing", std::string("none")}};
   point.cache = Cache::hot;
   return point;
 }
