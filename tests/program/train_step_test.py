@@ -63,10 +63,10 @@ class TrainStep(program.Folder):
             self.assertEqual(record["case"]["axes"]["ranks"], ranks)
             together = self.details(record)
             self.assertGreater(together["seconds_communication"], 0)
-            # Before any update the ranks differ by the order of sums in fp32 alone.  AdamW divides each gradient by its own size, so
-            # that those of a few elements that are nearly zero turn with it: after 30 steps the losses differ by less than 1e-3.
+            # The ranks differ from one by the order of sums in fp32 alone, 1e-8 of the loss after 30 steps.  AdamW divides each gradient
+            # by its own size, so that those of a few elements that are nearly zero may turn with it: hence 1e-4.
             self.assertAlmostEqual(together["loss_first"], alone["loss_first"], delta=1e-6)
-            self.assertAlmostEqual(together["loss_last"], alone["loss_last"], delta=1e-3)
+            self.assertAlmostEqual(together["loss_last"], alone["loss_last"], delta=1e-4)
 
     def test_check_judges_a_step_as_any_case(self):
         self.measured()
