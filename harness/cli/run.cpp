@@ -16,6 +16,7 @@
 #include "harness/publish/fastest.h"
 #include "harness/publish/nccl_tests.h"
 #include "harness/publish/overlap.h"
+#include "harness/publish/train_step.h"
 #include "harness/publish/stragglers.h"
 #include "harness/publish/table.h"
 #include "harness/record/provenance.h"
@@ -110,11 +111,11 @@ bool is_one_stretch(const Suite& suite) { return suite.soak || suite.selftest ||
 void publish(const Result& result, const Suite& suite, const fs::path& out, const fs::path& run_out,
              const std::string& format) {
   const auto rows = table_rows({result});
-  const std::string overlap = to_overlap_table(rows);
+  const std::string overlap = to_overlap_table(rows), steps = to_train_step_text(result);
   const std::string more =
       (suite.search ? "\n" + to_fastest(rows, suite.search->workload, published_matmul_rates()) : std::string()) +
       to_soak_summary(result) + to_selftest_summary(result) + to_together_summary(result) +
-      (overlap.empty() ? "" : "\n" + overlap) + (result.stragglers ? "\n" + to_text(*result.stragglers) : "");
+      (overlap.empty() ? "" : "\n" + overlap) + (steps.empty() ? "" : "\n" + steps) + (result.stragglers ? "\n" + to_text(*result.stragglers) : "");
   fs::path markdown = out, google = out;
   markdown += ".md";
   google.replace_extension(".gbench.json");

@@ -14,7 +14,8 @@ void add_telemetry(const Record&, TableRow&);
 /// Power cap, driver, data, threads: what may differ between rows without a column that shows it.
 void add_conditions(const Record&, const Result&, TableRow&);
 
-/// Tokens that pass through a model's layer in one run of its product: known from the label the suite gave it.
+/// Tokens that pass through a model's layer in one run of its product, known from the label the suite gave it; or, of a
+/// training step, through the whole model on one rank.
 std::optional<double> tokens_of(const Case&);
 
 /// What an hour of one device costs.

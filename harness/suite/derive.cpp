@@ -109,6 +109,24 @@ Shape to_shape(const ModelAttention& attention) {
           {attention.label}};
 }
 
+/// Of a model that a step knows how to train.  Fewer `layers` than the model has may be given beside it.
+Shape to_train_shape(const Model& model, const Entry& entry, bool own_layers) {
+  const Transformer t = model.transformer();
+  if (t.experts > 0 || t.latent() || t.tied_embedding || !t.dense.gated)
+    throw InputError(
+        fmt::format("{}: train_step trains Llama-style models: gated feed-forward, grouped queries, a head of its own",
+                    model.name));
+  Shape shape{{{"hidden", t.hidden},
+               {"heads", t.heads},
+               {"kv_heads", t.kv_heads},
+               {"head_dim", t.head_dim},
+               {"feed_forward", t.dense.size},
+               {"vocabulary", t.vocabulary}},
+              {model.name}};
+  if (!entry.find("layers") && !own_layers) shape.axes.push_back({"layers", t.layers});
+  return shape;
+}
+
 /// One shape for each width of the entry's element types: a message's bytes depend on it.
 std::vector<Shape> to_shapes(const ModelMessage& message, const Entry& entry) {
   std::vector<Shape> shapes;
@@ -166,6 +184,12 @@ void derive_shapes(Entry& entry) {
     const Model& model = at_place(named->place, [&]() -> std::reference_wrapper<const Model> {
       return find_model(std::get<std::string>(value));
     });
+    if (entry.kind->name == "train_step") {
+      const auto& axes = written.front().axes;  // the same in all of them
+      const bool layers = std::any_of(axes.begin(), axes.end(), [](const CaseAxis& a) { return a.name == "layers"; });
+      add(at_place(entry.place, [&] { return to_train_shape(model, entry, layers); }));
+      continue;
+    }
     for (const auto tp : tensor_parallel) {
       if (entry.kind->name == "attention") {
         add(to_shape(at_place(entry.place, [&] { return model.attention(tp); })));
@@ -197,7 +221,7 @@ void derive_shapes(Entry& entry) {
             add_gemms(t, ep);
     }
   }
-  if (entry.kind->name != "attention") filter.check_used(entry);
+  if (entry.kind->name != "attention" && entry.kind->name != "train_step") filter.check_used(entry);
 }
 
 }  // namespace assay

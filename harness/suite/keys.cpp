@@ -43,6 +43,7 @@ std::vector<ModelKeys> model_keys() {
            {"groups", "rows", "n", "k"},
            {model, {"expert_parallel", Form::number, {}, 1, kMostRanks}, tokens, {"layer", Form::text, {}}}},
           {"attention", {"heads", "kv_heads", "head_dim", "head_dim_v"}, {model, tensor_parallel}},
+          {"train_step", {"hidden", "heads", "kv_heads", "head_dim", "feed_forward", "vocabulary"}, {model}},
           {"all_reduce", {"bytes"}, of_messages},
           {"all_gather", {"bytes"}, of_messages},
           {"reduce_scatter", {"bytes"}, of_messages},

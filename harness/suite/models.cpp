@@ -143,6 +143,31 @@ std::vector<ModelGemm> Model::gemms(std::int64_t tensor_parallel, std::int64_t t
   return all;
 }
 
+Transformer Model::transformer() const {
+  const ordered_json file = parse_json(text, name, kSchema);
+  const auto network = [&](const char* key) {
+    if (!file.contains(key)) return FeedForward{};
+    return FeedForward{file[key]["form"] == "gated", file[key]["size"].get<std::int64_t>()};
+  };
+  Transformer t;
+  t.layers = layers, t.hidden = hidden, t.heads = heads, t.kv_heads = kv_heads;
+  t.head_dim = head_dim, t.vocabulary = vocabulary;
+  t.dense = network("feed_forward");
+  t.expert = network("experts");
+  t.shared = network("shared_expert");
+  t.tied_embedding = file.value("tied_embedding", false);
+  if (t.dense.size > 0) t.dense_layers = file["feed_forward"].value("layers", layers);
+  if (t.expert.size > 0) {
+    t.experts = file["experts"]["count"];
+    t.experts_per_token = file["experts"]["per_token"];
+  }
+  if (!file.contains("latent_attention")) return t;
+  const ordered_json& latent = file["latent_attention"];
+  t.q_rank = latent["q_rank"], t.kv_rank = latent["kv_rank"];
+  t.rope_head_dim = latent["rope_head_dim"], t.v_head_dim = latent["v_head_dim"];
+  return t;
+}
+
 bool Model::has_routed_experts() const { return parse_json(text, name, kSchema).contains("experts"); }
 
 std::vector<ModelGroupedGemm> Model::grouped_gemms(std::int64_t tokens, std::int64_t expert_parallel) const {

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "harness/model/transformer.h"
 #include "kernels/attention/attention.h"
 #include "kernels/gemm/gemm.h"
 
@@ -43,6 +44,8 @@ struct Model {
   std::vector<ModelGemm> gemms(std::int64_t tensor_parallel, std::int64_t tokens,
                                std::int64_t expert_parallel = 0) const;
   bool has_routed_experts() const;
+  /// Its arithmetic: parameters, FLOP of a token.
+  Transformer transformer() const;
   /// One rank's routed experts when every rank has `tokens` tokens and experts are, over all ranks, equally wanted;
   /// InputError for a model that has none.
   std::vector<ModelGroupedGemm> grouped_gemms(std::int64_t tokens, std::int64_t expert_parallel = 0) const;

@@ -6,6 +6,7 @@
 #include "harness/workloads/layer.h"
 #include "harness/workloads/overlap.h"
 #include "harness/workloads/peak.h"
+#include "harness/workloads/train_step.h"
 #include "harness/workloads/workload.h"
 
 namespace assay {
@@ -31,6 +32,7 @@ const Catalog& catalog() {
       gelu_workload(gelu_kernels()),
       residual_add_workload(residual_add_kernels()),
       peak_workload(peak_kernels()),
+      train_step_workload(step_kernels()),
   };
   return workloads;
 }

@@ -1,4 +1,4 @@
-// One thread's rows of RMSNorm and LayerNorm.
+// Some rows of RMSNorm and LayerNorm, on one thread.
 #pragma once
 #include <cstdint>
 
@@ -29,7 +29,7 @@ struct NormPart {
   const void* dy = nullptr;
   const void* d_sum = nullptr;  // null: none
   void* dx = nullptr;
-  float* dw = nullptr;  // this thread's sums: hidden rounded up to kMaxUnit, in the units' order
+  float* dw = nullptr;  // this part's sums: hidden rounded up to kMaxUnit, in the units' order
   float* db = nullptr;  // with `centred`
 };
 
@@ -38,13 +38,13 @@ inline constexpr std::int64_t kKeptRows = 3;
 void norm_forward(const NormPart&);
 void norm_backward(const NormPart&);  // adds to dw and db
 
-/// Column `begin` .. `end` - 1 of a gradient: the threads' sums, in the order of the threads, `stride` apart, into or
-/// onto `out`.
+/// Column `begin` .. `end` - 1 of a gradient: the parts' sums, in the order of the parts, `stride` apart, into or onto
+/// `out`.
 struct NormSums {
   DType dtype = DType::f32;  // of the data, which decides the units' order
   const float* sums = nullptr;
   std::int64_t stride = 0;
-  int threads = 0;
+  int parts = 0;
   bool accumulate = false;
   float* out = nullptr;
 };

@@ -227,7 +227,7 @@ void add_sums(const NormSums& s, std::int64_t begin, std::int64_t end) {
   for (std::int64_t c = begin; c < end; ++c) {
     const std::int64_t at = c / kUnit * kUnit + T::place(c % kUnit);
     float sum = 0;
-    for (int thread = 0; thread < s.threads; ++thread) sum += s.sums[thread * s.stride + at];
+    for (int part = 0; part < s.parts; ++part) sum += s.sums[part * s.stride + at];
     s.out[c] = s.accumulate ? s.out[c] + sum : sum;
   }
 }

@@ -8,7 +8,7 @@
 //   aliases      an output may be the very array of an input of its shape and type (the skip connection's sum in
 //                place); overlapping otherwise is not allowed.  A kernel reads an element, and what else its row needs,
 //                before it writes there.
-//   determinism  the same bits on every launch with as many threads: sums over tokens have a fixed order, no atomics
+//   determinism  the same bits on every launch, with any number of threads: sums over tokens have a fixed order, no atomics
 //   NaN          in a row of an input makes every element of an output that depends on it NaN
 //   range        what is squared or multiplied on the way must stay within fp32: |x| up to about 1e18
 #pragma once

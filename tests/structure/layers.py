@@ -15,15 +15,17 @@ LAYERS = [
     ["kernels/common"],
     ["kernels/gemm", "kernels/attention", "kernels/collectives", "kernels/layer", "kernels/peak"],
     ["kernels/grouped_gemm"],  # loops over GEMM kernels
-    ["harness/core"],
+    ["harness/core", "harness/model"],
     ["harness/communicators", "harness/verify"],
     ["harness/backends"],
     ["harness/measure"],
+    ["harness/train"],
     ["harness/workloads"],
     ["harness/suite"],
     ["harness/record"],
     ["harness/verdict"],
     ["harness/runner"],
+    ["harness/project"],
     ["harness/publish"],
     ["harness/cli"],
     ["harness"],  # main.cpp
@@ -31,7 +33,7 @@ LAYERS = [
 # Only a workload knows its operation's contract; suites derive shapes for the two they have models for.
 OPERATIONS = {"kernels/gemm", "kernels/grouped_gemm", "kernels/attention", "kernels/collectives", "kernels/layer",
               "kernels/peak"}
-MAY_KNOW_OPERATIONS = {"harness/workloads", "harness/suite"}
+MAY_KNOW_OPERATIONS = {"harness/train", "harness/workloads", "harness/suite"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 

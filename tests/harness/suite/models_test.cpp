@@ -54,6 +54,11 @@ constexpr Row kRows[] = {
     {"mixtral-8x7b", 1, 4096, 8, "expert_gate_up", 8192, 28672, 4096},
     {"mixtral-8x7b", 1, 4096, 8, "expert_down", 8192, 4096, 14336},
     {"mixtral-8x7b", 1, 4096, 0, "head", 4096, 32000, 4096},
+    {"tiny", 1, 512, 0, "qkv", 512, 512, 256},  // ours
+    {"tiny", 1, 512, 0, "attn_out", 512, 256, 256},
+    {"tiny", 1, 512, 0, "gate_up", 512, 1408, 256},
+    {"tiny", 1, 512, 0, "down", 512, 256, 704},
+    {"tiny", 1, 512, 0, "head", 512, 256, 256},
     {"deepseek-v3", 1, 4096, 0, "q_a_kv_a", 4096, 2112, 7168},
     {"deepseek-v3", 1, 4096, 0, "q_b", 4096, 24576, 1536},
     {"deepseek-v3", 1, 4096, 0, "kv_b", 4096, 32768, 512},
@@ -120,7 +125,7 @@ TEST(Models, LabelsSayModelLayerPassAndDegree) {
             "mixtral-8x7b/expert_down/wgrad/ep8");
 }
 
-TEST(Models, TheSixAreThere) {
+TEST(Models, TheSevenAreThere) {
   std::vector<std::string> names;
   for (const auto& model : models()) {
     names.push_back(model.name);
@@ -128,7 +133,7 @@ TEST(Models, TheSixAreThere) {
     EXPECT_FALSE(model.full_name.empty());
   }
   EXPECT_THAT(names, ::testing::ElementsAre("deepseek-v3", "gpt3-175b", "llama3-405b", "llama3-70b", "llama3-8b",
-                                            "mixtral-8x7b"));
+                                            "mixtral-8x7b", "tiny"));
 }
 
 /// Parameters of all layers, embedding and head, without norms and biases: a slip in a dimension moves the total.

@@ -90,6 +90,20 @@ TEST(ShippedSuites, GemmHasEightBitTrainingOnGpus) {
   EXPECT_TRUE(gemm.notes.empty());
 }
 
+/// All sizes from a model; fewer layers may be given beside it, and it is still that model's shape.
+TEST(ShippedSuites, TrainStepTrainsNamedModelsAtFewerLayers) {
+  const auto cases = [](std::vector<AxisOverride> set) { return load("train_step", 0, set).cases; };
+  ASSERT_THAT(cases({}), SizeIs(2));
+  EXPECT_EQ(cases({})[0].number("layers"), 4);
+  const Case reduced = cases({parse_override("model=llama3-8b"), parse_override("layers=2")}).at(0);
+  EXPECT_EQ(reduced.number("layers"), 2);
+  EXPECT_EQ(reduced.number("hidden"), 4096);
+  EXPECT_EQ(reduced.number("kv_heads"), 8);
+  EXPECT_EQ(reduced.number("feed_forward"), 14336);
+  EXPECT_EQ(reduced.number("vocabulary"), 128256);
+  EXPECT_EQ(reduced.labels, std::vector<std::string>{"llama3-8b"});
+}
+
 /// A workload's axis must not be named like a key of every entry.
 TEST(Catalog, KeysAreDistinct) {
   for (const auto& kind : catalog()) {

@@ -157,6 +157,19 @@ TEST_F(FleetFilesTest, ReadsFastWhatItReadsSlowly) {
   }
 }
 
+TEST_F(FleetFilesTest, JudgesTrainingStepsAsAnyCase) {
+  for (std::size_t n = 0; n < 8; ++n) {
+    Record step = ok_record(64, "step_cpu", 0.1 * (1 + 0.002 * double(n % 3)) * (n == 3 ? 1.2 : 1));
+    step.point.workload = "train_step";
+    Result result = sample_result({step});
+    result.provenance["system"]["hostname"] = FleetMaker::host(n);
+    write(FleetMaker::host(n) + ".json", to_text(result));
+  }
+  const FleetVerdict verdict = judge();
+  ASSERT_EQ(verdict.accused.size(), 1u);
+  EXPECT_EQ(files_.nodes[verdict.accused[0].node].name, FleetMaker::host(3));
+}
+
 TEST_F(FleetFilesTest, NamesWhatCannotBeRead) {
   SyntheticFleet fleet;
   fleet.nodes = 10;

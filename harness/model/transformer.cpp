@@ -1,0 +1,84 @@
+#include "harness/model/transformer.h"
+
+namespace assay {
+namespace {
+
+/// Grouped queries: QKV and output.  Latent (DeepSeek-V2, arXiv 2405.04434, section 2.1): down, up, output.
+double attention_weights(const Transformer& t) {
+  const double h = double(t.hidden), a = double(t.heads), d = double(t.head_dim);
+  if (!t.latent()) return h * (a + 2 * double(t.kv_heads)) * d + a * d * h;
+  const double q = double(t.q_rank), kv = double(t.kv_rank), v = double(t.v_head_dim);
+  return h * (q + kv + double(t.rope_head_dim)) + q * a * double(t.qk_dim()) + kv * a * (d + v) + a * v * h;
+}
+
+double weights(const FeedForward& network, std::int64_t hidden) {
+  return (network.gated ? 3.0 : 2.0) * double(hidden) * double(network.size);
+}
+
+/// Scale (and nothing else) of the two norms of a layer.
+double norm_weights(const Transformer& t) { return 2.0 * double(t.hidden); }
+
+/// What a token passes in one layer that has experts.
+double expert_layer_per_token(const Transformer& t) {
+  return double(t.hidden * t.experts) + weights(t.shared, t.hidden) +
+         double(t.experts_per_token) * weights(t.expert, t.hidden);
+}
+
+}  // namespace
+
+Parameters parameters(const Transformer& t) {
+  Parameters p;
+  p.attention = attention_weights(t);
+  p.dense = weights(t.dense, t.hidden);
+  p.expert = weights(t.expert, t.hidden);
+  p.experts = double(t.hidden * t.experts) + weights(t.shared, t.hidden) + double(t.experts) * p.expert;
+  p.embedding = double(t.vocabulary) * double(t.hidden);
+  p.head = t.tied_embedding ? 0 : p.embedding;
+  const double rest = double(t.layers) * (p.attention + norm_weights(t)) + double(t.dense_layers) * p.dense +
+                      p.embedding + p.head + double(t.hidden);
+  const double routed = double(t.expert_layers());
+  p.total = rest + (routed > 0 ? routed * p.experts : 0);
+  p.per_token = rest + (routed > 0 ? routed * expert_layer_per_token(t) : 0);
+  return p;
+}
+
+ForwardFlops forward_flops(const Transformer& t, double sequence) {
+  ForwardFlops f;
+  double matrices = double(t.layers) * attention_weights(t) + double(t.dense_layers) * weights(t.dense, t.hidden);
+  if (t.expert_layers() > 0) matrices += double(t.expert_layers()) * expert_layer_per_token(t);
+  f.linear = 2 * matrices;
+  f.attention = double(t.layers) * 2 * sequence * double(t.heads) * double(t.qk_dim() + t.v_dim());
+  f.head = 2 * double(t.hidden) * double(t.vocabulary);
+  return f;
+}
+
+double training_flops(const Transformer& t, double sequence, FlopConvention convention) {
+  const ForwardFlops f = forward_flops(t, sequence);
+  switch (convention) {
+    case FlopConvention::full_attention:
+      return 3 * (f.linear + f.attention + f.head);
+    case FlopConvention::causal:
+      return 3 * (f.linear + f.attention / 2 + f.head);
+    case FlopConvention::recomputed:
+      return 4 * (f.linear + f.attention) + 3 * f.head;
+    case FlopConvention::six_n:
+      return 6 * parameters(t).per_token;
+  }
+  return 0;
+}
+
+const char* name_of(FlopConvention convention) {
+  switch (convention) {
+    case FlopConvention::full_attention:
+      return "full attention";
+    case FlopConvention::causal:
+      return "causal";
+    case FlopConvention::recomputed:
+      return "recomputed";
+    case FlopConvention::six_n:
+      return "6N";
+  }
+  return "";
+}
+
+}  // namespace assay

@@ -1,0 +1,119 @@
+#include "harness/publish/train_step.h"
+
+#include <cmath>
+#include <iterator>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "harness/core/units.h"
+#include "harness/publish/row_extras.h"
+
+namespace assay {
+namespace {
+
+struct NamedDetail {
+  const char* detail;
+  const char* text;
+};
+constexpr NamedDetail kConventions[] = {{"flops_full_attention", "full attention"},
+                                        {"flops_causal", "causal"},
+                                        {"flops_recomputed", "recomputed"},
+                                        {"flops_6n", "6N"}};
+constexpr NamedDetail kParts[] = {{"seconds_gemm", "GEMM"},           {"seconds_attention", "attention"},
+                                  {"seconds_pointwise", "pointwise"}, {"seconds_cross_entropy", "cross-entropy"},
+                                  {"seconds_optimizer", "optimizer"}, {"seconds_communication", "communication"}};
+
+std::string format_flops(double per_second) { return fmt::format("{:.4g} GFLOP/s", per_second / 1e9); }
+
+std::optional<double> bytes_of(const Record& record) {
+  double sum = 0;
+  for (const char* use :
+       {"bytes_parameters", "bytes_gradients", "bytes_optimizer", "bytes_activations", "bytes_temporary"}) {
+    const auto bytes = detail_number(record, use);
+    if (!bytes) return std::nullopt;
+    sum += *bytes;
+  }
+  return sum;
+}
+
+/// Nothing where a detail is missing: a file from elsewhere.
+std::optional<TrainStepSummary> summary_of(const Record& record) {
+  const auto derived = rates(record);
+  const auto number = [&](const char* name) { return detail_number(record, name).value_or(std::nan("")); };
+  const auto bytes = bytes_of(record);
+  if (record.point.workload != "train_step" || !derived || !derived->flops_per_second || !bytes) return std::nullopt;
+  TrainStepSummary out;
+  out.id = record.point.id();
+  out.seconds = derived->seconds.median;
+  out.tokens_per_second = number("tokens") / out.seconds;
+  out.flops_per_second = *derived->flops_per_second;
+  out.peak_flops_per_second = detail_number(record, "peak_flops_per_second");
+  out.peak_kernel = detail_word(record, "peak_kernel").value_or("");
+  for (const auto& [detail, text] : kConventions)
+    if (out.peak_flops_per_second)
+      out.utilisations.push_back({text, number(detail) / out.seconds / *out.peak_flops_per_second});
+  TableRow row;
+  row.flops_per_second = out.flops_per_second;
+  add_telemetry(record, row);
+  if (row.power_watts) out.tokens_per_joule = out.tokens_per_second / *row.power_watts;
+  for (const auto& [detail, text] : kParts)
+    if (const double seconds = number(detail); seconds > 0) out.parts.push_back({text, seconds});
+  out.projected_seconds = number("seconds_projected");
+  out.bytes = *bytes;
+  out.activation_bytes = number("bytes_activations");
+  out.first_loss = number("loss_first"), out.last_loss = number("loss_last"), out.steps = number("loss_steps");
+  return out;
+}
+
+std::string utilisation_text(const TrainStepSummary& step) {
+  if (!step.peak_flops_per_second) return "unknown: no peak of that type was measured";
+  std::vector<std::string> parts;
+  for (const auto& [convention, share] : step.utilisations)
+    parts.push_back(fmt::format("{} {:.1f} %", convention, 100 * share));
+  return fmt::format("{} (of {}, {} on the same cores)", fmt::join(parts, ", "),
+                     format_flops(*step.peak_flops_per_second), step.peak_kernel);
+}
+
+std::string time_text(const TrainStepSummary& step) {
+  double all = 0;
+  for (const auto& [kernels, seconds] : step.parts) all += seconds;
+  std::vector<std::string> parts;
+  for (const auto& [kernels, seconds] : step.parts)
+    parts.push_back(fmt::format("{} {:.3g} ms ({:.1f} %)", kernels, seconds * 1e3, 100 * seconds / all));
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::string text_of(const TrainStepSummary& step) {
+  return fmt::format(
+      "{}\n"
+      "- {:.0f} tokens/s, {} a rank; {}\n"
+      "- MFU: {}\n"
+      "- time: {}\n"
+      "- memory: {}, of which activations {}\n"
+      "- loss: {:.3f} to {:.3f} in {:.0f} steps\n"
+      "- step projected from its kernels: {:.4g} ms, measured {:.4g} ms ({:+.1f} %)\n",
+      step.id, step.tokens_per_second, format_flops(step.flops_per_second),
+      step.tokens_per_joule ? fmt::format("{:.3g} tokens/J", *step.tokens_per_joule)
+                            : std::string("tokens/J unknown: no power was read"),
+      utilisation_text(step), time_text(step), format_bytes(std::size_t(step.bytes)),
+      format_bytes(std::size_t(step.activation_bytes)), step.first_loss, step.last_loss, step.steps,
+      step.projected_seconds * 1e3, step.seconds * 1e3, 100 * (step.projected_seconds / step.seconds - 1));
+}
+
+}  // namespace
+
+std::vector<TrainStepSummary> train_steps(const Result& result) {
+  std::vector<TrainStepSummary> out;
+  for (const Record& record : result.records)
+    if (auto one = summary_of(record)) out.push_back(std::move(*one));
+  return out;
+}
+
+std::string to_train_step_text(const Result& result) {
+  std::vector<std::string> texts;
+  for (const TrainStepSummary& step : train_steps(result)) texts.push_back(text_of(step));
+  return fmt::format("{}", fmt::join(texts, "\n"));
+}
+
+}  // namespace assay

@@ -1,0 +1,42 @@
+// What a training step's records say beyond their time, as text.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/record/result.h"
+
+namespace assay {
+
+/// Rates and shares of one record of the `train_step` workload that is ok; from its samples and its details.
+struct TrainStepSummary {
+  std::string id;
+  double seconds = 0;                           // median
+  double tokens_per_second = 0;                 // of all ranks
+  double flops_per_second = 0;                  // of one rank, causal
+  std::optional<double> peak_flops_per_second;  // of one rank's units, measured beside the step
+  std::string peak_kernel;
+  struct Utilisation {
+    std::string convention;  // "full attention"
+    double of_peak = 0;
+  };
+  std::vector<Utilisation> utilisations;  // none without a peak
+  std::optional<double> tokens_per_joule;
+  struct Part {
+    std::string kernels;
+    double seconds = 0;
+  };
+  std::vector<Part> parts;       // by kernel class, as they ran within the step
+  double projected_seconds = 0;  // from its kernels alone
+  double bytes = 0;              // of one rank
+  double activation_bytes = 0;
+  double first_loss = 0, last_loss = 0, steps = 0;
+};
+
+/// In the order of the records.
+std::vector<TrainStepSummary> train_steps(const Result&);
+
+/// Markdown; empty where there is none.
+std::string to_train_step_text(const Result&);
+
+}  // namespace assay

@@ -1,0 +1,75 @@
+// A model in training on one rank: its state, and steps of it.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "harness/backends/backend.h"
+#include "harness/communicators/communicator.h"
+#include "harness/train/corpus.h"
+#include "harness/train/program.h"
+#include "harness/train/reference.h"
+
+namespace assay {
+
+class TrainStep {
+ public:
+  /// Collective over the communicator.  Unsupported where a kernel refuses its part.
+  TrainStep(const TrainSetup&, const StepKernels&, Backend&, Communicator&);
+
+  /// Initial parameters, moments of zero, the first step's batch; everything else is poisoned with NaN.
+  void reset();
+  /// One step on the next batch.  Collective.
+  void run();
+  /// Forward, backward and the sum over ranks on the next batch: leaves its gradients and no other trace.  Collective.
+  void run_gradients();
+  /// The mean cross-entropy of this rank's share of the next batch.
+  double forward_loss();
+
+  std::int64_t steps() const { return step_; }
+  /// This rank's loss in each step since reset().
+  const std::vector<double>& losses() const { return losses_; }
+
+  /// As the products read them, in fp64.
+  std::vector<double> parameters() const;
+  /// Sets them, rounded; masters too.
+  void set_parameters(const std::vector<double>&);
+  std::vector<float> gradients() const;
+  /// Masters and moments: equal bytes, equal digests.
+  std::string state_digest() const;
+  std::string gradient_digest() const;
+
+  /// The whole next batch, all ranks' shares.
+  TrainBatch next_batch() const;
+  const TrainSetup& setup() const { return setup_; }
+  const Corpus& corpus() const { return corpus_; }
+  const ParameterLayout& layout() const { return layout_; }
+  const MemoryBytes& memory() const { return memory_.bytes(); }
+  const std::string& description() const { return program_.description; }
+
+  /// Seconds of each launch of one more step, as it runs within it.  Collective.
+  struct TimedOp {
+    const StepOp* op = nullptr;
+    double seconds = 0;
+  };
+  std::vector<TimedOp> run_timed();
+  std::vector<const StepOp*> ops() const;
+
+ private:
+  Buffer view(const void* data, std::int64_t bytes) const;
+  void read_batch();
+  void set_optimizer_step();
+  double local_loss() const;
+
+  const TrainSetup setup_;
+  Backend& backend_;
+  Communicator& communicator_;
+  const ParameterLayout layout_;
+  const Corpus corpus_;
+  StepMemory memory_;
+  const StepTensors& t_;
+  StepProgram program_;
+  std::int64_t step_ = 0;
+  std::vector<double> losses_;
+};
+
+}  // namespace assay

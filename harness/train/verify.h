@@ -1,0 +1,43 @@
+// Whether a training step is right: its gradients against the fp64 step and against differences of its own loss, its
+// bits against a repetition, and its loss against what the corpus can teach.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "harness/communicators/communicator.h"
+#include "harness/train/step.h"
+#include "harness/verify/check.h"
+
+namespace assay {
+
+/// Multiply-adds in fp64 that comparing all gradients with the fp64 step may cost: some seconds of two cores.  Larger
+/// models rest on differences of the loss, on the checks of each kernel by itself, and on a small model of theirs.
+inline constexpr double kReferenceBudget = 2e10;
+/// What reference_gradients costs.
+double reference_cost(const TrainSetup&);
+
+/// Relative to the root mean square of a tensor's gradient (and to the element, where that is larger), how far a
+/// gradient may be from the exact one.  Rounding errors on the way to it are independent: a path through the model
+/// passes some kStagesPerLayer roundings of stored values a layer, each of relative size u of the type, and as many dot
+/// products of up to K terms, each off by sqrt(K) u of fp32; independent errors add up as the root of their number.
+/// Elements reach several deviations among a million, for which there is a factor.
+double allowed_gradient_error(const TrainSetup&);
+
+/// Of the gradients that run_gradients() left, against the fp64 step on the parameters it used; all elements.
+void compare_gradients(Check&, const TrainStep&);
+
+/// Whether the loss changes along the gradient as the gradient says: L(w + d) - L(w - d) = 2 g d, where d moves some of
+/// the parameters up their gradient.  Restores the parameters.  Collective; after run_gradients().
+void compare_slope(Check&, TrainStep&, Communicator&);
+
+/// The mean over ranks of what each has in its place.  Collective.
+std::vector<double> mean_over_ranks(Communicator&, const std::vector<double>&);
+
+/// Steps after which a loss must have fallen.
+inline constexpr std::int64_t kLearningSteps = 30;
+/// What the mean of the last five of at least kLearningSteps losses must be below: half-way from where it began to the
+/// entropy of the corpus's bytes.  A model that learnt no more than how frequent bytes are passes; one whose gradients
+/// point elsewhere, or that is not updated, does not.
+double learnt_loss(const Corpus&, double first);
+
+}  // namespace assay

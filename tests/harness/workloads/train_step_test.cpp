@@ -1,0 +1,88 @@
+// The workload: a right step passes every comparison, and what the sampler says of it must be what ran.
+#include "harness/workloads/train_step.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace assay {
+namespace {
+
+using ::testing::HasSubstr;
+
+Case step_case() {
+  Case point;
+  point.workload = "train_step";
+  point.kernel = "step_cpu";
+  const auto number = [](std::int64_t n) { return AxisValue(n); };
+  point.axes = {{"layers", number(1)},
+                {"hidden", number(64)},
+                {"heads", number(2)},
+                {"kv_heads", number(1)},
+                {"head_dim", number(32)},
+                {"feed_forward", number(96)},
+                {"vocabulary", number(128)},
+                {"batch", number(4)},
+                {"sequence", number(33)},
+                {"ranks", number(1)},
+                {"checkpointing", std::string("none")}};
+  point.cache = Cache::hot;
+  return point;
+}
+
+class TrainStepWorkload : public ::testing::Test {
+ protected:
+  Check check_of(const Case& point, int launches, std::int64_t told) {
+    WorkloadContext context{*backend_, *communicator_};
+    EXPECT_EQ(kind_.validate(point), "");
+    EXPECT_EQ(kind_.supports(point, backend_->target(), *communicator_).reason, "");
+    workload_ = kind_.make(point, context);
+    for (int i = 0; i < launches; ++i) workload_->launch(0);
+    return workload_->check({told});
+  }
+
+  WorkloadKind kind_ = train_step_workload(step_kernels());
+  std::unique_ptr<Backend> backend_ = make_cpu_backend(1);
+  std::unique_ptr<Communicator> communicator_ = make_single_communicator();
+  std::unique_ptr<Workload> workload_;
+};
+
+/// Gradients (all 53 k parameters), the loss along them, and each of the launched steps once more.
+TEST_F(TrainStepWorkload, ChecksGradientsAndEveryLaunchedStep) {
+  const Check check = check_of(step_case(), 3, 3);
+  EXPECT_TRUE(check.ok()) << check.describe();
+  const std::int64_t parameters = 2 * 128 * 64 + 64 * (64 + 2 * 32) + 64 * 64 + 3 * 64 * 96 + 3 * 64;
+  EXPECT_EQ(check.elements, parameters + 1 + 3);
+  EXPECT_EQ(check_of(step_case(), 40, 40).digest, check.digest) << "of what does not depend on how many were sampled";
+}
+
+TEST_F(TrainStepWorkload, SixteenBitsAndTheVendorsProducts) {
+  Case point = step_case();
+  point.dtype = DType::bf16;
+  const Check check = check_of(point, 2, 2);
+  EXPECT_TRUE(check.ok()) << check.describe();
+  point.dtype = DType::f32, point.kernel = "onednn_step_cpu";
+  if (!find_step_kernels(point.kernel)) GTEST_SKIP() << "this build has no oneDNN";
+  const Check vendors = check_of(point, 2, 2);
+  EXPECT_TRUE(vendors.ok()) << vendors.describe();
+}
+
+TEST_F(TrainStepWorkload, ALaunchThatDidNotRunIsFound) {
+  const Check check = check_of(step_case(), 2, 3);
+  EXPECT_THAT(check.outside, HasSubstr("3 steps were launched and 2 ran"));
+  EXPECT_FALSE(check.ok());
+}
+
+TEST_F(TrainStepWorkload, WorkIsThatOfOneRank) {
+  Case point = step_case();
+  const double alone = kind_.work(point, 1).flops;
+  for (CaseAxis& axis : point.axes)
+    if (axis.name == "ranks") axis.value = std::int64_t(2);
+  EXPECT_EQ(kind_.work(point, 2).flops, alone / 2);
+  EXPECT_THAT(kind_.supports(point, backend_->target(), *communicator_).reason, HasSubstr("mpirun -n 2"));
+  Target gpu;
+  gpu.device = Device::gpu;
+  EXPECT_THAT(kind_.supports(step_case(), gpu, *communicator_).reason, HasSubstr("runs on a cpu, not on a gpu"));
+}
+
+}  // namespace
+}  // namespace assay
