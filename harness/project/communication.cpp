@@ -20,13 +20,13 @@ double ring_latency(const Group& group, const Hardware& hw) {
 
 }  // namespace
 
-Group tensor_group(const Setup& s) { return {double(s.split.tensor), 1}; }
-Group context_group(const Setup& s) { return {double(s.split.context), double(s.split.tensor)}; }
-Group data_group(const Setup& s) {
+Group tensor_group(const TrainingPlan& s) { return {double(s.split.tensor), 1}; }
+Group context_group(const TrainingPlan& s) { return {double(s.split.context), double(s.split.tensor)}; }
+Group data_group(const TrainingPlan& s) {
   return {double(s.data_parallel()) * double(s.split.context), double(s.split.tensor)};
 }
-Group expert_group(const Setup& s) { return {double(s.split.expert), 1}; }
-Group expert_data_group(const Setup& s) {
+Group expert_group(const TrainingPlan& s) { return {double(s.split.expert), 1}; }
+Group expert_data_group(const TrainingPlan& s) {
   return {double(s.gpus / s.split.pipeline) / double(s.split.expert), double(s.split.expert)};
 }
 
@@ -55,7 +55,7 @@ double all_to_all_seconds(double bytes, const Group& group, const Hardware& hw) 
                                   far / group.size * bytes / hw.network_bytes_per_second);
 }
 
-double neighbour_seconds(double bytes, const Setup& s, const Hardware& hw) {
+double neighbour_seconds(double bytes, const TrainingPlan& s, const Hardware& hw) {
   const Group pair{2, double(s.gpus / s.split.pipeline)};
   return bytes / (within_domain(pair, hw) ? hw.link_bytes_per_second : hw.network_bytes_per_second) +
          (within_domain(pair, hw) ? kLinkStepSeconds : kNetworkStepSeconds);

@@ -8,11 +8,11 @@ namespace assay {
 struct Group {
   double size = 1, stride = 1;
 };
-Group tensor_group(const Setup&);
-Group context_group(const Setup&);
-Group data_group(const Setup&);    // what shares gradients: data and context parallel ranks
-Group expert_group(const Setup&);  // of the GPUs of a stage, neighbours first
-Group expert_data_group(const Setup&);
+Group tensor_group(const TrainingPlan&);
+Group context_group(const TrainingPlan&);
+Group data_group(const TrainingPlan&);    // what shares gradients: data and context parallel ranks
+Group expert_group(const TrainingPlan&);  // of the GPUs of a stage, neighbours first
+Group expert_data_group(const TrainingPlan&);
 
 /// Bus bandwidth of one rank: the links' within a domain; beyond, that of the NICs of the ranks it has in a domain, which
 /// share the ring (nccl-tests PERFORMANCE.md: a ring crosses a node's edge once), the links' at most.
@@ -26,7 +26,7 @@ double all_reduce_seconds(double bytes, const Group&, const Hardware&);
 /// Each rank sends bytes / n to every other; what leaves the domain goes through the rank's own NIC.
 double all_to_all_seconds(double bytes, const Group&, const Hardware&);
 /// To the next pipeline stage.
-double neighbour_seconds(double bytes, const Setup&, const Hardware&);
+double neighbour_seconds(double bytes, const TrainingPlan&, const Hardware&);
 
 /// What communication adds to compute that it runs under: the part that does not fit in `window`, at least one of
 /// `pieces` (the first or last cannot hide), and `contention` of the rest, by which it slows the compute.

@@ -7,14 +7,14 @@
 #include <tuple>
 #include <vector>
 
-#include "harness/project/setup.h"
-#include "harness/record/result.h"
+#include "harness/project/training_plan.h"
+#include "harness/record/named_result.h"
 #include "harness/suite/accelerators.h"
 
 namespace assay {
 
 /// One GEMM of a rank: d[m, n] from a[m, k] and b[n, k].
-struct GemmShape3 {
+struct GemmSize {
   double m = 0, n = 0, k = 0;
 };
 
@@ -56,6 +56,7 @@ struct Hardware {
   // What was measured at exact shapes; empty from a datasheet.
   MeasuredGemms gemms;
   MeasuredAttention attention;
+  bool sustained = false;      // measured at a settled clock
   double spread = 0;           // typical relative half interval of what was measured
   double kernel_model_error = 0;  // mean, leave-one-out, of the fitted kernel model; 0 from a datasheet
   std::size_t fitted_on = 0;      // shapes
@@ -64,9 +65,10 @@ struct Hardware {
 
 /// Datasheet peaks, and the GEMM rate others published (configs/published).
 Hardware hardware_of(const Accelerator&);
-/// From the GEMM, attention, all-reduce and stream records of a result.  InputError naming `source` where it has none that
-/// ended well.
-Hardware hardware_of(const Result&, const std::string& source);
+/// From the GEMM, attention, all-reduce and stream records of results of one device; the fastest kernel that ended well
+/// counts at every shape.  What they lack is the datasheet's, where the device is a known accelerator; `notes` say so.
+/// InputError where they hold no GEMM that ended well, or different devices.
+Hardware hardware_of(const std::vector<NamedResult>&);
 
 /// Without a network of its own a cluster's applies (cluster.h).
 struct Network {

@@ -48,7 +48,7 @@ double gemm_seconds(const GemmCall& call, const Hardware& hw, Coverage* coverage
     const auto found = hw.gemms.find({call.precision, layout_of(call.pass), std::llround(m), std::llround(n), std::llround(k)});
     if (found != hw.gemms.end()) {
       if (coverage) ++coverage->measured;
-      return found->second.seconds;
+      return found->second.seconds / call.compute_share;
     }
   }
   if (coverage) ++coverage->modelled;
@@ -62,7 +62,7 @@ double attention_seconds(const AttentionCall& call, const Hardware& hw, Coverage
                                           std::llround(call.qk_dim), std::llround(call.batch)});
     if (found != hw.attention.end()) {
       if (coverage) ++coverage->measured;
-      return found->second.seconds;
+      return found->second.seconds / call.compute_share;
     }
   }
   if (coverage) ++coverage->modelled;

@@ -7,7 +7,7 @@ namespace assay {
 enum class GemmPass { forward, dgrad, wgrad };
 
 struct GemmCall {
-  GemmShape3 shape;
+  GemmSize shape;
   Precision precision = Precision::bf16;
   GemmPass pass = GemmPass::forward;
   double compute_share = 1;  // of the hardware's rate (calibration.h)

@@ -29,7 +29,7 @@ struct Linear {
 /// All that one layer's time depends on.
 class Layer {
  public:
-  Layer(const Setup& s, const Hardware& hw, const Shares& shares, Coverage* coverage)
+  Layer(const TrainingPlan& s, const Hardware& hw, const Shares& shares, Coverage* coverage)
       : s_(s), m_(s.model), hw_(hw), shares_(shares), coverage_(coverage), t_(double(s.split.tensor)),
         tokens_(s.local_tokens()), residual_split_(s.split.sequence_parallel ? t_ : 1) {}
 
@@ -166,7 +166,7 @@ class Layer {
     out.backward.expert += 2 * one * exposed;
   }
 
-  const Setup& s_;
+  const TrainingPlan& s_;
   const Transformer& m_;
   const Hardware& hw_;
   const Shares& shares_;
@@ -176,7 +176,7 @@ class Layer {
 
 }  // namespace
 
-LayerTime layer_time(const Setup& s, const Hardware& hw, const Shares& shares, Coverage* coverage) {
+LayerTime layer_time(const TrainingPlan& s, const Hardware& hw, const Shares& shares, Coverage* coverage) {
   const Layer layer(s, hw, shares, coverage);
   LayerTime out = layer.attention_block();
   const double dense = double(s.model.dense_layers) / double(s.model.layers);
@@ -190,7 +190,7 @@ LayerTime layer_time(const Setup& s, const Hardware& hw, const Shares& shares, C
   return out;
 }
 
-LayerTime head_time(const Setup& s, const Hardware& hw, const Shares& shares, Coverage* coverage) {
+LayerTime head_time(const TrainingPlan& s, const Hardware& hw, const Shares& shares, Coverage* coverage) {
   const double tokens = s.local_tokens(), wide = double(s.model.vocabulary) / double(s.split.tensor);
   const double h = double(s.model.hidden), share = shares.compute[0] * s.stack.compute_share;
   const auto time = [&](double m, double n, double k, GemmPass pass) {

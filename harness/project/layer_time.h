@@ -23,8 +23,8 @@ struct LayerTime {
 };
 
 /// The mean layer, where some have experts and some have none.
-LayerTime layer_time(const Setup&, const Hardware&, const Shares&, Coverage* = nullptr);
+LayerTime layer_time(const TrainingPlan&, const Hardware&, const Shares&, Coverage* = nullptr);
 /// Projection to the vocabulary with the loss, in bf16, forward and backward.
-LayerTime head_time(const Setup&, const Hardware&, const Shares&, Coverage* = nullptr);
+LayerTime head_time(const TrainingPlan&, const Hardware&, const Shares&, Coverage* = nullptr);
 
 }  // namespace assay

@@ -7,8 +7,8 @@
 namespace assay {
 namespace {
 
-// Bytes an element of weights: bf16; its gradient fp32; fp32 master copy and two moments.
-constexpr double kWeight = 2, kGradient = 4, kOptimizer = 12;
+// Bytes an element of weights: bf16; fp32 master copy and two moments.
+constexpr double kWeight = 2, kOptimizer = 12;
 
 struct StateSplit {
   double weight = 1, gradient = 1, optimizer = 1;
@@ -18,22 +18,25 @@ StateSplit split_of(int zero, double ranks) {
   return {zero >= 3 ? ranks : 1, zero >= 2 ? ranks : 1, zero >= 1 ? ranks : 1};
 }
 
-void add_states(Memory& memory, double elements, int zero, double ranks) {
-  const StateSplit split = split_of(zero, std::max(1.0, ranks));
+void add_states(Memory& memory, const TrainingPlan& s, double elements, double ranks) {
+  const StateSplit split = split_of(s.split.zero, std::max(1.0, ranks));
   memory.weights += kWeight * elements / split.weight;
-  memory.gradients += kGradient * elements / split.gradient;
+  memory.gradients += s.stack.gradient_bytes * elements / split.gradient;
   memory.optimizer += kOptimizer * elements / split.optimizer;
 }
 
+/// Of what a linear layer keeps of its input: as narrow as it multiplied it.
+double kept_bytes(const TrainingPlan& s) { return s.precision == Precision::bf16 ? 2 : 1; }
+
 /// Bytes a token keeps in the feed-forward network: its input, what the activation reads, what it writes.
-double network_bytes(const FeedForward& network, double hidden, double split, double residual_split) {
-  const double f = double(network.size);
-  return 2 * hidden / residual_split + (network.gated ? 6 : 4) * f / split;
+double network_bytes(const TrainingPlan& s, const FeedForward& network, double split, double residual_split) {
+  const double f = double(network.size), kept = kept_bytes(s);
+  return kept * double(s.model.hidden) / residual_split + ((network.gated ? 4 : 2) + kept) * f / split;
 }
 
 }  // namespace
 
-LocalParameters local_parameters(const Setup& s) {
+LocalParameters local_parameters(const TrainingPlan& s) {
   const Parameters p = parameters(s.model);
   const double t = double(s.split.tensor), stages = double(s.split.pipeline), layers = double(s.model.layers);
   const double share = stage_layers(s).busiest / layers;  // of the layers
@@ -50,20 +53,21 @@ LocalParameters local_parameters(const Setup& s) {
   return out;
 }
 
-double activation_bytes(const Setup& s) {
+double activation_bytes(const TrainingPlan& s) {
   const Transformer& m = s.model;
   const double t = double(s.split.tensor), h = double(m.hidden), residual = s.split.sequence_parallel ? t : 1;
   const double tokens = s.local_tokens();
   if (s.recompute == Recompute::full) return 2 * h * tokens / residual;
   const double kv = double(m.latent() ? m.heads : m.kv_heads);
   // Norms' inputs and the input of QKV; q, k, v; the output projection's input; masks of dropout.
-  double bytes = 6 * h / residual + 2 * ((double(m.heads) + kv) * double(m.qk_dim()) + kv * double(m.v_dim())) / t +
-                 2 * double(m.heads) * double(m.v_dim()) / t + (s.stack.dropout ? 2 * h / residual : 0);
+  const double kept = kept_bytes(s);
+  double bytes = (4 + kept) * h / residual + 2 * ((double(m.heads) + kv) * double(m.qk_dim()) + kv * double(m.v_dim())) / t +
+                 kept * double(m.heads) * double(m.v_dim()) / t + (s.stack.dropout ? 2 * h / residual : 0);
   const double dense = double(m.dense_layers) / double(m.layers);
-  if (dense > 0) bytes += dense * network_bytes(m.dense, h, t, residual);
+  if (dense > 0) bytes += dense * network_bytes(s, m.dense, t, residual);
   if (m.expert_layers() > 0) {
-    double routed = double(m.experts_per_token) / t * network_bytes(m.expert, h, 1, 1);
-    if (m.shared.size > 0) routed += network_bytes(m.shared, h, t, residual);
+    double routed = double(m.experts_per_token) / t * network_bytes(s, m.expert, 1, 1);
+    if (m.shared.size > 0) routed += network_bytes(s, m.shared, t, residual);
     bytes += (1 - dense) * routed;
   }
   // Scores, their softmax and dropout's mask, where attention keeps them.
@@ -72,7 +76,7 @@ double activation_bytes(const Setup& s) {
   return bytes * tokens;
 }
 
-double layers_in_flight(const Setup& s) {
+double layers_in_flight(const TrainingPlan& s) {
   const double p = double(s.split.pipeline), v = double(s.split.interleave), m = double(s.microbatches());
   const double layers = stage_layers(s).busiest;
   if (p == 1) return layers;
@@ -81,16 +85,16 @@ double layers_in_flight(const Setup& s) {
   return p * layers * (v > 1 ? 1 + (p - 1) / (p * v) : 1);
 }
 
-Memory memory_of(const Setup& s) {
+Memory memory_of(const TrainingPlan& s) {
   Memory out;
   const LocalParameters local = local_parameters(s);
-  add_states(out, local.dense, s.split.zero, data_group(s).size);
-  add_states(out, local.experts, s.split.zero, expert_data_group(s).size);
+  add_states(out, s, local.dense, data_group(s).size);
+  add_states(out, s, local.experts, expert_data_group(s).size);
   // DualPipe keeps two stages' weights (DeepSeek-V3, table 2).
   if (s.split.schedule == Schedule::dual_pipe) out.weights *= 2;
   out.activations = activation_bytes(s) * layers_in_flight(s);
   if (s.recompute == Recompute::full) {  // the layer at hand, whole
-    Setup kept = s;
+    TrainingPlan kept = s;
     kept.recompute = Recompute::selective;
     out.activations += activation_bytes(kept);
   }

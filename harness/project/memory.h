@@ -21,11 +21,11 @@ struct LocalParameters {
   double total() const { return dense + experts; }
 };
 /// Of the fullest stage.
-LocalParameters local_parameters(const Setup&);
+LocalParameters local_parameters(const TrainingPlan&);
 /// Bytes of activations that one layer keeps for one microbatch.
-double activation_bytes(const Setup&);
+double activation_bytes(const TrainingPlan&);
 /// Microbatches' layers that the first stage holds at once.
-double layers_in_flight(const Setup&);
-Memory memory_of(const Setup&);
+double layers_in_flight(const TrainingPlan&);
+Memory memory_of(const TrainingPlan&);
 
 }  // namespace assay

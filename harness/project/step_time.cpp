@@ -21,7 +21,7 @@ struct Stage {
   double backward() const { return layers * layer.backward.total() + (has_head ? head.backward.total() : 0); }
 };
 
-Stage busiest_stage(const Setup& s, const Hardware& hw, const Shares& shares, Coverage& coverage) {
+Stage busiest_stage(const TrainingPlan& s, const Hardware& hw, const Shares& shares, Coverage& coverage) {
   Stage out{layer_time(s, hw, shares, &coverage), head_time(s, hw, shares, &coverage)};
   const StageLayers layers = stage_layers(s);
   out.layers = layers.busiest;
@@ -40,11 +40,13 @@ struct Volumes {
   double weights = 0, gradients = 0;  // bytes of one GPU's part, whole
 };
 
-Volumes volumes_of(double elements) { return {2 * elements, 4 * elements}; }
+Volumes volumes_of(const TrainingPlan& s, double elements) {
+  return {2 * elements, s.stack.gradient_bytes * elements};
+}
 
 /// Gradients and weights that data-parallel ranks exchange once a step.  With a pipeline, all but the last (first)
 /// chunk's hide under the other microbatches that are in flight; without one, under the last (first) microbatch.
-double data_once(const Setup& s, const Hardware& hw, const Shares& shares, const Stage& stage) {
+double data_once(const TrainingPlan& s, const Hardware& hw, const Shares& shares, const Stage& stage) {
   const LocalParameters local = local_parameters(s);
   const double v = double(s.split.interleave), p = double(s.split.pipeline);
   const double in_flight = std::min(double(s.microbatches()), p);
@@ -52,7 +54,7 @@ double data_once(const Setup& s, const Hardware& hw, const Shares& shares, const
   const double pieces = p > 1 ? v * std::max(1.0, std::floor(stage.layers / v)) : stage.layers;
   double reduce = 0, gather = 0;
   const auto add = [&](double elements, const Group& group) {
-    const Volumes bytes = volumes_of(elements);
+    const Volumes bytes = volumes_of(s, elements);
     if (s.split.zero == 0) return void(reduce += all_reduce_seconds(bytes.gradients, group, hw));
     reduce += gather_seconds(bytes.gradients, group, hw, s.stack.gather_share);
     gather += gather_seconds(bytes.weights, group, hw, s.stack.gather_share) * (s.split.zero == 3 ? 2 : 1);
@@ -65,11 +67,11 @@ double data_once(const Setup& s, const Hardware& hw, const Shares& shares, const
 }
 
 /// ZeRO-3 without a pipeline: every microbatch gathers each layer twice and scatters its gradients, one layer ahead.
-double data_every_microbatch(const Setup& s, const Hardware& hw, const Shares& shares, const Stage& stage) {
+double data_every_microbatch(const TrainingPlan& s, const Hardware& hw, const Shares& shares, const Stage& stage) {
   const LocalParameters local = local_parameters(s);
   double gather = 0, scatter = 0;
   const auto add = [&](double elements, const Group& group) {
-    const Volumes bytes = volumes_of(elements / stage.layers);
+    const Volumes bytes = volumes_of(s, elements / stage.layers);
     gather += gather_seconds(bytes.weights, group, hw, s.stack.gather_share);
     scatter += gather_seconds(bytes.gradients, group, hw, s.stack.gather_share);
   };
@@ -83,7 +85,7 @@ double data_every_microbatch(const Setup& s, const Hardware& hw, const Shares& s
   return double(s.microbatches()) * stage.layers * layer + gather + scatter;  // the first and the last find no window
 }
 
-double data_seconds(const Setup& s, const Hardware& hw, const Shares& shares, const Stage& stage) {
+double data_seconds(const TrainingPlan& s, const Hardware& hw, const Shares& shares, const Stage& stage) {
   if (data_group(s).size <= 1) return 0;
   return s.split.zero == 3 && s.split.pipeline == 1 ? data_every_microbatch(s, hw, shares, stage)
                                                     : data_once(s, hw, shares, stage);
@@ -91,14 +93,14 @@ double data_seconds(const Setup& s, const Hardware& hw, const Shares& shares, co
 
 /// Activations to the next stage and their gradients back, for every chunk: hidden but for contention, and whole while
 /// the pipeline fills and drains.
-double pipeline_seconds(const Setup& s, const Hardware& hw, const Shares& shares) {
+double pipeline_seconds(const TrainingPlan& s, const Hardware& hw, const Shares& shares) {
   if (s.split.pipeline == 1) return 0;
   const double bytes = 2 * s.local_tokens() * double(s.model.hidden) / (s.split.sequence_parallel ? double(s.split.tensor) : 1);
   const double one = neighbour_seconds(bytes, s, hw), v = double(s.split.interleave);
   return 2 * one * (shares.contention * double(s.microbatches()) * v + double(s.split.pipeline - 1));
 }
 
-double optimizer_seconds(const Setup& s, const Hardware& hw) {
+double optimizer_seconds(const TrainingPlan& s, const Hardware& hw) {
   const LocalParameters local = local_parameters(s);
   const bool split = s.split.zero >= 1;
   const double elements = local.dense / (split ? data_group(s).size : 1) +
@@ -124,7 +126,7 @@ double straggler_factor(double nodes, double sigma) {
   return nodes > 1 ? 1 + sigma * std::sqrt(2 * std::log(nodes)) : 1;
 }
 
-StepTime step_time(const Setup& s, const Hardware& hw, const Shares& shares) {
+StepTime step_time(const TrainingPlan& s, const Hardware& hw, const Shares& shares) {
   StepTime out;
   const Stage stage = busiest_stage(s, hw, shares, out.coverage);
   const double microbatches = double(s.microbatches());

@@ -26,7 +26,7 @@ double bubble_seconds(const Parallelism&, double forward, double backward, doubl
 /// Straggling at n nodes: 1 + sigma sqrt(2 ln n), the expected maximum of n nodes' times of relative spread sigma.
 double straggler_factor(double nodes, double sigma);
 
-StepTime step_time(const Setup&, const Hardware&, const Shares&);
+StepTime step_time(const TrainingPlan&, const Hardware&, const Shares&);
 
 /// Bytes moved by the optimizer for one parameter: gradient, master copy, two moments read; three and the bf16 weight
 /// written; fp32.

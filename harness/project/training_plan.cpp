@@ -1,4 +1,4 @@
-#include "harness/project/setup.h"
+#include "harness/project/training_plan.h"
 
 #include <fmt/format.h>
 
@@ -48,7 +48,7 @@ std::string divisors(std::int64_t of, std::int64_t wanted) {
   return fmt::format("{}", fmt::join(all, ", "));
 }
 
-std::string ranges_problem(const Setup& s) {
+std::string ranges_problem(const TrainingPlan& s) {
   constexpr std::int64_t kMostGpus = 1 << 20;
   const auto below_one = [](std::int64_t value) { return value < 1; };
   const Parallelism& p = s.split;
@@ -64,7 +64,7 @@ std::string ranges_problem(const Setup& s) {
 }
 
 /// The head split over the tensor group, heads over it too.
-std::string tensor_problem(const Setup& s) {
+std::string tensor_problem(const TrainingPlan& s) {
   const std::int64_t t = s.split.tensor;
   const Transformer& m = s.model;
   std::int64_t common = m.heads;
@@ -78,7 +78,7 @@ std::string tensor_problem(const Setup& s) {
   return {};
 }
 
-std::string pipeline_problem(const Setup& s) {
+std::string pipeline_problem(const TrainingPlan& s) {
   const Parallelism& p = s.split;
   const std::int64_t chunks = p.pipeline * p.interleave, layers = s.model.layers;
   if (p.pipeline == 1 && p.interleave > 1)
@@ -94,7 +94,7 @@ std::string pipeline_problem(const Setup& s) {
   return {};
 }
 
-std::string batch_problem(const Setup& s) {
+std::string batch_problem(const TrainingPlan& s) {
   const Parallelism& p = s.split;
   const std::int64_t shards = p.tensor * p.pipeline * p.context;
   if (s.gpus % shards != 0 || s.gpus < shards)
@@ -115,7 +115,7 @@ std::string batch_problem(const Setup& s) {
   return {};
 }
 
-std::string expert_problem(const Setup& s) {
+std::string expert_problem(const TrainingPlan& s) {
   const Parallelism& p = s.split;
   if (p.expert == 1) return {};
   if (s.model.experts == 0) return fmt::format("--ep {}: {} has no experts; only --ep 1 works", p.expert, s.model_name);
@@ -138,21 +138,21 @@ bool parse(std::string_view word, Precision& value) { return find_value(kPrecisi
 bool parse(std::string_view word, Recompute& value) { return find_value(kRecomputes, word, value); }
 bool parse(std::string_view word, Schedule& value) { return find_value(kSchedules, word, value); }
 
-StageLayers stage_layers(const Setup& s) {
+StageLayers stage_layers(const TrainingPlan& s) {
   const double stages = double(s.split.pipeline);
   if (s.split.pipeline == 1) return {double(s.model.layers), false};
   if (s.model.layers % (s.split.pipeline * s.split.interleave) == 0) return {double(s.model.layers) / stages, true};
   return {double(s.model.layers + 2) / stages, false};
 }
 
-std::string setup_problem(const Setup& s) {
+std::string plan_problem(const TrainingPlan& s) {
   for (const auto rule : {ranges_problem, tensor_problem, pipeline_problem, batch_problem, expert_problem})
     if (std::string problem = rule(s); !problem.empty()) return problem;
   return {};
 }
 
-void expect_possible(const Setup& s) {
-  if (const std::string problem = setup_problem(s); !problem.empty()) throw InputError(problem);
+void expect_possible(const TrainingPlan& s) {
+  if (const std::string problem = plan_problem(s); !problem.empty()) throw InputError(problem);
 }
 
 }  // namespace assay

@@ -35,11 +35,12 @@ struct Stack {
   double tensor_overlap = 0.7;   // share of tensor-parallel communication that runs under a GEMM
   bool flash_attention = true;   // false: scores go to memory and back
   bool dropout = false;
+  int gradient_bytes = 4;        // an element, in memory and on the wire
   double compute_share = 1;      // of the rate the calibrated kernels reach: eager launches, unfused kernels
   double gather_share = 1;       // of the bus that gathers of sharded weights reach
 };
 
-struct Setup {
+struct TrainingPlan {
   std::string model_name;
   Transformer model;
   std::int64_t gpus = 1;
@@ -62,11 +63,11 @@ struct StageLayers {
   double busiest = 0;
   bool head_extra = false;  // the last stage has the head beside its layers
 };
-StageLayers stage_layers(const Setup&);
+StageLayers stage_layers(const TrainingPlan&);
 
 /// Why it cannot be, with what would work; empty where it can.  Memory is another question (memory.h).
-std::string setup_problem(const Setup&);
-/// InputError where setup_problem() finds one.
-void expect_possible(const Setup&);
+std::string plan_problem(const TrainingPlan&);
+/// InputError where plan_problem() finds one.
+void expect_possible(const TrainingPlan&);
 
 }  // namespace assay
