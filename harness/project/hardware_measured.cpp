@@ -35,7 +35,7 @@ class Reader {
       for (const auto& record : each.result.records) read(record, each);
     if (model_.empty() && timed_.empty())
       throw InputError(fmt::format("{}: holds nothing that ended well and tells of one device; expected GEMMs at least",
-                                   results.front().path));
+                                   results.front().file));
   }
 
   Hardware take(const std::string& path) {
@@ -58,7 +58,7 @@ class Reader {
     if (record.point.device != device_) return;
     if (model_.empty()) model_ = model;
     if (model != model_)
-      throw InputError(fmt::format("{}: was measured on {}, the others on {}; expected results of one device", from.path,
+      throw InputError(fmt::format("{}: was measured on {}, the others on {}; expected results of one device", from.file,
                                    model, model_));
     timed_.push_back({&record, *rates});
   }
@@ -177,10 +177,10 @@ Hardware hardware_of(const std::vector<NamedResult>& results) {
   if (results.empty()) throw InputError("expected a result");
   for (const auto& each : results)
     if (each.result.seal == Seal::broken)
-      throw InputError(each.path + ": was changed after it was written (its seal does not match): measure again");
-  Hardware hw = Reader(results).take(results.front().path);
+      throw InputError(each.file + ": was changed after it was written (its seal does not match): measure again");
+  Hardware hw = Reader(results).take(results.front().file);
   for (const auto& each : results)
-    if (!each.result.complete) hw.notes.push_back(each.path + ": the run is not complete (assay run --resume ends it)");
+    if (!each.result.complete) hw.notes.push_back(each.file + ": the run is not complete (assay run --resume ends it)");
   return hw;
 }
 
