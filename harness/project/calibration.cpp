@@ -17,7 +17,8 @@ constexpr double kUsualCompute = 0.9;     // where no row of any generation tell
 constexpr double kUsualContention = 0.3;  // between Calculon's 0.15 on NVLink and what large runs show
 constexpr int kRounds = 3;                // of fitting all factors in turns; the third changes none by 0.1 %
 
-void fit_one(Factor& factor, double low, double high, const Rows& rows, const std::function<double(const PublishedRun&)>& project) {
+void fit_one(Factor& factor, double low, double high, const Rows& rows,
+             const std::function<double(const PublishedRun&)>& project) {
   factor.fitted_on.clear();
   for (const PublishedRun* row : rows) factor.fitted_on.push_back(row->id);
   factor.value = golden_section(low, high, [&](double value) {
@@ -48,7 +49,8 @@ Calibration Calibration::fit(const PublishedRuns& runs, const std::string& left_
     if (run.calibrates && run.id != left_out) rows.push_back(&run);
   for (const auto& each : runs.stacks) {
     if (each.fits == StackFactor::none) continue;
-    const char* what = each.fits == StackFactor::compute ? "share of the compute rate" : "share of the bus its gathers reach";
+    const char* what =
+        each.fits == StackFactor::compute ? "share of the compute rate" : "share of the bus its gathers reach";
     out.stacks_[each.stack.name] = {fmt::format("stack {}: {}", each.stack.name, what), 1, {}};
     out.stack_kinds_[each.stack.name] = each.fits;
   }

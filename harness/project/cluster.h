@@ -17,7 +17,7 @@ struct SourcedFigure {
 struct Cluster {
   std::string name, full_name, accelerator, topology;
   std::int64_t gpus_per_node = 8, nvlink_domain = 8;
-  SourcedFigure network_bytes_per_second;      // payload of one GPU's share, one direction
+  SourcedFigure network_bytes_per_second;  // payload of one GPU's share, one direction
   SourcedFigure failures_per_1000_node_days;
   std::optional<SourcedFigure> dollars_per_gpu_hour;
   SourcedFigure power_usage_effectiveness{1, "not stated: 1 is taken"};

@@ -40,7 +40,8 @@ double bus_bytes_per_second(const Group& group, const Hardware& hw) {
 
 double gather_seconds(double bytes, const Group& group, const Hardware& hw, double bus_share) {
   if (group.size <= 1 || bytes <= 0) return 0;
-  return (group.size - 1) / group.size * bytes / (bus_bytes_per_second(group, hw) * bus_share) + ring_latency(group, hw);
+  return (group.size - 1) / group.size * bytes / (bus_bytes_per_second(group, hw) * bus_share) +
+         ring_latency(group, hw);
 }
 
 double all_reduce_seconds(double bytes, const Group& group, const Hardware& hw) {

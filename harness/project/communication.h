@@ -14,8 +14,8 @@ Group data_group(const TrainingPlan&);    // what shares gradients: data and con
 Group expert_group(const TrainingPlan&);  // of the GPUs of a stage, neighbours first
 Group expert_data_group(const TrainingPlan&);
 
-/// Bus bandwidth of one rank: the links' within a domain; beyond, that of the NICs of the ranks it has in a domain, which
-/// share the ring (nccl-tests PERFORMANCE.md: a ring crosses a node's edge once), the links' at most.
+/// Bus bandwidth of one rank: the links' within a domain; beyond, that of the NICs of the ranks it has in a domain,
+/// which share the ring (nccl-tests PERFORMANCE.md: a ring crosses a node's edge once), the links' at most.
 double bus_bytes_per_second(const Group&, const Hardware&);
 bool within_domain(const Group&, const Hardware&);
 

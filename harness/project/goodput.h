@@ -20,8 +20,8 @@ struct Goodput {
 double interruption_seconds(double nodes, double failures_per_1000_node_days);
 /// Young (1974): sqrt(2 delta M).
 double young_interval(double checkpoint_seconds, double interruption_seconds);
-/// T / E, E = M e^(R/M) (e^((T + delta)/M) - 1): the expected wall time of T useful seconds and their checkpoint, failures
-/// being a Poisson process that also strikes while restarting (Daly 2006).
+/// T / E, E = M e^(R/M) (e^((T + delta)/M) - 1): the expected wall time of T useful seconds and their checkpoint,
+/// failures being a Poisson process that also strikes while restarting (Daly 2006).
 double goodput_share(double interval, const Recovery&, double interruption_seconds);
 Goodput goodput(double nodes, double parameters, const Cluster&, const Recovery&);
 

@@ -25,10 +25,12 @@ struct MeasuredTime {
 };
 
 /// (precision, layout, m, n, k): the fastest kernel that ended well.
-using MeasuredGemms = std::map<std::tuple<Precision, std::string, std::int64_t, std::int64_t, std::int64_t>, MeasuredTime>;
+using MeasuredGemms =
+    std::map<std::tuple<Precision, std::string, std::int64_t, std::int64_t, std::int64_t>, MeasuredTime>;
 /// (pass, heads, kv_heads, seq, head_dim, batch), causal.
 using MeasuredAttention =
-    std::map<std::tuple<std::string, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t>, MeasuredTime>;
+    std::map<std::tuple<std::string, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t>,
+             MeasuredTime>;
 
 struct GemmTile {
   int m = 128, n = 128;
@@ -37,27 +39,27 @@ struct GemmTile {
 
 /// One GPU among others.
 struct Hardware {
-  std::string name;         // "h100"
-  std::string source;       // where the rates are from, for people
-  int generation = 0;       // compute capability / 10: what calibration is shared by; 0: none
+  std::string name;    // "h100"
+  std::string source;  // where the rates are from, for people
+  int generation = 0;  // compute capability / 10: what calibration is shared by; 0: none
   int multiprocessors = 1;
-  double peak_flops = 0;    // dense bf16, of the datasheet; of a CPU the best that was measured
+  double peak_flops = 0;           // dense bf16, of the datasheet; of a CPU the best that was measured
   double gemm_flops[3] = {};       // of large GEMMs, by Precision; 0: it has none
   double datasheet_flops[3] = {};  // the peaks, by Precision
   std::vector<GemmTile> tiles;
   double memory_bytes_per_second = 0;  // of a stream
   double memory_bytes = 0;
   double attention_forward = 0, attention_backward = 0;  // FLOP/s of visible pairs
-  double launch_seconds = 0;  // between one kernel and the next
-  double link_bytes_per_second = 0;     // busbw of a large all-reduce in one NVLink domain
-  double network_bytes_per_second = 0;  // of one GPU's share of the node's network
-  std::int64_t domain = 8;              // GPUs in one NVLink domain
-  double watts = 0;                     // 0: not known
+  double launch_seconds = 0;                             // between one kernel and the next
+  double link_bytes_per_second = 0;                      // busbw of a large all-reduce in one NVLink domain
+  double network_bytes_per_second = 0;                   // of one GPU's share of the node's network
+  std::int64_t domain = 8;                               // GPUs in one NVLink domain
+  double watts = 0;                                      // 0: not known
   // What was measured at exact shapes; empty from a datasheet.
   MeasuredGemms gemms;
   MeasuredAttention attention;
-  bool sustained = false;      // measured at a settled clock
-  double spread = 0;           // typical relative half interval of what was measured
+  bool sustained = false;         // measured at a settled clock
+  double spread = 0;              // typical relative half interval of what was measured
   double kernel_model_error = 0;  // mean, leave-one-out, of the fitted kernel model; 0 from a datasheet
   std::size_t fitted_on = 0;      // shapes
   std::vector<std::string> notes;

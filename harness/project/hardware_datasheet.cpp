@@ -10,8 +10,8 @@
 namespace assay {
 namespace {
 
-// What published GEMM rates are of their peaks (configs/published/mamf.json: 0.69 to 0.87), for accelerators that have no
-// published rate.
+// What published GEMM rates are of their peaks (configs/published/mamf.json: 0.69 to 0.87), for accelerators that have
+// no published rate.
 constexpr double kUsualGemmShare = 0.75;
 // Streams reach about this of the datasheet's bandwidth (BabelStream's and our own copies).
 constexpr double kStreamShare = 0.9;
@@ -41,10 +41,9 @@ double published_rate(const std::string& accelerator, DType dtype) {
 
 /// Board power, W, for energy (NVIDIA datasheets: A100 SXM, H100 and H200 SXM, B200, GB200 a GPU, GB300 a GPU).
 double watts_of(const std::string& name) {
-  static const std::map<std::string, double> known = {{"a100", 400}, {"h100", 700},   {"h200", 700},
-                                                      {"b200", 1000}, {"gb200", 1200}, {"gb300", 1400},
-                                                      {"b300", 1100}, {"l40s", 350},   {"rtx4090", 450},
-                                                      {"rtx5090", 575}};
+  static const std::map<std::string, double> known = {{"a100", 400},    {"h100", 700},   {"h200", 700},  {"b200", 1000},
+                                                      {"gb200", 1200},  {"gb300", 1400}, {"b300", 1100}, {"l40s", 350},
+                                                      {"rtx4090", 450}, {"rtx5090", 575}};
   const auto found = known.find(name);
   return found == known.end() ? 0 : found->second;
 }
@@ -56,8 +55,8 @@ void read_gemm_rates(const Accelerator& accelerator, Hardware& hw) {
     hw.datasheet_flops[int(precision)] = peak;
     hw.gemm_flops[int(precision)] = published > 0 ? published : peak * kUsualGemmShare;
     if (peak > 0 && published == 0)
-      hw.notes.push_back(fmt::format("no published {} GEMM rate of {}: {:.0f} % of its peak is taken", name_of(precision),
-                                     accelerator.full_name, 100 * kUsualGemmShare));
+      hw.notes.push_back(fmt::format("no published {} GEMM rate of {}: {:.0f} % of its peak is taken",
+                                     name_of(precision), accelerator.full_name, 100 * kUsualGemmShare));
   }
 }
 
@@ -81,7 +80,8 @@ Hardware hardware_of(const Accelerator& accelerator) {
   hw.attention_backward = kAttentionBackward * hw.peak_flops;
   hw.launch_seconds = kLaunchSeconds;
   constexpr double kPcieBytes = 25e9;  // PCIe 4.0 x16, payload; for those that have no links of their own
-  hw.link_bytes_per_second = accelerator.interconnect ? kBusShare * accelerator.interconnect->bytes_per_second() : kPcieBytes;
+  hw.link_bytes_per_second =
+      accelerator.interconnect ? kBusShare * accelerator.interconnect->bytes_per_second() : kPcieBytes;
   hw.watts = watts_of(accelerator.name);
   return hw;
 }

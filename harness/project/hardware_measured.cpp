@@ -44,7 +44,8 @@ class Reader {
     read_attention(hw);
     read_stream(hw);
     read_links(hw);
-    hw.source = fmt::format("{}: measured, {} GEMM shapes and {} of attention", path, hw.gemms.size(), hw.attention.size());
+    hw.source =
+        fmt::format("{}: measured, {} GEMM shapes and {} of attention", path, hw.gemms.size(), hw.attention.size());
     return hw;
   }
 
@@ -54,12 +55,13 @@ class Reader {
     if (!rates || !counts(record)) return;
     const std::string model = device_model(record.point, from.result.provenance);
     // A node's result tells of its CPU, too: GPUs are what trains.
-    if (record.point.device == Device::gpu && device_ == Device::cpu) timed_.clear(), model_.clear(), device_ = Device::gpu;
+    if (record.point.device == Device::gpu && device_ == Device::cpu)
+      timed_.clear(), model_.clear(), device_ = Device::gpu;
     if (record.point.device != device_) return;
     if (model_.empty()) model_ = model;
     if (model != model_)
-      throw InputError(fmt::format("{}: was measured on {}, the others on {}; expected results of one device", from.file,
-                                   model, model_));
+      throw InputError(fmt::format("{}: was measured on {}, the others on {}; expected results of one device",
+                                   from.file, model, model_));
     timed_.push_back({&record, *rates});
   }
 
@@ -72,7 +74,8 @@ class Reader {
       hw.tiles = {{16, 32, 1.0}};  // of the register tile; whole cores share the rows
       hw.notes.push_back("a CPU: no calibration on published runs, one rank a machine, memory not limited");
     } else {
-      throw InputError(fmt::format("{} is in no file of configs/accelerators: add one for its memory and links", model_));
+      throw InputError(
+          fmt::format("{} is in no file of configs/accelerators: add one for its memory and links", model_));
     }
     return hw;
   }
@@ -87,7 +90,8 @@ class Reader {
   void each(const char* workload, const Use& use) const {
     const bool sustained = sustained_any(workload);
     for (const auto& timed : timed_)
-      if (timed.record->point.workload == workload && (!sustained || timed.record->point.mode == Mode::sustained)) use(timed);
+      if (timed.record->point.workload == workload && (!sustained || timed.record->point.mode == Mode::sustained))
+        use(timed);
   }
 
   static MeasuredTime time_of(const Timed& timed) {
@@ -108,12 +112,15 @@ class Reader {
       const Case& point = t.record->point;
       auto precision = precision_of(point.dtype);
       if (!precision && !narrow && point.dtype == DType::f32) precision = Precision::bf16;
-      if (!precision || point.word_or("weights", "plain") != "plain" || point.word_or("epilogue", "none") != "none") return;
+      if (!precision || point.word_or("weights", "plain") != "plain" || point.word_or("epilogue", "none") != "none")
+        return;
       keep_fastest(hw.gemms,
-                   MeasuredGemms::key_type{*precision, point.word("layout"), point.number("m"), point.number("n"), point.number("k")},
+                   MeasuredGemms::key_type{*precision, point.word("layout"), point.number("m"), point.number("n"),
+                                           point.number("k")},
                    time_of(t));
     });
-    if (hw.gemms.empty()) throw InputError(fmt::format("{}: holds no GEMM that ended well; measure some: assay run gemm", path));
+    if (hw.gemms.empty())
+      throw InputError(fmt::format("{}: holds no GEMM that ended well; measure some: assay run gemm", path));
     if (!narrow) hw.notes.push_back("no bf16 GEMM was measured: f32 stands for it");
     hw.sustained = sustained_any("gemm");
     fit_kernel_model(hw);
@@ -123,14 +130,15 @@ class Reader {
     std::vector<double> forward, backward;
     each("attention", [&](const Timed& t) {
       const Case& point = t.record->point;
-      if (point.dtype != DType::bf16 || point.word_or("mask", "") != "causal" || point.word_or("lengths", "none") != "none" ||
-          point.number_or("window", 0) != 0 || point.number("seq_q") != point.number("seq_kv"))
+      if (point.dtype != DType::bf16 || point.word_or("mask", "") != "causal" ||
+          point.word_or("lengths", "none") != "none" || point.number_or("window", 0) != 0 ||
+          point.number("seq_q") != point.number("seq_kv"))
         return;
       const std::string pass = point.word_or("pass", "forward");
       (pass == "backward" ? backward : forward).push_back(*t.rates.flops_per_second);
       keep_fastest(hw.attention,
-                   MeasuredAttention::key_type{pass, point.number("heads"), point.number("kv_heads"), point.number("seq_q"),
-                                               point.number("head_dim"), point.number("batch")},
+                   MeasuredAttention::key_type{pass, point.number("heads"), point.number("kv_heads"),
+                                               point.number("seq_q"), point.number("head_dim"), point.number("batch")},
                    time_of(t));
     });
     const auto fastest = [&](std::vector<double>& rates, double otherwise, const char* pass) {
@@ -139,8 +147,10 @@ class Reader {
       return otherwise;
     };
     // Where nothing tells: half and 0.4 of the GEMM rate, as on the GPUs whose figures are published.
-    hw.attention_forward = fastest(forward, hw.attention_forward > 0 ? hw.attention_forward : 0.5 * hw.gemm_flops[0], "forward");
-    hw.attention_backward = fastest(backward, hw.attention_backward > 0 ? hw.attention_backward : 0.4 * hw.gemm_flops[0], "backward");
+    hw.attention_forward =
+        fastest(forward, hw.attention_forward > 0 ? hw.attention_forward : 0.5 * hw.gemm_flops[0], "forward");
+    hw.attention_backward =
+        fastest(backward, hw.attention_backward > 0 ? hw.attention_backward : 0.4 * hw.gemm_flops[0], "backward");
   }
 
   void read_stream(Hardware& hw) const {
@@ -163,7 +173,8 @@ class Reader {
     each("all_reduce", [&](const Timed& t) { best = std::max(best, t.rates.bus_bytes_per_second.value_or(0)); });
     if (best > 0) return void(hw.link_bytes_per_second = best);
     if (hw.link_bytes_per_second <= 0) hw.link_bytes_per_second = hw.memory_bytes_per_second / 4;
-    hw.notes.push_back(fmt::format("no all-reduce was measured: {:.3g} GB/s within a node are taken", hw.link_bytes_per_second / 1e9));
+    hw.notes.push_back(
+        fmt::format("no all-reduce was measured: {:.3g} GB/s within a node are taken", hw.link_bytes_per_second / 1e9));
   }
 
   Device device_ = Device::cpu;

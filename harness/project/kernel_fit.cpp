@@ -28,8 +28,8 @@ std::vector<Sample> samples_of(const Hardware& hw, Precision precision) {
   return out;
 }
 
-/// Bare kernels on data in memory: neither the stream's bandwidth nor calibration is known yet, so a shape is bound by its
-/// products.  The median of what each sample says of the rate: one slow shape moves it little.
+/// Bare kernels on data in memory: neither the stream's bandwidth nor calibration is known yet, so a shape is bound by
+/// its products.  The median of what each sample says of the rate: one slow shape moves it little.
 double rate_of(const std::vector<Sample>& samples, Hardware hw, const Sample* left_out) {
   std::vector<double> rates;
   for (const auto& sample : samples) {

@@ -4,8 +4,9 @@
 
 namespace assay {
 
-/// Sets gemm_flops of every precision that has measured GEMMs, the launch's share of time, peak_flops where no datasheet
-/// has one, spread, and kernel_model_error: mean absolute error of times predicted by a fit without the shape.
+/// Sets gemm_flops of every precision that has measured GEMMs, the launch's share of time, peak_flops where no
+/// datasheet has one, spread, and kernel_model_error: mean absolute error of times predicted by a fit without the
+/// shape.
 void fit_kernel_model(Hardware&);
 
 }  // namespace assay

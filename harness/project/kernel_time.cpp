@@ -14,9 +14,12 @@ constexpr double kWaveLoss = 0.7;
 
 double operand_bytes(Precision precision) {
   switch (precision) {
-    case Precision::bf16: return 2;
-    case Precision::fp8: return 1;
-    case Precision::fp4: return 0.5625;  // a byte of scale for 16 elements
+    case Precision::bf16:
+      return 2;
+    case Precision::fp8:
+      return 1;
+    case Precision::fp4:
+      return 0.5625;  // a byte of scale for 16 elements
   }
   return 2;
 }
@@ -34,7 +37,8 @@ double modelled_gemm_seconds(const GemmCall& call, const Hardware& hw) {
   for (const GemmTile& tile : hw.tiles) {
     const double waves = std::ceil(m / tile.m) * std::ceil(n / tile.n) / hw.multiprocessors;
     const double counted = waves + kWaveLoss * (std::ceil(waves) - waves);
-    compute = std::min(compute, counted * hw.multiprocessors * 2.0 * tile.m * tile.n * (k + kFill) / (rate * tile.efficiency));
+    compute = std::min(compute,
+                       counted * hw.multiprocessors * 2.0 * tile.m * tile.n * (k + kFill) / (rate * tile.efficiency));
   }
   // A weight's gradient is added to what fp32 holds already: read and written.
   const double result = m * n * (call.pass == GemmPass::wgrad ? 8 : 2);
@@ -45,7 +49,8 @@ double modelled_gemm_seconds(const GemmCall& call, const Hardware& hw) {
 double gemm_seconds(const GemmCall& call, const Hardware& hw, Coverage* coverage) {
   if (!hw.gemms.empty()) {
     const auto [m, n, k] = call.shape;
-    const auto found = hw.gemms.find({call.precision, layout_of(call.pass), std::llround(m), std::llround(n), std::llround(k)});
+    const auto found =
+        hw.gemms.find({call.precision, layout_of(call.pass), std::llround(m), std::llround(n), std::llround(k)});
     if (found != hw.gemms.end()) {
       if (coverage) ++coverage->measured;
       return found->second.seconds / call.compute_share;
@@ -73,8 +78,8 @@ double attention_seconds(const AttentionCall& call, const Hardware& hw, Coverage
     return call.backward ? 2.5 * forward / (hw.attention_backward * call.compute_share) + hw.launch_seconds
                          : forward / (hw.attention_forward * call.compute_share) + hw.launch_seconds;
   }
-  // Batched GEMMs with a short k run at about 0.6 of large ones; bf16 scores pass memory 6 times forward (written, scaled
-  // softmax read and written, dropout read and written, read) and 8 backward.
+  // Batched GEMMs with a short k run at about 0.6 of large ones; bf16 scores pass memory 6 times forward (written,
+  // scaled softmax read and written, dropout read and written, read) and 8 backward.
   constexpr double kBatchedGemm = 0.6, kForwardPasses = 6, kBackwardPasses = 8, kScoreBytes = 2;
   const double products = pairs * 2 * (call.qk_dim + call.v_dim) * (call.backward ? 2 : 1);
   const double passes = call.backward ? kBackwardPasses : kForwardPasses;

@@ -30,8 +30,14 @@ struct Linear {
 class Layer {
  public:
   Layer(const TrainingPlan& s, const Hardware& hw, const Shares& shares, Coverage* coverage)
-      : s_(s), m_(s.model), hw_(hw), shares_(shares), coverage_(coverage), t_(double(s.split.tensor)),
-        tokens_(s.local_tokens()), residual_split_(s.split.sequence_parallel ? t_ : 1) {}
+      : s_(s),
+        m_(s.model),
+        hw_(hw),
+        shares_(shares),
+        coverage_(coverage),
+        t_(double(s.split.tensor)),
+        tokens_(s.local_tokens()),
+        residual_split_(s.split.sequence_parallel ? t_ : 1) {}
 
   LayerTime attention_block() const {
     LayerTime out;
@@ -60,7 +66,8 @@ class Layer {
   /// Experts are spread over the ranks of a stage, whole; a rank's tokens are its share of the tensor group's.
   LayerTime expert_block() const {
     LayerTime out;
-    const double rows = tokens_ / t_ * double(m_.experts_per_token), local = double(m_.experts) / double(s_.split.expert);
+    const double rows = tokens_ / t_ * double(m_.experts_per_token),
+                 local = double(m_.experts) / double(s_.split.expert);
     add(out, {tokens_ / t_, double(m_.experts), double(m_.hidden), 1}, Precision::bf16);
     add_network(out, m_.expert, rows, 1, local);
     if (m_.shared.size > 0) add_network(out, m_.shared, tokens_, t_, 1);
@@ -75,8 +82,8 @@ class Layer {
  private:
   double share(Precision precision) const { return shares_.compute[int(precision)] * s_.stack.compute_share; }
 
-  // Bytes a token: a norm reads and writes (4h), the residual sum reads two and writes one (6h); backward the norm reads
-  // two and writes one, and its gradient joins the residual's (6h each).  Dropout has a mask and a scale more.
+  // Bytes a token: a norm reads and writes (4h), the residual sum reads two and writes one (6h); backward the norm
+  // reads two and writes one, and its gradient joins the residual's (6h each).  Dropout has a mask and a scale more.
   double norm_forward() const { return ((s_.stack.dropout ? 13 : 10) * double(m_.hidden)) / residual_split_; }
   double norm_backward() const { return ((s_.stack.dropout ? 15 : 12) * double(m_.hidden)) / residual_split_; }
 
@@ -91,8 +98,7 @@ class Layer {
 
   std::vector<Linear> attention_linears() const {
     const double h = double(m_.hidden), a = double(m_.heads), d = double(m_.head_dim);
-    if (!m_.latent())
-      return {{tokens_, (a + 2 * double(m_.kv_heads)) * d / t_, h}, {tokens_, h, a * d / t_}};
+    if (!m_.latent()) return {{tokens_, (a + 2 * double(m_.kv_heads)) * d / t_, h}, {tokens_, h, a * d / t_}};
     const double q = double(m_.q_rank), kv = double(m_.kv_rank), v = double(m_.v_head_dim);
     return {{tokens_, q + kv + double(m_.rope_head_dim), h},
             {tokens_, a * double(m_.qk_dim()) / t_, q},
@@ -128,7 +134,9 @@ class Layer {
     add_casts_of(out, rows, in + f, in + wide);
   }
 
-  void add_casts(LayerTime& out, double forward, double backward) const { add_casts_of(out, tokens_, forward, backward); }
+  void add_casts(LayerTime& out, double forward, double backward) const {
+    add_casts_of(out, tokens_, forward, backward);
+  }
   /// bf16 is read, and written narrow twice: as it is and transposed, for the weights' gradient.
   void add_casts_of(LayerTime& out, double rows, double forward, double backward) const {
     if (s_.precision == Precision::bf16) return;
@@ -137,8 +145,8 @@ class Layer {
     out.backward.stream += stream_seconds(rows * backward * bytes, 2, hw_);
   }
 
-  /// One all-reduce forward and one backward for each block, or their halves: gather and scatter, and one gather again for
-  /// the weights' gradient (Korthikanti et al., 4.2.2).
+  /// One all-reduce forward and one backward for each block, or their halves: gather and scatter, and one gather again
+  /// for the weights' gradient (Korthikanti et al., 4.2.2).
   void add_tensor(LayerTime& out) const {
     if (t_ <= 1) return;
     const double half = gather_seconds(tokens_ * double(m_.hidden) * kElement, tensor_group(s_), hw_);

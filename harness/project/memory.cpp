@@ -61,7 +61,8 @@ double activation_bytes(const TrainingPlan& s) {
   const double kv = double(m.latent() ? m.heads : m.kv_heads);
   // Norms' inputs and the input of QKV; q, k, v; the output projection's input; masks of dropout.
   const double kept = kept_bytes(s);
-  double bytes = (4 + kept) * h / residual + 2 * ((double(m.heads) + kv) * double(m.qk_dim()) + kv * double(m.v_dim())) / t +
+  double bytes = (4 + kept) * h / residual +
+                 2 * ((double(m.heads) + kv) * double(m.qk_dim()) + kv * double(m.v_dim())) / t +
                  kept * double(m.heads) * double(m.v_dim()) / t + (s.stack.dropout ? 2 * h / residual : 0);
   const double dense = double(m.dense_layers) / double(m.layers);
   if (dense > 0) bytes += dense * network_bytes(s, m.dense, t, residual);
@@ -71,8 +72,7 @@ double activation_bytes(const TrainingPlan& s) {
     bytes += (1 - dense) * routed;
   }
   // Scores, their softmax and dropout's mask, where attention keeps them.
-  if (!s.stack.flash_attention && s.recompute == Recompute::none)
-    bytes += 5 * double(m.heads) * double(s.sequence) / t;
+  if (!s.stack.flash_attention && s.recompute == Recompute::none) bytes += 5 * double(m.heads) * double(s.sequence) / t;
   return bytes * tokens;
 }
 

@@ -10,8 +10,8 @@ struct Memory {
   double weights = 0, gradients = 0, optimizer = 0;
   double activations = 0;  // of all microbatches in flight on the fullest stage
   double logits = 0;
-  double gathered = 0;     // ZeRO-3: two layers' weights, whole
-  double overhead = 0;     // context, communicators, fragmentation
+  double gathered = 0;  // ZeRO-3: two layers' weights, whole
+  double overhead = 0;  // context, communicators, fragmentation
   double states() const { return weights + gradients + optimizer; }
   double total() const { return states() + activations + logits + gathered + overhead; }
 };

@@ -49,11 +49,12 @@ void expect_fits(const TrainingPlan& plan, const Hardware& hw) {
   if (!(hw.memory_bytes > 0)) return;
   const Memory memory = memory_of(plan);
   if (memory.total() <= hw.memory_bytes * (1 + kMemoryTolerance)) return;
-  throw InputError(fmt::format(
-      "{:.1f} GB a GPU ({:.1f} of weights, gradients and optimizer, {:.1f} of activations) do not fit in the {:.0f} GB of "
-      "{}; {}",
-      memory.total() / 1e9, memory.states() / 1e9, memory.activations / 1e9, hw.memory_bytes / 1e9, hw.name,
-      what_would_fit(plan, hw)));
+  throw InputError(
+      fmt::format("{:.1f} GB a GPU ({:.1f} of weights, gradients and optimizer, {:.1f} of activations) do not fit in "
+                  "the {:.0f} GB of "
+                  "{}; {}",
+                  memory.total() / 1e9, memory.states() / 1e9, memory.activations / 1e9, hw.memory_bytes / 1e9, hw.name,
+                  what_would_fit(plan, hw)));
 }
 
 Projection project(const ProjectionInput& in) {
@@ -85,8 +86,16 @@ std::vector<Sensitivity> sensitivity(const ProjectionInput& in) {
     for (auto& [key, time] : measured) time.seconds /= f;
   };
   const std::vector<std::pair<const char*, Change>> parts = {
-      {"GEMM", [&](Hardware& hw, double f) { for (double& rate : hw.gemm_flops) rate *= f; scale_times(hw.gemms, f); }},
-      {"attention", [&](Hardware& hw, double f) { hw.attention_forward *= f, hw.attention_backward *= f; scale_times(hw.attention, f); }},
+      {"GEMM",
+       [&](Hardware& hw, double f) {
+         for (double& rate : hw.gemm_flops) rate *= f;
+         scale_times(hw.gemms, f);
+       }},
+      {"attention",
+       [&](Hardware& hw, double f) {
+         hw.attention_forward *= f, hw.attention_backward *= f;
+         scale_times(hw.attention, f);
+       }},
       {"memory bandwidth", [](Hardware& hw, double f) { hw.memory_bytes_per_second *= f; }},
       {"links in a node", [](Hardware& hw, double f) { hw.link_bytes_per_second *= f; }},
       {"network (NIC)", [](Hardware& hw, double f) { hw.network_bytes_per_second *= f; }},

@@ -15,8 +15,8 @@ struct ProjectionInput {
   TrainingPlan plan;
   Hardware hardware;
   Cluster cluster;
-  bool has_cluster = true;      // false: a machine of its own, nothing known of failures
-  Shares shares;                // calibrated (calibration.h)
+  bool has_cluster = true;  // false: a machine of its own, nothing known of failures
+  Shares shares;            // calibrated (calibration.h)
   Recovery recovery;
   std::optional<double> tokens;  // of the whole run
   double model_error = 0.1;      // relative, of step times, 90 % (projection_error)
@@ -32,7 +32,7 @@ struct Range {
 struct Projection {
   Memory memory;
   StepTime step;
-  double step_low = 0, step_high = 0;  // seconds
+  double step_low = 0, step_high = 0;   // seconds
   std::array<double, 4> model_flops{};  // FLOP/s of one GPU, in the order of kFlopConventions
   Goodput goodput;
   std::optional<Bill> bill, bill_low, bill_high;  // low: if the step takes step_low
@@ -40,9 +40,9 @@ struct Projection {
   Range seconds() const { return {step_low, step.total(), step_high}; }
 };
 
-/// Relative error of projected step times, 90 %: 1.645 root mean squares of what leave-one-out misses on the calibrating
-/// rows of the hardware's generation and precision, or, where they are fewer than three, of all rows, in quadrature with
-/// the spread and the kernel model's error of what was measured.
+/// Relative error of projected step times, 90 %: 1.645 root mean squares of what leave-one-out misses on the
+/// calibrating rows of the hardware's generation and precision, or, where they are fewer than three, of all rows, in
+/// quadrature with the spread and the kernel model's error of what was measured.
 double projection_error(const Hardware&, Precision, std::string* source);
 
 /// How far memory may exceed a GPU's before it is refused: the formulas' own error (facts of validation: 8 %).

@@ -61,16 +61,16 @@ Transformer model_named(const Models& all, const std::string& name) {
     if (each == name) return model;
     names.push_back(each);
   }
-  throw InputError(fmt::format("no model is called '{}'; there are {}{}", printable(name), join(names),
-                               did_you_mean(name, names)));
+  throw InputError(
+      fmt::format("no model is called '{}'; there are {}{}", printable(name), join(names), did_you_mean(name, names)));
 }
 
 Hardware hardware_for(const ordered_json& json) {
   const std::string name = json["accelerator"];
   Hardware hw = hardware_of(accelerator_named(name));
   if (json.contains("memory_bytes_per_second"))
-    hw.memory_bytes_per_second *= json["memory_bytes_per_second"].get<double>() /
-                                  accelerator_named(name).memory_bytes_per_second;
+    hw.memory_bytes_per_second *=
+        json["memory_bytes_per_second"].get<double>() / accelerator_named(name).memory_bytes_per_second;
   const Cluster* cluster = cluster_of(name);
   if (!cluster && !json.contains("network_bytes_per_second"))
     throw InputError(fmt::format("network_bytes_per_second is missing, and no cluster of {} is known", name));
@@ -84,7 +84,8 @@ double step_seconds_of(const ordered_json& json, const TrainingPlan& s) {
   const int given = int(json.contains("step_seconds")) + int(json.contains("tokens_per_second_per_gpu")) +
                     int(json.contains("tflops_per_gpu"));
   if (given != 1)
-    throw InputError("expected exactly one of step_seconds, tokens_per_second_per_gpu, and tflops_per_gpu with convention");
+    throw InputError(
+        "expected exactly one of step_seconds, tokens_per_second_per_gpu, and tflops_per_gpu with convention");
   if (json.contains("step_seconds")) return json["step_seconds"];
   if (json.contains("tokens_per_second_per_gpu"))
     return s.tokens() / (json["tokens_per_second_per_gpu"].get<double>() * double(s.gpus));
@@ -106,8 +107,14 @@ PublishedRun parse_run(const ordered_json& json, const PublishedRuns& all, const
   s.model = model_named(models, s.model_name);
   s.gpus = json["gpus"];
   const auto count = [&](const char* key) { return json.value(key, std::int64_t(1)); };
-  s.split = {count("tensor"), count("pipeline"), count("interleave"), count("context"), count("expert"),
-             json.value("zero", 1), json.value("sequence_parallel", true), Schedule::one_f_one_b};
+  s.split = {count("tensor"),
+             count("pipeline"),
+             count("interleave"),
+             count("context"),
+             count("expert"),
+             json.value("zero", 1),
+             json.value("sequence_parallel", true),
+             Schedule::one_f_one_b};
   s.global_batch = json["global_batch"], s.micro_batch = json["micro_batch"], s.sequence = json["sequence"];
   parse(json["precision"].get<std::string>(), s.precision);  // the schema lists them
   parse(json["recompute"].get<std::string>(), s.recompute);
@@ -144,7 +151,8 @@ PublishedRuns parse_published_runs(std::string_view text, const std::string& sou
   for (const auto& each : json.value("orders", ordered_json::array())) {
     out.orders.push_back({each["faster"], each["slower"]});
     for (const std::string& id : {out.orders.back().faster, out.orders.back().slower})
-      if (!known(id)) throw InputError(fmt::format("{}: orders name a run '{}' that is not there", source, printable(id)));
+      if (!known(id))
+        throw InputError(fmt::format("{}: orders name a run '{}' that is not there", source, printable(id)));
   }
   return out;
 }
@@ -164,8 +172,8 @@ const PublishedStack& stack_named(const PublishedRuns& runs, const std::string& 
     if (each.stack.name == name) return each;
     names.push_back(each.stack.name);
   }
-  throw InputError(fmt::format("no stack is called '{}'; there are {}{}", printable(name), join(names),
-                               did_you_mean(name, names)));
+  throw InputError(
+      fmt::format("no stack is called '{}'; there are {}{}", printable(name), join(names), did_you_mean(name, names)));
 }
 
 double tokens_per_second_per_gpu(const TrainingPlan& s, double step_seconds) {

@@ -36,7 +36,8 @@ class Search {
     for (plan_.split.tensor = 1; plan_.split.tensor <= std::min(heads, in_.hardware.domain); plan_.split.tensor *= 2)
       for (const auto pipeline : pipeline_chunks(m.layers, std::min(kMostStages, plan_.gpus)))
         for (plan_.split.context = 1; plan_.split.context <= kMostContext; plan_.split.context *= 2)
-          for (std::int64_t expert = 1; expert <= std::min(std::max<std::int64_t>(1, m.experts), kMostExperts); expert *= 2) {
+          for (std::int64_t expert = 1; expert <= std::min(std::max<std::int64_t>(1, m.experts), kMostExperts);
+               expert *= 2) {
             plan_.split.pipeline = pipeline, plan_.split.expert = expert;
             chunks();
           }
@@ -54,7 +55,8 @@ class Search {
       for (plan_.micro_batch = 1; plan_.micro_batch <= kMostMicroBatch; plan_.micro_batch *= 2) {
         plan_.split.zero = 1, plan_.recompute = Recompute::selective;
         if (!plan_problem(plan_).empty()) continue;
-        // Splitting more and computing again cost time: only where it does not fit otherwise, but ZeRO-3 is tried always.
+        // Splitting more and computing again cost time: only where it does not fit otherwise, but ZeRO-3 is tried
+        // always.
         for (plan_.split.zero = 1; plan_.split.zero <= 3; plan_.split.zero += 2)
           for (const auto recompute : {Recompute::selective, Recompute::full}) {
             plan_.recompute = recompute;
@@ -72,7 +74,8 @@ class Search {
     if (in_.hardware.memory_bytes > 0 && !(bytes <= in_.hardware.memory_bytes)) return false;
     ++out_.fitting;
     const double seconds = step_time(plan_, in_.hardware, in_.shares).total();
-    const auto at = std::size_t(std::upper_bound(out_.seconds.begin(), out_.seconds.end(), seconds) - out_.seconds.begin());
+    const auto at =
+        std::size_t(std::upper_bound(out_.seconds.begin(), out_.seconds.end(), seconds) - out_.seconds.begin());
     if (at >= keep_) return true;
     out_.seconds.insert(out_.seconds.begin() + std::ptrdiff_t(at), seconds);
     out_.best.insert(out_.best.begin() + std::ptrdiff_t(at), plan_);
@@ -82,16 +85,18 @@ class Search {
 
   [[noreturn]] void refuse() const {
     if (out_.tried == 0)
-      throw InputError(fmt::format(
-          "no parallelism divides {} over {} GPUs with --global-batch {} and --seq {}; a batch that is a multiple of the GPUs "
-          "would",
-          plan_.model_name, plan_.gpus, plan_.global_batch, plan_.sequence));
-    throw InputError(fmt::format(
-        "{} on {} GPUs of {:.0f} GB fits in none of {} ways; the least takes {:.1f} GB (tp {}, pp {}, cp {}, ep {}, zero {}, "
-        "recompute {}): more GPUs or a shorter --seq would",
-        plan_.model_name, plan_.gpus, in_.hardware.memory_bytes / 1e9, out_.tried, least_ / 1e9, leanest_.split.tensor,
-        leanest_.split.pipeline, leanest_.split.context, leanest_.split.expert, leanest_.split.zero,
-        name_of(leanest_.recompute)));
+      throw InputError(
+          fmt::format("no parallelism divides {} over {} GPUs with --global-batch {} and --seq {}; a batch that is a "
+                      "multiple of the GPUs "
+                      "would",
+                      plan_.model_name, plan_.gpus, plan_.global_batch, plan_.sequence));
+    throw InputError(
+        fmt::format("{} on {} GPUs of {:.0f} GB fits in none of {} ways; the least takes {:.1f} GB (tp {}, pp {}, cp "
+                    "{}, ep {}, zero {}, "
+                    "recompute {}): more GPUs or a shorter --seq would",
+                    plan_.model_name, plan_.gpus, in_.hardware.memory_bytes / 1e9, out_.tried, least_ / 1e9,
+                    leanest_.split.tensor, leanest_.split.pipeline, leanest_.split.context, leanest_.split.expert,
+                    leanest_.split.zero, name_of(leanest_.recompute)));
   }
 
   const ProjectionInput& in_;

@@ -15,7 +15,7 @@ constexpr double kHostSeconds = 5e-3;
 /// One microbatch on the busiest stage.
 struct Stage {
   LayerTime layer, head;
-  double layers = 1;     // of the busiest stage
+  double layers = 1;      // of the busiest stage
   bool has_head = false;  // the busiest stage's time holds the head
   double forward() const { return layers * layer.forward.total() + (has_head ? head.forward.total() : 0); }
   double backward() const { return layers * layer.backward.total() + (has_head ? head.backward.total() : 0); }
@@ -40,9 +40,7 @@ struct Volumes {
   double weights = 0, gradients = 0;  // bytes of one GPU's part, whole
 };
 
-Volumes volumes_of(const TrainingPlan& s, double elements) {
-  return {2 * elements, s.stack.gradient_bytes * elements};
-}
+Volumes volumes_of(const TrainingPlan& s, double elements) { return {2 * elements, s.stack.gradient_bytes * elements}; }
 
 /// Gradients and weights that data-parallel ranks exchange once a step.  With a pipeline, all but the last (first)
 /// chunk's hide under the other microbatches that are in flight; without one, under the last (first) microbatch.
@@ -95,7 +93,8 @@ double data_seconds(const TrainingPlan& s, const Hardware& hw, const Shares& sha
 /// the pipeline fills and drains.
 double pipeline_seconds(const TrainingPlan& s, const Hardware& hw, const Shares& shares) {
   if (s.split.pipeline == 1) return 0;
-  const double bytes = 2 * s.local_tokens() * double(s.model.hidden) / (s.split.sequence_parallel ? double(s.split.tensor) : 1);
+  const double bytes =
+      2 * s.local_tokens() * double(s.model.hidden) / (s.split.sequence_parallel ? double(s.split.tensor) : 1);
   const double one = neighbour_seconds(bytes, s, hw), v = double(s.split.interleave);
   return 2 * one * (shares.contention * double(s.microbatches()) * v + double(s.split.pipeline - 1));
 }
@@ -103,8 +102,8 @@ double pipeline_seconds(const TrainingPlan& s, const Hardware& hw, const Shares&
 double optimizer_seconds(const TrainingPlan& s, const Hardware& hw) {
   const LocalParameters local = local_parameters(s);
   const bool split = s.split.zero >= 1;
-  const double elements = local.dense / (split ? data_group(s).size : 1) +
-                          local.experts / (split ? expert_data_group(s).size : 1);
+  const double elements =
+      local.dense / (split ? data_group(s).size : 1) + local.experts / (split ? expert_data_group(s).size : 1);
   return stream_seconds(kOptimizerBytes * elements, 1, hw);
 }
 
@@ -114,8 +113,10 @@ double bubble_seconds(const Parallelism& split, double forward, double backward,
   const double p = double(split.pipeline);
   if (p <= 1) return 0;
   switch (split.schedule) {
-    case Schedule::one_f_one_b: return (p - 1) * (forward + backward) / double(split.interleave);
-    case Schedule::zero_bubble: return (p - 1) * std::max(0.0, forward + backward - 2 * weight_gradient);
+    case Schedule::one_f_one_b:
+      return (p - 1) * (forward + backward) / double(split.interleave);
+    case Schedule::zero_bubble:
+      return (p - 1) * std::max(0.0, forward + backward - 2 * weight_gradient);
     case Schedule::dual_pipe:
       return std::max(0.0, p / 2 - 1) * std::max(0.0, std::max(forward, backward) + backward - 3 * weight_gradient);
   }

@@ -8,7 +8,7 @@ namespace assay {
 struct StepTime {
   double gemm = 0, attention = 0, stream = 0;  // of the busiest stage; stream: norms, activations, casts, loss
   double tensor = 0, context = 0, expert = 0, pipeline = 0, data = 0;  // exposed communication
-  double bubble = 0;     // pipeline stages that wait for their first, or after their last microbatch
+  double bubble = 0;  // pipeline stages that wait for their first, or after their last microbatch
   double optimizer = 0, host = 0;
   double stragglers = 0;  // waiting for the slowest of many nodes
   double exposed() const { return tensor + context + expert + pipeline + data; }

@@ -52,10 +52,14 @@ std::string ranges_problem(const TrainingPlan& s) {
   constexpr std::int64_t kMostGpus = 1 << 20;
   const auto below_one = [](std::int64_t value) { return value < 1; };
   const Parallelism& p = s.split;
-  const std::array degrees = {std::pair{"--tp", p.tensor},      std::pair{"--pp", p.pipeline},
-                              std::pair{"--vp", p.interleave},  std::pair{"--cp", p.context},
-                              std::pair{"--ep", p.expert},      std::pair{"--global-batch", s.global_batch},
-                              std::pair{"--micro-batch", s.micro_batch}, std::pair{"--seq", s.sequence}};
+  const std::array degrees = {std::pair{"--tp", p.tensor},
+                              std::pair{"--pp", p.pipeline},
+                              std::pair{"--vp", p.interleave},
+                              std::pair{"--cp", p.context},
+                              std::pair{"--ep", p.expert},
+                              std::pair{"--global-batch", s.global_batch},
+                              std::pair{"--micro-batch", s.micro_batch},
+                              std::pair{"--seq", s.sequence}};
   for (const auto& [flag, value] : degrees)
     if (below_one(value)) return fmt::format("{} {}: must be at least 1", flag, value);
   if (s.gpus < 1 || s.gpus > kMostGpus) return fmt::format("--gpus {}: expected 1 to {}", s.gpus, kMostGpus);

@@ -24,7 +24,7 @@ bool parse(std::string_view, Schedule&);
 
 struct Parallelism {
   std::int64_t tensor = 1, pipeline = 1, interleave = 1, context = 1, expert = 1;
-  int zero = 1;                  // stage: 0 none, 1 optimizer, 2 and gradients, 3 and weights (FSDP)
+  int zero = 1;                   // stage: 0 none, 1 optimizer, 2 and gradients, 3 and weights (FSDP)
   bool sequence_parallel = true;  // of the tensor group: norms and residuals are split too
   Schedule schedule = Schedule::one_f_one_b;
 };
@@ -32,12 +32,12 @@ struct Parallelism {
 /// What the software does, for reasons that no dimension tells.
 struct Stack {
   std::string name = "current";
-  double tensor_overlap = 0.7;   // share of tensor-parallel communication that runs under a GEMM
-  bool flash_attention = true;   // false: scores go to memory and back
+  double tensor_overlap = 0.7;  // share of tensor-parallel communication that runs under a GEMM
+  bool flash_attention = true;  // false: scores go to memory and back
   bool dropout = false;
-  int gradient_bytes = 4;        // an element, in memory and on the wire
-  double compute_share = 1;      // of the rate the calibrated kernels reach: eager launches, unfused kernels
-  double gather_share = 1;       // of the bus that gathers of sharded weights reach
+  int gradient_bytes = 4;    // an element, in memory and on the wire
+  double compute_share = 1;  // of the rate the calibrated kernels reach: eager launches, unfused kernels
+  double gather_share = 1;   // of the bus that gathers of sharded weights reach
 };
 
 struct TrainingPlan {

@@ -35,9 +35,12 @@ void add_groups(Validation& validation) {
 
 void add_orders(Validation& validation, const PublishedRuns& runs) {
   const auto find = [&](const std::string& id) {
-    return *std::find_if(validation.runs.begin(), validation.runs.end(), [&](const auto& v) { return v.run->id == id; });
+    return *std::find_if(validation.runs.begin(), validation.runs.end(),
+                         [&](const auto& v) { return v.run->id == id; });
   };
-  const auto rate = [](const ValidatedRun& v, double seconds) { return tokens_per_second_per_gpu(v.run->setup, seconds); };
+  const auto rate = [](const ValidatedRun& v, double seconds) {
+    return tokens_per_second_per_gpu(v.run->setup, seconds);
+  };
   for (const auto& pair : runs.orders) {
     const ValidatedRun fast = find(pair.faster), slow = find(pair.slower);
     validation.orders.push_back({pair, rate(fast, fast.run->step_seconds) / rate(slow, slow.run->step_seconds),
@@ -52,7 +55,8 @@ std::vector<ValidatedFlops> flop_counts() {
     return std::find_if(runs.runs.begin(), runs.runs.end(), [&](const auto& run) { return run.id == id; })->setup;
   };
   std::vector<ValidatedFlops> out;
-  const auto add = [&](const char* id, FlopConvention convention, double published, const char* what, const char* source) {
+  const auto add = [&](const char* id, FlopConvention convention, double published, const char* what,
+                       const char* source) {
     const TrainingPlan plan = setup(id);
     out.push_back({what, source, convention, published, training_flops(plan.model, double(plan.sequence), convention)});
   };
@@ -69,7 +73,8 @@ std::vector<ValidatedFlops> flop_counts() {
   add("mpt-70b-128", full, 428e12 / 1058, "MPT 70B, 428 TFLOP/s at 1058 tokens/s", "llm-foundry README");
   add("bridge-8b", causal, 744e12 / 14451, "Llama 3 8B, 744 TFLOP/s at 14451 tokens/s", "Megatron Bridge 25.11");
   add("bridge-70b", causal, 719e12 / 1602, "Llama 3 70B, 719 TFLOP/s at 1602 tokens/s", "Megatron Bridge 25.11");
-  add("bridge-405b-1536", causal, 822e12 / 326, "Llama 3.1 405B, 822 TFLOP/s at 326 tokens/s", "Megatron Bridge archive");
+  add("bridge-405b-1536", causal, 822e12 / 326, "Llama 3.1 405B, 822 TFLOP/s at 326 tokens/s",
+      "Megatron Bridge archive");
   const auto recomputed = [](double l, double h, double v) {  // equation 3 of the paper, of a token
     return 96 * l * h * h * (1 + 2048 / (6 * h) + v / (16 * l * h));
   };
@@ -126,7 +131,9 @@ double leave_one_out_rms(int generation, Precision precision, std::string* sourc
     squares += off * off, ++rows;
   }
   if (rows >= 3) {
-    if (source) *source = fmt::format("leave-one-out on {} published runs of generation {} in {}", rows, generation, name_of(precision));
+    if (source)
+      *source = fmt::format("leave-one-out on {} published runs of generation {} in {}", rows, generation,
+                            name_of(precision));
     return std::sqrt(squares / double(rows));
   }
   squares = 0;
@@ -134,7 +141,8 @@ double leave_one_out_rms(int generation, Precision precision, std::string* sourc
     const double off = calibration().step_seconds(run, runs) / run.step_seconds - 1;
     squares += off * off;
   }
-  if (source) *source = fmt::format("all {} published runs: too few are of this generation and precision", runs.runs.size());
+  if (source)
+    *source = fmt::format("all {} published runs: too few are of this generation and precision", runs.runs.size());
   return std::sqrt(squares / double(runs.runs.size()));
 }
 

@@ -50,8 +50,8 @@ Validation validate_shipped();
 /// Of runs from elsewhere, none of which was fitted: `calibration` is the shipped rows'.
 Validation validate_runs(const PublishedRuns&, const Calibration&);
 
-/// Root mean square of leave-one-out errors on the calibrating rows of a generation and precision; of all groups' errors
-/// where there are fewer than three.  `source` says which.
+/// Root mean square of leave-one-out errors on the calibrating rows of a generation and precision; of all groups'
+/// errors where there are fewer than three.  `source` says which.
 double leave_one_out_rms(int generation, Precision, std::string* source);
 
 }  // namespace assay
