@@ -24,6 +24,7 @@ void add_export(CLI::App&, const Catalog&, int& exit_code);
 void add_validate(CLI::App&, const Catalog&, int& exit_code);
 void add_fleet(CLI::App&, const Catalog&, int& exit_code);
 void add_bundle(CLI::App&, const Catalog&, int& exit_code);
+void add_project(CLI::App&, const Catalog&, int& exit_code);
 void add_table(CLI::App&, const Catalog&, int& exit_code);
 void add_check(CLI::App&, const Catalog&, int& exit_code);
 

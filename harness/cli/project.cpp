@@ -1,0 +1,222 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <memory>
+
+#include "harness/cli/cli.h"
+#include "harness/cli/selection.h"
+#include "harness/cli/terminal.h"
+#include "harness/core/error.h"
+#include "harness/core/file.h"
+#include "harness/project/projection_text.h"
+#include "harness/suite/models.h"
+
+namespace assay {
+namespace {
+
+struct Options {
+  std::vector<std::string> results;
+  std::string model, accelerator, cluster, stack = "current", validate_file;
+  std::string precision = "bf16", recompute = "selective", schedule = "1f1b";
+  std::int64_t gpus = 0, tensor = 0, pipeline = 0, interleave = 1, context = 1, expert = 1;
+  std::int64_t global_batch = 2048, micro_batch = 1, sequence = 8192;
+  int zero = 1;
+  bool no_sequence_parallel = false, json = false, search = false, sensitivity = false, validate = false;
+  std::optional<double> tokens, price, failures;
+  Recovery recovery;
+};
+
+template <class T>
+T word(const std::string& flag, const std::string& text, const std::string& expected) {
+  T value{};
+  if (!parse(text, value)) throw InputError(fmt::format("{} {}: expected {}", flag, text, expected));
+  return value;
+}
+
+/// Positive and finite, or one line.
+void expect_positive(const char* flag, const std::optional<double>& value, const char* what) {
+  if (value && !(std::isfinite(*value) && *value > 0))
+    throw InputError(fmt::format("{} {}: expected {} above 0", flag, *value, what));
+}
+
+void expect_numbers(const Options& o) {
+  expect_positive("--price", o.price, "dollars a GPU-hour");
+  expect_positive("--tokens", o.tokens, "tokens of the whole run, as in 15.6e12,");
+  expect_positive("--failures", o.failures, "failures in 1000 node-days");
+  expect_positive("--checkpoint-seconds", o.recovery.checkpoint_seconds, "seconds");
+  expect_positive("--restart-seconds", o.recovery.restart_seconds, "seconds");
+}
+
+Hardware hardware_for(const Options& o) {
+  if (!o.results.empty()) {
+    if (!o.accelerator.empty()) throw InputError("--accelerator: a result says what it ran on; give one of the two");
+    std::vector<NamedResult> results;
+    for (const auto& path : o.results) results.push_back({path, load_result(path)});
+    return hardware_of(results);
+  }
+  if (!o.accelerator.empty()) return hardware_of(accelerator_named(o.accelerator));
+  if (o.cluster.empty())
+    throw InputError("what shall it run on? Give a result, --accelerator or --cluster, as in --cluster dgx-h100");
+  return hardware_of(accelerator_named(cluster_named(o.cluster).accelerator));
+}
+
+/// The cluster asked for, or the shipped one of the accelerator.
+void choose_cluster(const Options& o, ProjectionInput& in) {
+  const Cluster* found = o.cluster.empty() ? cluster_of(in.hardware.name) : &cluster_named(o.cluster);
+  in.has_cluster = found != nullptr;
+  if (found) {
+    in.cluster = *found;
+    if (found->accelerator != in.hardware.name)
+      in.notes.push_back(
+          fmt::format("{} is a cluster of {}, the rates are of {}: its network, failures and price are taken",
+                      found->name, found->accelerator, in.hardware.name));
+  } else {
+    in.cluster.network_bytes_per_second = {in.hardware.link_bytes_per_second, "as within a node"};
+    in.cluster.nvlink_domain = in.cluster.gpus_per_node = o.gpus;
+    in.notes.push_back(
+        fmt::format("no cluster of {} is known: all {} devices as if in one node, without failures; --cluster "
+                    "names one",
+                    in.hardware.name, o.gpus));
+  }
+  join(in.hardware, in.cluster.network());
+  if (o.price) in.cluster.dollars_per_gpu_hour = SourcedFigure{*o.price, "the command line"};
+  if (o.failures) in.cluster.failures_per_1000_node_days = {*o.failures, "the command line"};
+}
+
+TrainingPlan plan_for(const Options& o) {
+  TrainingPlan plan;
+  plan.model_name = o.model;
+  plan.model = find_model(o.model).transformer();
+  plan.gpus = o.gpus;
+  plan.split = {std::max<std::int64_t>(1, o.tensor),
+                std::max<std::int64_t>(1, o.pipeline),
+                o.interleave,
+                o.context,
+                o.expert,
+                o.zero,
+                !o.no_sequence_parallel,
+                word<Schedule>("--schedule", o.schedule, "1f1b, zero_bubble or dual_pipe")};
+  if (o.tensor < 0 || o.pipeline < 0)
+    throw InputError(fmt::format("--tp {} --pp {}: must be at least 1", o.tensor, o.pipeline));
+  plan.global_batch = o.global_batch, plan.micro_batch = o.micro_batch, plan.sequence = o.sequence;
+  plan.precision = word<Precision>("--precision", o.precision, "bf16, fp8 or fp4");
+  plan.recompute = word<Recompute>("--recompute", o.recompute, "none, selective or full");
+  plan.stack = calibration().stack(stack_named(published_runs(), o.stack));
+  return plan;
+}
+
+/// Rates of kernels calibrated by what whole steps reach of them; those of a settled clock, or of a CPU, as they are.
+void calibrate(ProjectionInput& in) {
+  std::string note;
+  in.shares = calibration().shares(in.hardware, in.plan.precision, &note);
+  if (in.hardware.generation == 0 || in.hardware.sustained)
+    for (double& share : in.shares.compute) share = 1;
+  else
+    in.notes.push_back(
+        fmt::format("a whole step reaches {:.3f} of what GEMMs reach alone (fitted: assay project --validate)",
+                    in.shares.compute[int(in.plan.precision)]));
+  if (!note.empty() && in.hardware.generation > 0) in.notes.push_back(note);
+  in.model_error = projection_error(in.hardware, in.plan.precision, &in.error_source);
+}
+
+ProjectionInput input_for(const Options& o) {
+  expect_numbers(o);
+  if (o.model.empty())
+    throw InputError("--model: which? " + std::string("--model llama3-70b, for one; --help tells more"));
+  if (o.gpus == 0) throw InputError("--gpus: how many? --gpus 1024, for one");
+  ProjectionInput in;
+  in.plan = plan_for(o);
+  in.hardware = hardware_for(o);
+  in.recovery = o.recovery;
+  in.tokens = o.tokens;
+  if (!(in.hardware.gemm_flops[int(in.plan.precision)] > 0))
+    throw InputError(fmt::format("--precision {}: {} has no such rate; bf16 works", o.precision, in.hardware.name));
+  choose_cluster(o, in);
+  calibrate(in);
+  return in;
+}
+
+int project_verb(const Options& o) {
+  if (o.validate) {
+    const Validation v = o.validate_file.empty() ? validate_shipped() : Validation{};
+    if (o.validate_file.empty()) {
+      print(o.json ? validation_json(v) : validation_text(v));
+      return int(v.passed() ? ExitCode::ok : ExitCode::verdict_failed);
+    }
+    const PublishedRuns runs = parse_published_runs(read_file(o.validate_file), o.validate_file);
+    const Validation theirs = validate_runs(runs, calibration());
+    print(o.json ? validation_json(theirs) : validation_text(theirs));
+    return int(theirs.passed() ? ExitCode::ok : ExitCode::verdict_failed);
+  }
+  ProjectionPage page;
+  page.input = input_for(o);
+  const bool undecided = o.tensor == 0 && o.pipeline == 0;
+  constexpr std::size_t kShown = 5;
+  if (o.search || undecided) {
+    page.search = search(page.input, kShown);
+    page.input.plan = page.search->best.front();
+  }
+  expect_possible(page.input.plan);
+  expect_fits(page.input.plan, page.input.hardware);
+  page.projection = project(page.input);
+  if (o.sensitivity) page.sensitivity = sensitivity(page.input);
+  print(o.json ? projection_json(page) : projection_text(page));
+  return int(ExitCode::ok);
+}
+
+void add_split(CLI::App* verb, Options& o) {
+  verb->add_option("--tp", o.tensor, "tensor parallel; without --tp and --pp the best split is searched for");
+  verb->add_option("--pp", o.pipeline, "pipeline stages");
+  verb->add_option("--vp", o.interleave, "chunks of layers a stage: interleaving")->capture_default_str();
+  verb->add_option("--cp", o.context, "context parallel")->capture_default_str();
+  verb->add_option("--ep", o.expert, "expert parallel")->capture_default_str();
+  verb->add_option("--zero", o.zero,
+                   "0; 1: optimizer split over data parallel; 2: and gradients; 3: and weights (FSDP)")
+      ->capture_default_str();
+  verb->add_option("--schedule", o.schedule, "of the pipeline: 1f1b, zero_bubble, dual_pipe")->capture_default_str();
+  verb->add_flag("--no-sequence-parallel", o.no_sequence_parallel, "norms and residuals whole on every tensor rank");
+  verb->add_option("--global-batch", o.global_batch, "sequences a step")->capture_default_str();
+  verb->add_option("--micro-batch", o.micro_batch, "sequences at once on a GPU")->capture_default_str();
+  verb->add_option("--seq", o.sequence, "tokens of a sequence")->capture_default_str();
+  verb->add_option("--precision", o.precision, "of linear layers: bf16, fp8, fp4")->capture_default_str();
+  verb->add_option("--recompute", o.recompute, "in the backward pass: none, selective, full")->capture_default_str();
+  verb->add_option("--stack", o.stack, "what the software does (configs/references/training_runs.json)")
+      ->capture_default_str();
+}
+
+void add_money(CLI::App* verb, Options& o) {
+  verb->add_option("--tokens", o.tokens, "of the whole run, as in 15.6e12: days, energy, money");
+  verb->add_option("--price", o.price, "dollars a GPU-hour; default: the cluster's");
+  verb->add_option("--failures", o.failures, "in 1000 node-days; default: the cluster's");
+  verb->add_option("--checkpoint-seconds", o.recovery.checkpoint_seconds, "that training stands still for a checkpoint")
+      ->capture_default_str();
+  verb->add_option("--restart-seconds", o.recovery.restart_seconds, "from a failure to the next step")
+      ->capture_default_str();
+}
+
+}  // namespace
+
+void add_project(CLI::App& app, const Catalog&, int& exit_code) {
+  const auto options = std::make_shared<Options>();
+  Options& o = *options;
+  CLI::App* verb = app.add_subcommand(
+      "project", "measured node, or datasheet -> a training run: time, memory, money, each with its error");
+  verb->add_option("result", o.results, "results of one device: GEMM, attention, all-reduce, peak");
+  verb->add_option("--model", o.model, "of configs/models");
+  verb->add_option("--gpus", o.gpus, "of the whole run");
+  verb->add_option("--accelerator", o.accelerator, "rates of its datasheet and as published, instead of a result's");
+  verb->add_option("--cluster", o.cluster, "of configs/clusters; default: the first of the accelerator");
+  add_split(verb, o);
+  add_money(verb, o);
+  verb->add_flag("--search", o.search, "the fastest parallelism that fits in memory");
+  verb->add_flag("--sensitivity", o.sensitivity, "what faster GEMMs, memory, links or NICs would gain");
+  auto* validate = verb->add_flag("--validate", o.validate, "its own error on published training runs");
+  verb->add_option("--runs", o.validate_file, "with --validate: runs of this file instead (schema training_runs)")
+      ->needs(validate)
+      ->check(not_empty());
+  verb->add_flag("--json", o.json, "for programs");
+  verb->callback([options, &exit_code] { exit_code = project_verb(*options); });
+}
+
+}  // namespace assay

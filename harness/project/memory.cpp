@@ -1,0 +1,111 @@
+#include "harness/project/memory.h"
+
+#include <algorithm>
+
+#include "harness/project/communication.h"
+
+namespace assay {
+namespace {
+
+// Bytes an element of weights: bf16; fp32 master copy and two moments.
+constexpr double kWeight = 2, kOptimizer = 12;
+
+struct StateSplit {
+  double weight = 1, gradient = 1, optimizer = 1;
+};
+
+StateSplit split_of(int zero, double ranks) {
+  return {zero >= 3 ? ranks : 1, zero >= 2 ? ranks : 1, zero >= 1 ? ranks : 1};
+}
+
+void add_states(Memory& memory, const TrainingPlan& s, double elements, double ranks) {
+  const StateSplit split = split_of(s.split.zero, std::max(1.0, ranks));
+  memory.weights += kWeight * elements / split.weight;
+  memory.gradients += s.stack.gradient_bytes * elements / split.gradient;
+  memory.optimizer += kOptimizer * elements / split.optimizer;
+}
+
+/// Of what a linear layer keeps of its input: as narrow as it multiplied it.
+double kept_bytes(const TrainingPlan& s) { return s.precision == Precision::bf16 ? 2 : 1; }
+
+/// Bytes a token keeps in the feed-forward network: its input, what the activation reads, what it writes.
+double network_bytes(const TrainingPlan& s, const FeedForward& network, double split, double residual_split) {
+  const double f = double(network.size), kept = kept_bytes(s);
+  return kept * double(s.model.hidden) / residual_split + ((network.gated ? 4 : 2) + kept) * f / split;
+}
+
+}  // namespace
+
+LocalParameters local_parameters(const TrainingPlan& s) {
+  const Parameters p = parameters(s.model);
+  const double t = double(s.split.tensor), stages = double(s.split.pipeline), layers = double(s.model.layers);
+  const double share = stage_layers(s).busiest / layers;  // of the layers
+  double dense = layers * (p.attention + 2 * double(s.model.hidden)) + double(s.model.dense_layers) * p.dense;
+  LocalParameters out;
+  if (s.model.expert_layers() > 0) {
+    const double routed = double(s.model.experts) * p.expert;
+    dense += double(s.model.expert_layers()) * (p.experts - routed);
+    out.experts = share * double(s.model.expert_layers()) * routed / double(s.split.expert);
+  }
+  // The first stage has the embedding, the last the head; on one stage both.
+  const double ends = stages > 1 ? p.embedding : p.embedding + p.head;
+  out.dense = (share * dense + (stage_layers(s).head_extra || stages == 1 ? ends : 0)) / t;
+  return out;
+}
+
+double activation_bytes(const TrainingPlan& s) {
+  const Transformer& m = s.model;
+  const double t = double(s.split.tensor), h = double(m.hidden), residual = s.split.sequence_parallel ? t : 1;
+  const double tokens = s.local_tokens();
+  if (s.recompute == Recompute::full) return 2 * h * tokens / residual;
+  const double kv = double(m.latent() ? m.heads : m.kv_heads);
+  // Norms' inputs and the input of QKV; q, k, v; the output projection's input; masks of dropout.
+  const double kept = kept_bytes(s);
+  double bytes = (4 + kept) * h / residual +
+                 2 * ((double(m.heads) + kv) * double(m.qk_dim()) + kv * double(m.v_dim())) / t +
+                 kept * double(m.heads) * double(m.v_dim()) / t + (s.stack.dropout ? 2 * h / residual : 0);
+  const double dense = double(m.dense_layers) / double(m.layers);
+  if (dense > 0) bytes += dense * network_bytes(s, m.dense, t, residual);
+  if (m.expert_layers() > 0) {
+    double routed = double(m.experts_per_token) / t * network_bytes(s, m.expert, 1, 1);
+    if (m.shared.size > 0) routed += network_bytes(s, m.shared, t, residual);
+    bytes += (1 - dense) * routed;
+  }
+  // Scores, their softmax and dropout's mask, where attention keeps them.
+  if (!s.stack.flash_attention && s.recompute == Recompute::none) bytes += 5 * double(m.heads) * double(s.sequence) / t;
+  return bytes * tokens;
+}
+
+double layers_in_flight(const TrainingPlan& s) {
+  const double p = double(s.split.pipeline), v = double(s.split.interleave), m = double(s.microbatches());
+  const double layers = stage_layers(s).busiest;
+  if (p == 1) return layers;
+  if (s.split.schedule == Schedule::dual_pipe) return std::min(m, p + 1) * layers;  // DeepSeek-V3, table 2
+  if (m <= p) return m * layers;
+  return p * layers * (v > 1 ? 1 + (p - 1) / (p * v) : 1);
+}
+
+Memory memory_of(const TrainingPlan& s) {
+  Memory out;
+  const LocalParameters local = local_parameters(s);
+  add_states(out, s, local.dense, data_group(s).size);
+  add_states(out, s, local.experts, expert_data_group(s).size);
+  // DualPipe keeps two stages' weights (DeepSeek-V3, table 2).
+  if (s.split.schedule == Schedule::dual_pipe) out.weights *= 2;
+  out.activations = activation_bytes(s) * layers_in_flight(s);
+  if (s.recompute == Recompute::full) {  // the layer at hand, whole
+    TrainingPlan kept = s;
+    kept.recompute = Recompute::selective;
+    out.activations += activation_bytes(kept);
+  }
+  // bf16 and fp32 of one microbatch.  On a last stage of its own they stand where the first has more in flight.
+  const double logits = 6 * s.local_tokens() * double(s.model.vocabulary) / double(s.split.tensor);
+  const double lighter = s.split.pipeline > 1 ? out.activations * (1 - 1 / double(s.split.pipeline)) : 0;
+  out.logits = std::max(0.0, logits - lighter);
+  if (s.split.zero == 3) out.gathered = 2 * kWeight * local.total() / std::max(1.0, stage_layers(s).busiest);
+  constexpr double kContext = 1.5e9, kFragmentation = 0.06;  // CUDA context and NCCL's buffers; the allocator's loss
+  out.overhead = kContext + kFragmentation * (out.activations + out.logits + out.gathered);
+  return out;
+}
+
+}  // namespace assay

@@ -1,0 +1,116 @@
+#include "harness/project/projection.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "harness/core/error.h"
+#include "harness/project/validation.h"
+
+namespace assay {
+namespace {
+
+/// What would make it fit, tried in the order of what it costs.
+std::string what_would_fit(const TrainingPlan& plan, const Hardware& hw) {
+  std::vector<std::pair<std::string, TrainingPlan>> tries;
+  const auto add = [&](std::string words, const std::function<void(TrainingPlan&)>& change) {
+    TrainingPlan other = plan;
+    change(other);
+    if (plan_problem(other).empty()) tries.emplace_back(std::move(words), other);
+  };
+  if (plan.split.zero == 0) add("--zero 1", [](TrainingPlan& p) { p.split.zero = 1; });
+  if (plan.micro_batch > 1) add("--micro-batch 1", [](TrainingPlan& p) { p.micro_batch = 1; });
+  add("--recompute full", [](TrainingPlan& p) { p.recompute = Recompute::full; });
+  add("--zero 3", [](TrainingPlan& p) { p.split.zero = 3; });
+  add("--zero 3 --recompute full", [](TrainingPlan& p) { p.split.zero = 3, p.recompute = Recompute::full; });
+  for (const std::int64_t factor : {2, 4, 8, 16}) {
+    add(fmt::format("--tp {}", plan.split.tensor * factor), [&](TrainingPlan& p) { p.split.tensor *= factor; });
+    add(fmt::format("--pp {}", plan.split.pipeline * factor), [&](TrainingPlan& p) { p.split.pipeline *= factor; });
+  }
+  for (const auto& [words, other] : tries)
+    if (memory_of(other).total() <= hw.memory_bytes) return words + " would fit";
+  return "--search looks for what would";
+}
+
+double seconds_of(const ProjectionInput& in, const Hardware& hw) { return step_time(in.plan, hw, in.shares).total(); }
+
+}  // namespace
+
+double projection_error(const Hardware& hw, Precision precision, std::string* source) {
+  constexpr double kNinety = 1.645;
+  const double rows = leave_one_out_rms(hw.generation, precision, source);
+  const double kernels = hw.fitted_on > 0 ? hw.kernel_model_error : 0;
+  return kNinety * std::sqrt(rows * rows + kernels * kernels + hw.spread * hw.spread);
+}
+
+void expect_fits(const TrainingPlan& plan, const Hardware& hw) {
+  if (!(hw.memory_bytes > 0)) return;
+  const Memory memory = memory_of(plan);
+  if (memory.total() <= hw.memory_bytes * (1 + kMemoryTolerance)) return;
+  throw InputError(
+      fmt::format("{:.1f} GB a GPU ({:.1f} of weights, gradients and optimizer, {:.1f} of activations) do not fit in "
+                  "the {:.0f} GB of "
+                  "{}; {}",
+                  memory.total() / 1e9, memory.states() / 1e9, memory.activations / 1e9, hw.memory_bytes / 1e9, hw.name,
+                  what_would_fit(plan, hw)));
+}
+
+Projection project(const ProjectionInput& in) {
+  Projection out;
+  const TrainingPlan& plan = in.plan;
+  out.memory = memory_of(plan);
+  out.step = step_time(plan, in.hardware, in.shares);
+  const double seconds = out.step.total();
+  out.step_low = seconds / (1 + in.model_error);
+  out.step_high = seconds * (1 + in.model_error);
+  for (std::size_t i = 0; i < kFlopConventions.size(); ++i)
+    out.model_flops[i] = flops_per_gpu(plan, seconds, kFlopConventions[i]);
+  if (in.has_cluster)
+    out.goodput = goodput(std::ceil(double(plan.gpus) / double(in.cluster.gpus_per_node)), parameters(plan.model).total,
+                          in.cluster, in.recovery);
+  if (!in.tokens) return out;
+  const double price = in.cluster.dollars_per_gpu_hour ? in.cluster.dollars_per_gpu_hour->value : 0;
+  const auto at = [&](double step_seconds) {
+    return bill(*in.tokens, plan.tokens() / step_seconds, double(plan.gpus), out.goodput.share, in.hardware.watts,
+                in.cluster.power_usage_effectiveness.value, price);
+  };
+  out.bill = at(seconds), out.bill_low = at(out.step_low), out.bill_high = at(out.step_high);
+  return out;
+}
+
+std::vector<Sensitivity> sensitivity(const ProjectionInput& in) {
+  using Change = std::function<void(Hardware&, double)>;
+  const auto scale_times = [](auto& measured, double f) {
+    for (auto& [key, time] : measured) time.seconds /= f;
+  };
+  const std::vector<std::pair<const char*, Change>> parts = {
+      {"GEMM",
+       [&](Hardware& hw, double f) {
+         for (double& rate : hw.gemm_flops) rate *= f;
+         scale_times(hw.gemms, f);
+       }},
+      {"attention",
+       [&](Hardware& hw, double f) {
+         hw.attention_forward *= f, hw.attention_backward *= f;
+         scale_times(hw.attention, f);
+       }},
+      {"memory bandwidth", [](Hardware& hw, double f) { hw.memory_bytes_per_second *= f; }},
+      {"links in a node", [](Hardware& hw, double f) { hw.link_bytes_per_second *= f; }},
+      {"network (NIC)", [](Hardware& hw, double f) { hw.network_bytes_per_second *= f; }},
+      {"kernel launch", [](Hardware& hw, double f) { hw.launch_seconds /= f; }}};
+  const double now = seconds_of(in, in.hardware);
+  std::vector<Sensitivity> out;
+  for (const auto& [name, change] : parts) {
+    const auto with = [&](double factor) {
+      Hardware hw = in.hardware;
+      change(hw, factor);
+      return seconds_of(in, hw) / now - 1;
+    };
+    out.push_back({name, with(1.1), with(2)});
+  }
+  return out;
+}
+
+}  // namespace assay

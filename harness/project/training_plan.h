@@ -1,0 +1,73 @@
+// What is to be projected: a model, how its training is split over GPUs, and the batch.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "harness/model/transformer.h"
+
+namespace assay {
+
+/// Element type of the operands of the linear layers; attention and the head stay bf16.
+enum class Precision { bf16, fp8, fp4 };
+/// What the backward pass computes again: nothing, the attention's scores, or every layer.
+enum class Recompute { none, selective, full };
+/// The order of microbatches in a pipeline (pipeline.h).
+enum class Schedule { one_f_one_b, zero_bubble, dual_pipe };
+
+const char* name_of(Precision);
+const char* name_of(Recompute);
+const char* name_of(Schedule);
+bool parse(std::string_view, Precision&);
+bool parse(std::string_view, Recompute&);
+bool parse(std::string_view, Schedule&);
+
+struct Parallelism {
+  std::int64_t tensor = 1, pipeline = 1, interleave = 1, context = 1, expert = 1;
+  int zero = 1;                   // stage: 0 none, 1 optimizer, 2 and gradients, 3 and weights (FSDP)
+  bool sequence_parallel = true;  // of the tensor group: norms and residuals are split too
+  Schedule schedule = Schedule::one_f_one_b;
+};
+
+/// What the software does, for reasons that no dimension tells.
+struct Stack {
+  std::string name = "current";
+  double tensor_overlap = 0.7;  // share of tensor-parallel communication that runs under a GEMM
+  bool flash_attention = true;  // false: scores go to memory and back
+  bool dropout = false;
+  int gradient_bytes = 4;    // an element, in memory and on the wire
+  double compute_share = 1;  // of the rate the calibrated kernels reach: eager launches, unfused kernels
+  double gather_share = 1;   // of the bus that gathers of sharded weights reach
+};
+
+struct TrainingPlan {
+  std::string model_name;
+  Transformer model;
+  std::int64_t gpus = 1;
+  Parallelism split;
+  std::int64_t global_batch = 1, micro_batch = 1, sequence = 1;  // in sequences; sequence in tokens
+  Precision precision = Precision::bf16;
+  Recompute recompute = Recompute::selective;
+  Stack stack;
+
+  std::int64_t data_parallel() const { return gpus / (split.tensor * split.pipeline * split.context); }
+  std::int64_t microbatches() const { return global_batch / (micro_batch * data_parallel()); }
+  double tokens() const { return double(global_batch) * double(sequence); }
+  /// Tokens of one microbatch on one GPU, before tensor parallelism.
+  double local_tokens() const { return double(micro_batch) * double(sequence) / double(split.context); }
+};
+
+/// Layers of the busiest pipeline stage.  Where layers + 2 divide, the embedding and the loss take a layer's place each
+/// (Llama 3, section 3.3.2; Megatron-LM's account-for-embedding and -loss).
+struct StageLayers {
+  double busiest = 0;
+  bool head_extra = false;  // the last stage has the head beside its layers
+};
+StageLayers stage_layers(const TrainingPlan&);
+
+/// Why it cannot be, with what would work; empty where it can.  Memory is another question (memory.h).
+std::string plan_problem(const TrainingPlan&);
+/// InputError where plan_problem() finds one.
+void expect_possible(const TrainingPlan&);
+
+}  // namespace assay

@@ -1,0 +1,149 @@
+#include "harness/project/validation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "harness/suite/models.h"
+
+namespace assay {
+namespace {
+
+/// Groups whose mean error has a bar (issue of the projector).
+const std::map<std::string, double>& bars() {
+  static const std::map<std::string, double> all = {{"MLPerf 405B", 0.10}, {"Selene 2022", 0.04}};
+  return all;
+}
+
+void add_groups(Validation& validation) {
+  for (const auto& each : validation.runs) {
+    auto& groups = validation.groups;
+    auto at = std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.name == each.run->group; });
+    if (at == groups.end()) {
+      groups.push_back({each.run->group});
+      at = groups.end() - 1;
+    }
+    const double error = each.error();
+    at->mean_absolute = (at->mean_absolute * double(at->rows) + std::abs(error)) / double(at->rows + 1);
+    at->bias = (at->bias * double(at->rows) + error) / double(at->rows + 1);
+    at->worst = std::max(at->worst, std::abs(error));
+    ++at->rows;
+  }
+}
+
+void add_orders(Validation& validation, const PublishedRuns& runs) {
+  const auto find = [&](const std::string& id) {
+    return *std::find_if(validation.runs.begin(), validation.runs.end(),
+                         [&](const auto& v) { return v.run->id == id; });
+  };
+  const auto rate = [](const ValidatedRun& v, double seconds) {
+    return tokens_per_second_per_gpu(v.run->setup, seconds);
+  };
+  for (const auto& pair : runs.orders) {
+    const ValidatedRun fast = find(pair.faster), slow = find(pair.slower);
+    validation.orders.push_back({pair, rate(fast, fast.run->step_seconds) / rate(slow, slow.run->step_seconds),
+                                 rate(fast, fast.projected_seconds) / rate(slow, slow.projected_seconds)});
+  }
+}
+
+/// Published pairs of tokens a second and FLOP/s, which fix the source's FLOP of a token.
+std::vector<ValidatedFlops> flop_counts() {
+  const PublishedRuns& runs = published_runs();
+  const auto setup = [&](const char* id) {
+    return std::find_if(runs.runs.begin(), runs.runs.end(), [&](const auto& run) { return run.id == id; })->setup;
+  };
+  std::vector<ValidatedFlops> out;
+  const auto add = [&](const char* id, FlopConvention convention, double published, const char* what,
+                       const char* source) {
+    const TrainingPlan plan = setup(id);
+    out.push_back({what, source, convention, published, training_flops(plan.model, double(plan.sequence), convention)});
+  };
+  constexpr auto full = FlopConvention::full_attention, causal = FlopConvention::causal;
+  const double peak = 312e12;  // of an A100, which table 5's MFU is of
+  const auto from_mfu = [&](double mfu, double seconds, double gpus, double batch) {
+    return mfu * peak * seconds * gpus / (batch * 2048);
+  };
+  const char* korthikanti = "arXiv 2205.05198, table 5";
+  add("selene-22b-selective", full, from_mfu(0.415, 1.10, 8, 4), "22B, MFU 41.5 %", korthikanti);
+  add("selene-175b-selective", full, from_mfu(0.514, 13.75, 64, 64), "175B, MFU 51.4 %", korthikanti);
+  add("selene-530b-selective", full, from_mfu(0.560, 37.83, 280, 280), "530B, MFU 56.0 %", korthikanti);
+  add("selene-1t-selective", full, from_mfu(0.563, 71.49, 512, 512), "1T, MFU 56.3 %", korthikanti);
+  add("mpt-70b-128", full, 428e12 / 1058, "MPT 70B, 428 TFLOP/s at 1058 tokens/s", "llm-foundry README");
+  add("bridge-8b", causal, 744e12 / 14451, "Llama 3 8B, 744 TFLOP/s at 14451 tokens/s", "Megatron Bridge 25.11");
+  add("bridge-70b", causal, 719e12 / 1602, "Llama 3 70B, 719 TFLOP/s at 1602 tokens/s", "Megatron Bridge 25.11");
+  add("bridge-405b-1536", causal, 822e12 / 326, "Llama 3.1 405B, 822 TFLOP/s at 326 tokens/s",
+      "Megatron Bridge archive");
+  const auto recomputed = [](double l, double h, double v) {  // equation 3 of the paper, of a token
+    return 96 * l * h * h * (1 + 2048 / (6 * h) + v / (16 * l * h));
+  };
+  add("ptd-175b-384", FlopConvention::recomputed, recomputed(96, 12288, 51200), "175B, equation 3", "arXiv 2104.04473");
+  return out;
+}
+
+bool fits_alike(const PublishedRun& run, int generation, Precision precision) {
+  if (!run.calibrates || run.hardware.generation != generation || run.setup.precision != precision) return false;
+  return stack_named(published_runs(), run.setup.stack.name).fits == StackFactor::none;
+}
+
+}  // namespace
+
+bool Validation::passed() const {
+  const auto ok = [](const auto& each) { return each.passed(); };
+  return std::all_of(groups.begin(), groups.end(), ok) && std::all_of(orders.begin(), orders.end(), ok) &&
+         std::all_of(flops.begin(), flops.end(), ok);
+}
+
+Validation validate_shipped() {
+  const PublishedRuns& runs = published_runs();
+  Validation out;
+  out.factors = calibration().factors();
+  for (const auto& run : runs.runs) {
+    const double seconds =
+        run.calibrates ? Calibration::fit(runs, run.id).step_seconds(run, runs) : calibration().step_seconds(run, runs);
+    out.runs.push_back({&run, seconds});
+  }
+  add_groups(out);
+  for (auto& group : out.groups)
+    if (const auto bar = bars().find(group.name); bar != bars().end()) group.bar = bar->second;
+  add_orders(out, runs);
+  out.flops = flop_counts();
+  return out;
+}
+
+Validation validate_runs(const PublishedRuns& runs, const Calibration& fitted) {
+  Validation out;
+  out.factors = fitted.factors();
+  for (const auto& run : runs.runs) out.runs.push_back({&run, fitted.step_seconds(run, runs)});
+  add_groups(out);
+  add_orders(out, runs);
+  return out;
+}
+
+double leave_one_out_rms(int generation, Precision precision, std::string* source) {
+  const PublishedRuns& runs = published_runs();
+  double squares = 0;
+  std::size_t rows = 0;
+  for (const auto& run : runs.runs) {
+    if (!fits_alike(run, generation, precision)) continue;
+    const double off = Calibration::fit(runs, run.id).step_seconds(run, runs) / run.step_seconds - 1;
+    squares += off * off, ++rows;
+  }
+  if (rows >= 3) {
+    if (source)
+      *source = fmt::format("leave-one-out on {} published runs of generation {} in {}", rows, generation,
+                            name_of(precision));
+    return std::sqrt(squares / double(rows));
+  }
+  squares = 0;
+  for (const auto& run : runs.runs) {
+    const double off = calibration().step_seconds(run, runs) / run.step_seconds - 1;
+    squares += off * off;
+  }
+  if (source)
+    *source = fmt::format("all {} published runs: too few are of this generation and precision", runs.runs.size());
+  return std::sqrt(squares / double(runs.runs.size()));
+}
+
+}  // namespace assay

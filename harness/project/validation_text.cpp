@@ -1,0 +1,77 @@
+#include <fmt/format.h>
+
+#include "harness/project/projection_text.h"
+
+namespace assay {
+namespace {
+
+std::string factors_text(const Validation& v) {
+  std::string out = "Fitted, each shared by all rows of its kind (none is a row's own):\n";
+  for (const auto& f : v.factors)
+    out += fmt::format("  {:.3f}  {}, on {} rows: {}\n", f.value, f.name, f.fitted_on.size(),
+                       fmt::join(f.fitted_on, ", "));
+  return out +
+         "  A row marked * fitted one of them: its error is that of a fit without it. The others were never "
+         "fitted.\n\n";
+}
+
+std::string runs_text(const Validation& v) {
+  std::string out = fmt::format("{:<30}{:>11}{:>11}{:>9}  {}\n", "run", "published", "projected", "error",
+                                "tokens/s a GPU, published");
+  std::string group;
+  for (const auto& each : v.runs) {
+    if (each.run->group != group) out += (group = each.run->group) + "\n";
+    out += fmt::format("  {:<27}{}{:>9.3f} s{:>9.3f} s{:>+7.1f} %  {:.4g}\n", each.run->id,
+                       each.run->calibrates ? '*' : ' ', each.run->step_seconds, each.projected_seconds,
+                       100 * each.error(), tokens_per_second_per_gpu(each.run->setup, each.run->step_seconds));
+  }
+  return out;
+}
+
+const char* verdict(bool passed) { return passed ? "met" : "MISSED"; }
+
+std::string groups_text(const Validation& v) {
+  std::string out =
+      fmt::format("\n{:<24}{:>5}{:>17}{:>9}{:>9}  {}\n", "step time", "rows", "mean |error|", "bias", "worst", "bar");
+  for (const auto& g : v.groups)
+    out += fmt::format("{:<24}{:>5}{:>15.1f} %{:>+7.1f} %{:>7.1f} %  {}\n", g.name, g.rows, 100 * g.mean_absolute,
+                       100 * g.bias, 100 * g.worst,
+                       g.bar > 0 ? fmt::format("{:.0f} %: {}", 100 * g.bar, verdict(g.passed())) : "none");
+  return out;
+}
+
+std::string orders_text(const Validation& v) {
+  if (v.orders.empty()) return {};
+  std::string out =
+      fmt::format("\n{:<56}{:>10}{:>10}\n", "which is faster, and how much a GPU", "published", "projected");
+  for (const auto& o : v.orders)
+    out += fmt::format("{:<56}{:>10.2f}{:>10.2f}  {}\n", o.pair.faster + " over " + o.pair.slower, o.published,
+                       o.projected, o.passed() ? "right" : "WRONG");
+  return out;
+}
+
+std::string flops_text(const Validation& v) {
+  if (v.flops.empty()) return {};
+  std::string out = fmt::format("\n{:<44}{:<16}{:>10}{:>10}{:>9}  {}\n", "GFLOP of a token", "convention", "published",
+                                "counted", "off", "bar 1 %");
+  for (const auto& f : v.flops)
+    out += fmt::format("{:<44}{:<16}{:>10.1f}{:>10.1f}{:>+7.2f} %  {}\n", f.what, name_of(f.convention),
+                       f.published / 1e9, f.counted / 1e9, 100 * (f.counted / f.published - 1), verdict(f.passed()));
+  return out;
+}
+
+std::string assumed_text(const Validation& v) {
+  std::string out;
+  for (const auto& each : v.runs)
+    if (!each.run->assumed.empty()) out += fmt::format("  {}: {}\n", each.run->id, each.run->assumed);
+  return out.empty() ? out : "\nAssumed, where the source does not say:\n" + out;
+}
+
+}  // namespace
+
+std::string validation_text(const Validation& v) {
+  return factors_text(v) + runs_text(v) + groups_text(v) + orders_text(v) + flops_text(v) + assumed_text(v) +
+         fmt::format("\n{}\n", v.passed() ? "Every bar is met." : "A bar is missed.");
+}
+
+}  // namespace assay
