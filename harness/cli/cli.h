@@ -23,6 +23,7 @@ void add_compare(CLI::App&, const Catalog&, int& exit_code);
 void add_export(CLI::App&, const Catalog&, int& exit_code);
 void add_validate(CLI::App&, const Catalog&, int& exit_code);
 void add_fleet(CLI::App&, const Catalog&, int& exit_code);
+void add_report(CLI::App&, const Catalog&, int& exit_code);
 void add_table(CLI::App&, const Catalog&, int& exit_code);
 void add_check(CLI::App&, const Catalog&, int& exit_code);
 

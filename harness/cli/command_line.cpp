@@ -76,6 +76,7 @@ int dispatch(const std::vector<std::string>& arguments, const Catalog& workloads
   add_compare(app, workloads, exit_code);
   add_fleet(app, workloads, exit_code);
   add_table(app, workloads, exit_code);
+  add_report(app, workloads, exit_code);
   add_export(app, workloads, exit_code);
   add_validate(app, workloads, exit_code);
   app.footer(
