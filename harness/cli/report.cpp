@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <set>
 
 #include "harness/cli/cli.h"
 #include "harness/cli/selection.h"
@@ -70,6 +71,20 @@ void judge_into(Report& report, DigestComparison& digests, const Result& result,
   digests.add(file, result);
 }
 
+/// What one run of a node left out, another may have measured: an expectation that was met or missed somewhere is not
+/// missing.
+void drop_measured_elsewhere(std::vector<Judgement>& judgements) {
+  const auto was_not_measured = [](const Judgement& j) {
+    return j.standing == Standing::could_not_measure && j.text.starts_with("was not measured");
+  };
+  std::set<std::pair<std::string, std::string>> judged;
+  for (const auto& j : judgements)
+    if (!j.expectation.empty() && !was_not_measured(j)) judged.insert({j.host, j.expectation});
+  std::erase_if(judgements, [&](const Judgement& j) {
+    return was_not_measured(j) && judged.count({j.host, j.expectation});
+  });
+}
+
 Report report_of(const std::vector<fs::path>& paths, const Options& options) {
   const auto given = options.expect.empty() ? std::nullopt : std::optional(load_expectations(options.expect));
   Report report;
@@ -90,6 +105,7 @@ Report report_of(const std::vector<fs::path>& paths, const Options& options) {
   }
   report.fleet = std::move(fleet.json);
   digests.judge(report.verdict.judgements);
+  drop_measured_elsewhere(report.verdict.judgements);
   report.verdict.sort_worst_first();
   return report;
 }
@@ -100,6 +116,9 @@ void expect_other_file(const std::vector<fs::path>& results, const Options& opti
     if (fs::equivalent(path, options.out, ignored))
       throw InputError(options.out + ": is one of the results, expected another file for --out");
 }
+
+/// Of the strides there are: no 21 or 1 among them.
+const char* ordinal_ending(int n) { return n == 2 ? "nd" : n == 3 ? "rd" : "th"; }
 
 std::string said_of(const Report& report, const ReportPage& page, const Options& options) {
   std::size_t cases = 0;
@@ -116,7 +135,7 @@ std::string said_of(const Report& report, const ReportPage& page, const Options&
   }
   std::string kept = "the results whole";
   if (page.thinning.every > 1)
-    kept = fmt::format("every {}th sample", page.thinning.every);
+    kept = fmt::format("every {}{} sample", page.thinning.every, ordinal_ending(page.thinning.every));
   else if (page.thinning.without_ranks)
     kept = "the results without each rank's own times";
   return fmt::format("{}: {} result{}, {} cases, {} kB, with {} in it\n", options.out, report.results.size(),

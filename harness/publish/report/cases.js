@@ -31,7 +31,6 @@ function caseColumns() {
     varies("device") && {key: "device", head: "Device"},
     MACHINES.length > 1 && {key: "machine", head: "Machine", value: (one) => machineOf(one).name},
     {key: "shape", head: "Shape", wide: true},
-    (varies("cache") || varies("mode")) && {key: "cache", head: "Cache, mode", value: (one) => one.cache + ", " + one.mode},
     {key: "seconds", head: "Time, " + time.name, number: true,
       text: (one) => (one.seconds === undefined ? "" : withInterval(one.seconds / time.size, one.seconds_low / time.size, one.seconds_high / time.size))},
     {key: "width", head: "95 %, ±%", number: true, value: (one) => one.seconds && 50 * (one.seconds_high - one.seconds_low) / one.seconds,
@@ -75,7 +74,8 @@ function caseCell(one, column) {
     return h("td", attributes, one.outcome, one.reason && h("div", {class: "small muted"}, one.reason));
   }
   if (text === "") return h("td", attributes);
-  return h("td", attributes, column.wide && one.labels ? [text, h("div", {class: "small muted"}, one.labels)] : text, column.after && column.after(one));
+  if (column.wide) return h("td", attributes, text, h("div", {class: "small muted"}, [one.cache, one.mode, one.labels].filter(Boolean).join(", ")));
+  return h("td", attributes, text, column.after && column.after(one));
 }
 
 class CaseTable {
@@ -90,8 +90,8 @@ class CaseTable {
       h("button", {type: "button", onclick: () => this.sortBy(column.key)}, column.head)));
     this.rows = CASES.map((one) => this.rowOf(one));
     this.element = h("div", null, this.tools(), this.status,
-      h("table", {class: "cases"}, h("caption", {class: "hidden"}, "The cases; a heading’s button sorts, a kernel’s button opens its samples"),
-        h("thead", null, h("tr", null, this.heads)), this.body));
+      h("div", {class: "wrap"}, h("table", {class: "cases"}, h("caption", {class: "hidden"}, "The cases; a heading’s button sorts, a kernel’s button opens its samples"),
+        h("thead", null, h("tr", null, this.heads)), this.body)));
     this.show();
   }
 

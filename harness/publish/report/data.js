@@ -42,7 +42,7 @@ function hardwareOf(provenance) {
   const gpus = (provenance.gpus ?? []).map((gpu) => gpu.name);
   const names = unique(gpus).map((name) => (gpus.filter((one) => one === name).length > 1 ? gpus.filter((one) => one === name).length + " × " : "") + name);
   const cpu = provenance.cpu ?? {}, l1 = (cpu.caches ?? []).find((cache) => cache.name === "L1d");
-  const detail = [cpu.allowed_threads && cpu.allowed_threads + " threads", !gpus.length && l1 && "L1d " + bytesText(l1.bytes)].filter(Boolean);
+  const detail = [cpu.threads && `${cpu.threads} thread${cpu.threads > 1 ? "s" : ""}`, !gpus.length && l1 && "L1d " + bytesText(l1.bytes)].filter(Boolean);
   return [...names, (cpu.model ?? "unknown CPU") + (detail.length ? " (" + detail.join(", ") + ")" : "")].join(", ");
 }
 
@@ -82,10 +82,15 @@ async function recordOf(one) {
   return (await parsed.get(one.result)).get(one.id);
 }
 
+/// "tn m=4096 n=4096 k=4096": what is a word says itself.
+const shapeText = (one) => Object.entries(one.axes).map(([name, v]) => (typeof v === "string" ? v : `${name}=${v}`)).join(" ");
+
+const ordinal = (n) => n + (n === 2 ? "nd" : n === 3 ? "rd" : "th");
+
 function thinningText() {
   const {every, without_ranks, least_samples} = DATA.thinning;
   if (every === 1 && !without_ranks) return "The results are in this page byte for byte: their digests are those below.";
   const ranks = without_ranks ? "each rank’s own times are left out" : "";
-  const samples = every > 1 ? `of each case every ${every}th sample is kept, in time order, but at least ${least_samples} (of a soak, neighbouring intervals are joined; of clock and power, every ${every}th reading is kept)` : "";
+  const samples = every > 1 ? `of each case every ${ordinal(every)} sample is kept, in time order, but at least ${least_samples} (of a soak, neighbouring intervals are joined; of clock and power, every ${ordinal(every)} reading is kept)` : "";
   return `To stay within its size, this page holds the results thinned: ${[ranks, samples].filter(Boolean).join("; ")}. Every figure in tables is from all samples; only the charts of single cases, and what is saved from here, are thinned. A saved result names the digest of the whole one.`;
 }

@@ -10,13 +10,15 @@ function sampleSeries(record, unit) {
   }));
 }
 
+const FAR_OUT = 4;  // times the median: from there on a few samples would press all others onto a line
+
 function samplesChart(one, record, unit) {
   const rows = record.measurement.seconds.map((v, i) => [i + 1, short(v / unit.size), record.measurement.placement?.[i] ?? ""]);
   return chart({
     name: "samples", title: "Samples in time order", height: 210,
     note: "The line is the median, the band its 95 % interval. Samples carry no time of their own: they are spaced evenly over the case’s time.",
     alt: `${rows.length} samples of ${one.id} in time order, median ${withUnit(one.seconds, "s")}; drift ${signed(one.drift)} from the first third to the last`,
-    x: {label: "s since the first sample", low: 0, high: record.measurement.wall_seconds}, y: {label: "Time of a launch, " + unit.name},
+    x: {label: "s since the first sample", low: 0, high: record.measurement.wall_seconds}, y: {label: "Time of a launch, " + unit.name, log: Math.max(...record.measurement.seconds) > FAR_OUT * one.seconds},
     rules: [{across: one.seconds / unit.size, tone: ""}],
     under: (x, y, frame) => s("rect", {class: "band", x: frame.left, width: frame.right - frame.left, y: y(one.seconds_high / unit.size), height: Math.max(1, y(one.seconds_low / unit.size) - y(one.seconds_high / unit.size))}),
     series: sampleSeries(record, unit),
@@ -24,23 +26,26 @@ function samplesChart(one, record, unit) {
   });
 }
 
+/// Of the lowest 99 % where the highest is far out.
 function histogram(values) {
-  const sorted = [...values].sort((a, b) => a - b);
+  const all = [...values].sort((a, b) => a - b);
+  const far = all.at(-1) > FAR_OUT * quantile(all, 0.5);
+  const sorted = far ? all.slice(0, Math.max(1, Math.floor(0.99 * all.length))) : all;
   const width = 2 * (quantile(sorted, 0.75) - quantile(sorted, 0.25)) / Math.cbrt(sorted.length);
   const range = sorted.at(-1) - sorted[0];
   const bins = Math.max(1, Math.min(60, width > 0 ? Math.ceil(range / width) : 1));
   const counts = new Array(bins).fill(0);
   for (const v of sorted) ++counts[range > 0 ? Math.min(bins - 1, Math.floor((v - sorted[0]) / range * bins)) : 0];
-  return {low: sorted[0], step: range / bins, counts};
+  return {low: sorted[0], step: range / bins, counts, beyond: all.length - sorted.length};
 }
 
 function distributionChart(one, record, unit) {
-  const {low, step, counts} = histogram(record.measurement.seconds.map((v) => v / unit.size));
+  const {low, step, counts, beyond} = histogram(record.measurement.seconds.map((v) => v / unit.size));
   const most = largest(counts), edge = (i) => low + i * step;
   const {p5, p95} = one;
   return chart({
     name: "distribution", title: "Distribution", height: 210,
-    note: `5th percentile ${withUnit(p5, "s")}, median ${withUnit(one.seconds, "s")} (the line), 95th ${withUnit(p95, "s")}.`,
+    note: `5th percentile ${withUnit(p5, "s")}, median ${withUnit(one.seconds, "s")} (the line), 95th ${withUnit(p95, "s")}.${beyond ? ` The ${beyond} slowest, up to ${withUnit(one.maximum, "s")}, are not drawn.` : ""}`,
     alt: `Histogram of the times of ${one.id}: ${one.modes} peak${one.modes > 1 ? "s" : ""}`,
     x: {label: "Time of a launch, " + unit.name}, y: {label: "Samples", low: 0, high: most * 1.08},
     series: [{tone: "soft", marker: null, points: counts.map((n, i) => ({x: edge(i + 0.5), y: n, title: `${short(edge(i))} to ${short(edge(i + 1))} ${unit.name}: ${n} samples`}))}],
@@ -68,10 +73,15 @@ function telemetryCharts(one, record) {
   }).filter(Boolean);
 }
 
+function timeText(one) {
+  const unit = unitFor(one.seconds, "s"), text = (v) => withInterval(v / unit.size, one.seconds_low / unit.size, one.seconds_high / unit.size);
+  return `${text(one.seconds)} ${unit.name}; 95 %: ${text(one.seconds_low)} to ${text(one.seconds_high)}`;
+}
+
 function caseFacts(one) {
   const t = one.n === undefined ? null : one, work = [one.flop && withUnit(one.flop, "FLOP"), one.bytes && withUnit(one.bytes, "B")].filter(Boolean).join(", ");
   return facts([
-    ["Median time", t && `${withInterval(one.seconds, one.seconds_low, one.seconds_high)} s, 95 % ${short(one.seconds_low)} to ${short(one.seconds_high)} s`],
+    ["Median time", t && timeText(one)],
     ["Rate", rateText(one)], ["Work", work && `${work} (${one.convention})`],
     ["Samples", t && `${one.samples}, of them ${t.n} in the summary, worth ${t.n_effective === undefined ? "?" : Math.round(t.n_effective)} independent ones (autocorrelation ${short(t.autocorrelation)})`],
     ["Stopped by", t && t.stop.replace("_", " ")], ["Drift", t && signed(t.drift)], ["Peaks of the distribution", t?.modes],
@@ -96,5 +106,5 @@ function caseDetail(one) {
       !telemetry.length && h("p", {class: "muted small"}, "Neither clock nor power could be read here.")].filter(Boolean);
   };
   done().then((nodes) => charts.replaceChildren(...nodes), (error) => charts.replaceChildren(h("p", null, "The samples could not be unpacked: " + error.message)));
-  return h("div", null, h("p", {class: "id"}, one.id), caseFacts(one), charts);
+  return h("div", {class: "case-detail"}, h("p", {class: "id"}, one.id), caseFacts(one), charts);
 }

@@ -17,10 +17,12 @@ function judgementsSection() {
   const listed = DATA.verdict.judgements.filter((j) => j.standing !== "pass" && j.standing !== "not judged");
   if (!DATA.verdict.judged) return null;
   const row = (j) => h("tr", null, h("td", {class: j.standing === "fail" ? "outcome-bad" : null}, j.standing), h("td", null, j.host), h("td", null, h("code", null, j.id)),
-    h("td", null, j.text, j.cause && h("div", {class: "muted"}, `${j.cause.text} (${j.cause.action})`), j.source && h("div", {class: "small muted"}, `expected by ${j.expectation}: ${j.source}`)));
+    h("td", null, j.text, j.cause && h("div", {class: "muted"}, `${j.cause.text} (${j.cause.action})`), j.source && h("div", {class: "small muted"}, "Expected: " + j.source)));
   const table = (rows) => h("table", {class: "judgements"}, h("thead", null, h("tr", null, ["Standing", "Host", "Case", "Why"].map((t) => h("th", {scope: "col"}, t)))), h("tbody", null, rows.map(row)));
-  const rest = DATA.verdict.judgements.filter((j) => !listed.includes(j));
-  return section("judgements", "Verdict, case by case", h("p", null, DATA.verdict.line), listed.length ? table(listed) : null,
+  const rest = DATA.verdict.judgements.filter((j) => j.standing === "pass" || j.standing === "not judged");
+  const first = listed.slice(0, 12), later = listed.slice(12);
+  return section("judgements", "Verdict, case by case", h("p", null, DATA.verdict.line), first.length ? table(first) : null,
+    later.length > 0 && tableOnDemand(`${later.length} more`, () => table(later)),
     rest.length > 0 && tableOnDemand(`${rest.length} that pass or that nobody judged`, () => table(rest)));
 }
 
@@ -29,10 +31,11 @@ function machineCard(machine) {
   const libraries = Object.entries(p.libraries ?? {}).filter(([name, v]) => v && ["openblas", "onednn", "cuda_driver", "cublaslt", "cudnn", "nccl"].includes(name))
     .map(([name, v]) => `${name} ${typeof v === "string" ? v : v.version ?? v.config?.split(" ").slice(0, 2).join(" ") ?? ""}`.trim());
   const runs = machine.results.map((r) => `${r.suite}, ${r.provenance.started_utc.slice(0, 16).replace("T", " ")} UTC${r.complete ? "" : ", not complete"}`);
-  const findings = unique(machine.results.flatMap((r) => (r.provenance.findings ?? []).filter((f) => f.severity !== "info").map((f) => `${f.what}: ${f.meaning}`)));
+  const found = machine.results.flatMap((r) => (r.provenance.findings ?? []).filter((f) => f.severity !== "info"));
+  const findings = [...groupBy(found, (f) => f.meaning)].map(([meaning, list]) => `${unique(list.map((f) => f.what)).join("; ")}: ${meaning}`);
   return h("div", {class: "machine"}, h("h3", null, machine.hardware),
     facts([["Host", machine.host], ["Runs", h("span", null, runs.map((r, i) => [i > 0 && h("br"), r]))],
-      ["Threads, ranks", p.run && `${p.run.threads}, ${unique(machine.results.map((r) => r.provenance.run?.ranks)).join(" and ")}`],
+      ["Threads, ranks", p.run && `${unique(machine.results.map((r) => r.provenance.run?.threads)).join(" or ")}, ${unique(machine.results.map((r) => r.provenance.run?.ranks)).join(" or ")}`],
       ["Memory", system.memory_bytes && `${Math.round(system.memory_bytes / 2 ** 30)} GiB`],
       ["Driver", gpu.driver_version], ["Power limit", gpu.power_limit_watts && gpu.power_limit_watts + " W"],
       ["System", [system.os, system.kernel, p.cpu?.hypervisor && "virtual machine"].filter(Boolean).join(", ")],
@@ -57,7 +60,7 @@ function sideBySide(base, other) {
     rowChart({
       name: "machines", title: `${other.name} over ${base.name}`, note: "Right of the line it is faster.", zero: 1, x: {label: "Ratio of rates", log: true},
       alt: `Ratio of the rates of ${pairs.length} cases that both machines measured`,
-      rows: pairs.map((p) => ({label: `${p.one.kernel} ${p.one.dtype} ${p.one.shape}`, points: [{x: p.ratio, tone: toneOf(p.one), title: `${p.id}: ${rateText(p.one)} and ${rateText(p.two)}, ${p.ratio.toFixed(2)}×`}]})),
+      rows: pairs.map((p) => ({label: `${p.one.kernel} ${p.one.dtype} ${shapeText(p.one)}`, points: [{x: p.ratio, tone: toneOf(p.one), title: `${p.id}: ${rateText(p.one)} and ${rateText(p.two)}, ${p.ratio.toFixed(2)}×`}]})),
       legend: [{name: "ours", tone: "ours", marker: 0}, {name: "a library", tone: "library-mark", marker: 0}],
       table: {columns: [["Case", false], [base.name, true], [other.name, true], ["Ratio", true]], rows: () => pairs.map((p) => [p.id, rateText(p.one), rateText(p.two), p.ratio.toFixed(3)])},
     }));

@@ -7,7 +7,7 @@ const MARKS = [
   (r) => `M0,${-1.25 * r}L${1.2 * r},${0.9 * r}H${-1.2 * r}z`,
   (r) => `M0,${-1.4 * r}L${1.4 * r},0L0,${1.4 * r}L${-1.4 * r},0z`,
 ];
-const CHARACTER = 6.4;  // pixels that a character of the charts' text takes at most, on average
+const CHARACTER = 7;  // pixels of a character of the charts' text, in the widest of usual fonts: pictures do not depend on the font
 
 function niceTicks(low, high, count) {
   const raw = (high - low) / Math.max(1, count), power = 10 ** Math.floor(Math.log10(raw));
@@ -17,10 +17,11 @@ function niceTicks(low, high, count) {
   return out;
 }
 
-function logTicks(low, high, base) {
+function logTicks(low, high, base, room) {
   if (base === 2) {
-    const out = [], first = Math.ceil(Math.log2(low) - 1e-9), last = Math.floor(Math.log2(high) + 1e-9);
-    for (let i = first; i <= last; ++i) out.push(2 ** i);
+    const first = Math.ceil(Math.log2(low) - 1e-9), last = Math.floor(Math.log2(high) + 1e-9);
+    const step = [1, 2, 4, 5, 10].find((n) => (last - first) / n <= room / 60) ?? 10, out = [];
+    for (let i = Math.ceil(first / step) * step; i <= last; i += step) out.push(2 ** i);
     return out;
   }
   const out = [], decades = Math.log10(high / low);
@@ -51,7 +52,7 @@ function scaleOf(axis, values, from, to) {
   const scale = (v) => from + place(v) * (to - from);
   scale.low = low;
   scale.high = high;
-  scale.ticks = axis.log ? logTicks(low, high, axis.base) : niceTicks(low, high, Math.max(2, Math.abs(to - from) / 60));
+  scale.ticks = axis.log ? logTicks(low, high, axis.base, Math.abs(to - from)) : niceTicks(low, high, Math.max(2, Math.abs(to - from) / 60));
   return scale;
 }
 
@@ -182,7 +183,7 @@ function chart(spec) {
   const legend = h("ul", {class: "legend"});
   const figure = h("figure", {"data-chart": spec.name},
     h("figcaption", null, h("h3", null, spec.title), spec.note && h("p", null, spec.note)),
-    canvas, readout, legend, spec.table && tableOnDemand("The chart as a table", () => plainTable(spec.title, spec.table.columns, spec.table.rows())));
+    canvas, legend, readout, spec.table && tableOnDemand("The chart as a table", () => plainTable(spec.title, spec.table.columns, spec.table.rows())));
   let drawnAt = 0;
   const draw = () => {
     const width = Math.round(canvas.clientWidth);

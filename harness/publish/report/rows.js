@@ -8,8 +8,8 @@ function rowLabel(text, room) {
 
 function drawRows(spec, width, rows) {
   const over = width < 620;  // the label above its line rather than left of it
-  const step = over ? 34 : 19, top = 24, left = over ? 8 : Math.min(0.42 * width, Math.max(...rows.map((r) => r.label.length)) * CHARACTER + 12);
-  const height = top + rows.length * step + 38, right = width - 14, bottom = height - 38;
+  const step = over ? 34 : 19, top = 24, left = over ? 8 : Math.min(0.5 * width, Math.max(...rows.map((r) => r.label.length)) * CHARACTER + 12);
+  const height = top + rows.length * step + 28, right = width - 14, bottom = height - 28;
   const x = scaleOf(spec.x, [...spec.rows.flatMap((r) => r.points.flatMap((p) => [p.x, p.low, p.high].filter((v) => v !== undefined))), spec.zero].filter((v) => v !== undefined), left, right);
   const text = spec.x.format ?? short;
   const ticks = spaced(x.ticks, x, (t) => text(t).length * CHARACTER + 12).filter((t) => x(t) + text(t).length * CHARACTER / 2 <= width && x(t) - text(t).length * CHARACTER / 2 >= 0);
@@ -52,7 +52,7 @@ function rowChart(spec) {
     attachReadout(drawn, readout);
   };
   new ResizeObserver(draw).observe(canvas);
-  return h("figure", {"data-chart": spec.name}, h("figcaption", null, h("h3", null, spec.title), spec.note && h("p", null, spec.note)), canvas, readout,
-    h("ul", {class: "legend"}, spec.legend.map(legendItem)), all ? null : more,
+  return h("figure", {"data-chart": spec.name}, h("figcaption", null, h("h3", null, spec.title), spec.note && h("p", null, spec.note)), canvas,
+    h("ul", {class: "legend"}, spec.legend.map(legendItem)), readout, all ? null : more,
     tableOnDemand("The chart as a table", () => plainTable(spec.title, spec.table.columns, spec.table.rows())));
 }

@@ -8,8 +8,8 @@ function kernelStyles(cases) {
   let own = 0, others = 0;
   for (const one of cases) {
     if (styles.has(one.kernel)) continue;
-    if (one.vendor) styles.set(one.kernel, {tone: "library-mark", dash: DASHES[others++ % DASHES.length]});
-    else styles.set(one.kernel, {tone: ["ours", "second", "soft"][own % 3], dash: DASHES[Math.floor(own++ / 3) % DASHES.length]});
+    if (one.vendor) styles.set(one.kernel, {tone: "library-mark", dash: DASHES[others++ % DASHES.length], marker: styles.size % MARKS.length});
+    else styles.set(one.kernel, {tone: ["ours", "second", "soft"][own % 3], dash: DASHES[Math.floor(own++ / 3) % DASHES.length], marker: styles.size % MARKS.length});
   }
   return styles;
 }
@@ -22,7 +22,8 @@ function sweptAxis(cases) {
   const numeric = unique(cases.flatMap((one) => Object.keys(one.axes).filter((name) => typeof one.axes[name] === "number")));
   const covered = (axis) => [...groupBy(cases.filter((one) => one.axes[axis] !== undefined), (one) => otherAxes(one, axis)).values()]
     .filter((list) => unique(list.map((one) => one.axes[axis])).length >= least);
-  return numeric.map((axis) => ({axis, rows: covered(axis)})).map((one) => ({...one, count: one.rows.flat().length})).sort((a, b) => b.count - a.count)[0] ?? {rows: []};
+  const enough = 0.6 * cases.length;  // a few lines among many dots would say more than is there
+  return numeric.map((axis) => ({axis, rows: covered(axis)})).map((one) => ({...one, count: one.rows.flat().length})).filter((one) => one.count >= enough).sort((a, b) => b.count - a.count)[0] ?? {rows: []};
 }
 
 function sizeChart(workload, cases) {
@@ -30,7 +31,7 @@ function sizeChart(workload, cases) {
   const byFlop = cases.every((one) => one.flop), styles = kernelStyles(cases);
   const rate = byFlop ? "flops_per_second" : "bytes_per_second", unit = unitFor(largest(cases.map((one) => one[rate])), byFlop ? "FLOP/s" : "B/s");
   const series = [...groupBy(cases, (one) => one.kernel + ", " + one.dtype)].map(([name, list]) => ({
-    name, line: true, marker: markerOf(list[0]), radius: 3, ...styles.get(list[0].kernel),
+    name, ...styles.get(list[0].kernel), line: lines.size > 0, marker: markerOf(list[0]), radius: 3,
     points: list.map((one) => {
       const [low, high] = rateInterval(one, one[rate]);
       return {x: byFlop ? one.flop : one.bytes, y: one[rate] / unit.size, low: low / unit.size, high: high / unit.size, line: lines.get(one) ?? null, title: titleOf(one)};
@@ -48,19 +49,20 @@ function sizeChart(workload, cases) {
 function shapeChart(workload, cases) {
   const styles = kernelStyles(cases), byFlop = cases.every((one) => one.flop);
   const rate = byFlop ? "flops_per_second" : "bytes_per_second", unit = unitFor(largest(cases.map((one) => one[rate])), byFlop ? "FLOP/s" : "B/s");
-  const label = (one) => [one.dtype, one.shape, varies("cache") && one.cache, varies("mode") && one.mode, varies("device") && one.device].filter(Boolean).join(" ");
+  const differing = ["cache", "mode", "device"].filter((key) => unique(cases.map((one) => one[key])).length > 1);
+  const label = (one) => [one.dtype, shapeText(one), ...differing.map((key) => one[key])].join(" ");
   const work = (list) => list[0].flop ?? list[0].bytes ?? 0;
   const rows = [...groupBy(cases, label)].sort((a, b) => work(b[1]) - work(a[1])).map(([name, list]) => ({
     label: name,
     points: list.map((one) => {
       const [low, high] = rateInterval(one, one[rate]);
-      return {x: one[rate] / unit.size, low: low / unit.size, high: high / unit.size, tone: styles.get(one.kernel).tone, marker: 0, title: titleOf(one)};
+      return {x: one[rate] / unit.size, low: low / unit.size, high: high / unit.size, tone: styles.get(one.kernel).tone, marker: styles.get(one.kernel).marker, title: titleOf(one)};
     }),
   }));
   return rowChart({
     name: "shape", title: `${workload} by shape`, note: "The largest first.", rows, x: {label: unit.name, low: 0},
     alt: `${workload}: the rate of each kernel for ${rows.length} shapes`,
-    legend: [...styles].map(([name, style]) => ({name, tone: style.tone, marker: 0})),
+    legend: [...styles].map(([name, style]) => ({name, tone: style.tone, marker: style.marker})),
     table: {columns: [["Case", false], [unit.name, true], ["% of library", true]], rows: () => cases.map((one) => [one.id, withInterval(one[rate] / unit.size, ...rateInterval(one, one[rate] / unit.size)), one.percent_of_vendor?.toFixed(1) ?? ""])},
   });
 }
@@ -93,7 +95,7 @@ function collectiveChart(cases) {
   const lineOf = (c) => JSON.stringify(Object.entries(c.axes).filter(([name]) => name !== "bytes"));
   const variant = (c) => Object.entries(c.axes).filter(([name]) => name !== "bytes" && unique(cases.map((o) => o.axes[name])).length > 1).map(([name, v]) => (typeof v === "string" ? v : `${name} ${v}`)).join(", ");
   const series = [...groupBy(cases, (c) => [c.kernel, variant(c)].filter(Boolean).join(", "))].map(([name, list], i) => ({
-    name, line: true, marker: i % MARKS.length, radius: 3, ...styles.get(list[0].kernel),
+    name, ...styles.get(list[0].kernel), line: true, marker: i % MARKS.length, radius: 3,
     points: list.map((c) => {
       const [low, high] = rateInterval(c, c.bus_bytes_per_second);
       return {x: c.axes.bytes, y: c.bus_bytes_per_second / unit.size, low: low / unit.size, high: high / unit.size, line: lineOf(c), title: titleOf(c)};
