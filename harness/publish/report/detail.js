@@ -84,7 +84,7 @@ function caseFacts(one) {
     ["Median time", t && timeText(one)],
     ["Rate", rateText(one)], ["Work", work && `${work} (${one.convention})`],
     ["Samples", t && `${one.samples}, of them ${t.n} in the summary, worth ${t.n_effective === undefined ? "?" : Math.round(t.n_effective)} independent ones (autocorrelation ${short(t.autocorrelation)})`],
-    ["Stopped by", t && t.stop.replace("_", " ")], ["Drift", t && signed(t.drift)], ["Peaks of the distribution", t?.modes],
+    ["Stopped by", t && t.stop.replace("_", " ")], ["Drift", t && signed(t.drift)], ["Modes", t?.modes],
     ["Cores", t?.placement && t.placement !== "none" && t.placement],
     ["Launches a sample", t?.batch], ["In turns with", t && t.in_turns > 1 && `${t.in_turns - 1} other case${t.in_turns > 2 ? "s" : ""}`],
     ["Warm-up", t && withUnit(t.warmup_seconds, "s")], ["First launch", one.first_seconds && withUnit(one.first_seconds, "s")],

@@ -17,7 +17,7 @@ const FORMULAS = [
   ["Power, FLOP/J", "mean over the case of all its devices: the energy counter’s growth over a window of at least 1 s, else the mean of readings; a FLOP/s per W is a FLOP per J"],
   ["Clock", "the median of the readings during the samples"],
   ["Drift", "the median of the last third of the samples over that of the first, less 1"],
-  ["Peaks of the distribution", "separate modes of the samples’ density; several say that two speeds were mixed"],
+  ["Modes", "separate peaks of the samples’ density; several say that two speeds were mixed"],
   ["Arithmetic intensity", "FLOP over bytes; under a slope, memory is what limits, under a level, arithmetic"],
   ["Histogram", "bins of 2 (q₇₅ − q₂₅) / ∛n (Freedman and Diaconis), 60 at most"],
   ["Fleet: deficit", "1 − rate / median rate of the devices of one kind in that case"],

@@ -21,13 +21,15 @@ function rooflineChart(machine, device, cases) {
   const rules = rooflineRules(ceilings);
   const kinds = groupBy(cases, (one) => (one.vendor ? "libraries" : "ours") + ", " + one.dtype);
   const memory = rules.filter((r) => r.memory).map((r) => r.memory);
+  const least = Math.min(...cases.map((one) => one.flop / one.bytes));
+  const ridges = ceilings.filter((c) => c.flops_per_second && c.bytes_per_second).map((c) => c.flops_per_second / c.bytes_per_second);
   const columns = [["Case", false], ["FLOP/B", true], ["GFLOP/s", true], ["% of peak", true]];
   return chart({
     name: "roofline", title: machine.name + (device === "gpu" ? "" : ", CPU"), height: 420,
     note: [memory.length ? "Slopes: " + memory.join(", ") + "." : "No memory rate was measured here.",
       ceilings.some((c) => c.flops_per_second) ? "" : "No arithmetic peak was measured here and no datasheet is known: no ceiling is drawn."].join(" "),
     alt: `Roofline of ${cases.length} cases: rate over arithmetic intensity; ceilings: ${rules.map((r) => r.label ?? r.memory).join(", ") || "none"}`,
-    x: {label: "Arithmetic intensity, FLOP per byte", log: true}, y: {label: "GFLOP/s", log: true}, rules,
+    x: {label: "Arithmetic intensity, FLOP per byte", log: true, low: Math.min(least / 1.2, ...ridges.map((ridge) => ridge / 2))}, y: {label: "GFLOP/s", log: true}, rules,
     series: [...kinds].map(([name, list]) => ({name, tone: toneOf(list[0]), marker: markerOf(list[0]), radius: cases.length > 120 ? 3 : 4,
       points: list.map((one) => ({x: one.flop / one.bytes, y: one.flops_per_second / 1e9, title: titleOf(one)}))})),
     table: {columns, rows: () => cases.map((one) => [one.id, short(one.flop / one.bytes), withInterval(one.flops_per_second / 1e9, ...rateInterval(one, one.flops_per_second / 1e9)), one.percent_of_peak?.toFixed(1) ?? ""])},
