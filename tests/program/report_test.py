@@ -60,20 +60,39 @@ def rename(record, **parts):
     record["id"] = "/".join(old)
 
 
+def on_gpu(result):
+    """The same as if an H200 had measured it, forty times as fast."""
+    result["provenance"]["gpus"] = [{"index": 0, "name": "NVIDIA H200", "driver_version": "580.65.06", "power_limit_watts": 700.0}]
+    for record in result["records"]:
+        record["id"] = record["id"].replace("/cpu/", "/gpu0/")
+        record["case"]["device"] = "gpu"
+        if record["measurement"]:
+            record["measurement"]["placement"] = []
+            record["measurement"]["seconds"] = [t / 40 for t in record["measurement"]["seconds"]]
+        summary = record["summary"]
+        for key in ("median_seconds", "p5_seconds", "p95_seconds"):
+            summary[key] /= 40
+        summary["median_95_seconds"] = [t / 40 for t in summary["median_95_seconds"]]
+    return result
+
+
 def fleet(folder, result, slow):
-    """Five nodes of which one is slow; each with a soaked case."""
-    for node in range(5):
-        one = small(result, ("m=128/",))
+    """Eight nodes of which one is slow; two with a soaked case."""
+    for node in range(8):
+        one = on_gpu(small(result, ("m=128/",)))
         one["provenance"]["system"]["hostname"] = f"node{node}"
         for i, record in enumerate(one["records"]):
             times = record["measurement"]["seconds"]
             record["measurement"]["seconds"] = [t * (1 + 0.004 * ((node * 7 + i * 3) % 5)) * (1.12 if node == slow else 1) for t in times]
+        (folder / f"node{node}.json").write_text(json.dumps(one))
+        if node >= 2:
+            continue
         soaked = one["records"][0]
         times = soaked["measurement"]["seconds"]
         soaked["soak"] = {"asked_seconds": 60.0, "lasted_seconds": 60.0, "launches": 10 * len(times), "digested": len(times), "corrupted": 0, "first_corruption": None, "digest": "0123456789abcdef", "digest_of": "a case",
                           "computed_by": "a CPU", "throttle_percent": 5.0, "throttle": {"baseline_seconds": times[0], "at_seconds": None, "lasted_seconds": 0.0},
                           "intervals": {"start_seconds": [60.0 * i / len(times) for i in range(len(times))], "launches": [10] * len(times), "slowest_seconds": [2 * t for t in times]}}
-        soaked["telemetry"] = [{"device": "cpu", "source": "by hand", "period_seconds": 10.0, "window_seconds": 60.0, "readings": {"seconds": [0.0, 20.0, 40.0], "clock_mhz": [2600.0, 2500.0, 2400.0], "power_watts": [90.0, 95.0, 91.0]}, "limits": []}]
+        soaked["telemetry"] = [{"device": "gpu0", "source": "by hand", "period_seconds": 10.0, "window_seconds": 60.0, "readings": {"seconds": [0.0, 20.0, 40.0], "clock_mhz": [2600.0, 2500.0, 2400.0], "power_watts": [90.0, 95.0, 91.0]}, "limits": [], "xids": [], "others": []}]
         (folder / f"node{node}.json").write_text(json.dumps(one))
 
 
@@ -204,15 +223,20 @@ class ReportPage(Folder):
             self.assertGreater(layout["count"], 100)
             self.assertEqual(layout["bad"][:10], [], f"{what} at {width} pixels")
 
+    def two_machines(self):
+        other = small(json.loads(GEMM.read_text()), ("peak", "m=512/", "m=1024/", "m=2048/"))
+        (self.folder / "gemm.json").write_text(json.dumps(other))
+        self.open(QUICK, "gemm.json")
+
     def test_nothing_overlaps(self):
-        self.open(QUICK, GEMM)
+        self.two_machines()
         self.view.run("[...document.querySelectorAll('.open-case')].slice(8, 9).forEach((button) => button.click())")
         self.view.run("new Promise((done) => { const wait = () => document.querySelector('[data-chart=samples] svg') ? done() : setTimeout(wait, 10); wait(); })")
         self.laid_out("two machines")
         self.clean()
 
     def test_charts_say_in_words_what_they_show(self):
-        self.open(QUICK, GEMM)
+        self.two_machines()
         for name in ("roofline", "size", "shape", "collective", "machines"):
             self.assertTrue(self.view.run(f"document.querySelector('[data-chart={name}] svg.chart .mark') !== null"), name)
         charts = self.view.run("[...document.querySelectorAll('svg.chart')].map((svg) => [svg.getAttribute('role'), svg.getAttribute('aria-label')])")
@@ -261,9 +285,10 @@ class ReportPage(Folder):
         nodes = sorted(self.folder.glob("node*.json"))
         self.open(*nodes)
         self.assertIn("node3", self.view.run("document.querySelector('#fleet table tbody').textContent"))
+        self.assertIn("bf16 datasheet 990 TFLOP/s", self.view.run("document.querySelector('[data-chart=roofline]').textContent"))
         self.assertTrue(self.view.run("document.querySelector('#fleet svg text').textContent").startswith("node3"), "the slowest is at the top")
-        self.view.run("new Promise((done) => { const wait = () => document.querySelectorAll('#soak [data-chart=soak] svg').length === 5 ? done() : setTimeout(wait, 10); wait(); })")
-        self.assertEqual(self.view.run("document.querySelectorAll('#soak [data-chart=clock_mhz] svg').length"), 5)
+        self.view.run("new Promise((done) => { const wait = () => document.querySelectorAll('#soak [data-chart=soak] svg').length === 2 ? done() : setTimeout(wait, 10); wait(); })")
+        self.assertEqual(self.view.run("document.querySelectorAll('#soak [data-chart=clock_mhz] svg').length"), 2)
         self.laid_out("a fleet")
         self.clean()
 

@@ -67,7 +67,7 @@ function telemetryCharts(one, record) {
     }));
     return series.length && chart({
       name: key, title: label, height: 130, alt: `${label} of ${one.id} while it was sampled`,
-      x: {label: "s since the first sample", low: 0, high: record.measurement.wall_seconds}, y: {label}, series,
+      x: {label: "s since the first sample", low: 0, high: record.measurement.wall_seconds}, y: {label: ""}, series,
       table: {columns: [["Device", false], ["s", true], [label, true]], rows: () => series.flatMap((d) => d.points.map((p) => [d.name, short(p.x), p.y]))},
     });
   }).filter(Boolean);

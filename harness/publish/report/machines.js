@@ -6,9 +6,11 @@ function verdictBox() {
   const wrong = CASES.filter((one) => one.outcome === "wrong").length;
   if (!v.judged && !wrong && v.exit_code === 4) word = "Not judged";
   const counts = [["pass", "pass"], ["fail", "fail"], ["could not measure", "could not be measured"], ["not judged", "not judged"]];
+  const accused = DATA.fleet?.accused.length ?? 0;
+  if (accused) tone = "bad";
   const outcomes = groupBy(CASES, (one) => one.outcome);
   return h("div", {class: "verdict " + tone, id: "verdict"}, h("h2", null, word),
-    v.judged ? h("ul", {class: "counts"}, counts.map(([key, text]) => h("li", null, h("b", null, v.counts[key]), " " + text)))
+    v.judged ? h("ul", {class: "counts"}, counts.map(([key, text]) => h("li", null, h("b", null, v.counts[key]), " " + text)), accused > 0 && h("li", null, h("b", null, accused), " accused by the fleet"))
       : h("p", null, unique(v.judgements.filter((j) => j.id === "run").map((j) => j.text)).join("; ")),
     h("ul", {class: "counts muted"}, [...outcomes].map(([name, list]) => h("li", null, `${list.length} case${list.length > 1 ? "s" : ""} ${name.replace("_", " ")}`))));
 }
@@ -26,15 +28,23 @@ function judgementsSection() {
     rest.length > 0 && tableOnDemand(`${rest.length} that pass or that nobody judged`, () => table(rest)));
 }
 
+const RUNS_AT_MOST = 6;
+
+/// Machines of one hardware share a card.
+function machineCards() {
+  return [...groupBy(MACHINES, (m) => m.hardware).values()].map((same) => machineCard({hardware: same[0].hardware, host: same.map((m) => m.host).join(", "), results: same.flatMap((m) => m.results)}));
+}
+
 function machineCard(machine) {
   const p = machine.results[0].provenance, gpu = (p.gpus ?? [])[0] ?? {}, build = p.build ?? {}, system = p.system ?? {};
   const libraries = Object.entries(p.libraries ?? {}).filter(([name, v]) => v && ["openblas", "onednn", "cuda_driver", "cublaslt", "cudnn", "nccl"].includes(name))
     .map(([name, v]) => `${name} ${typeof v === "string" ? v : v.version ?? v.config?.split(" ").slice(0, 2).join(" ") ?? ""}`.trim());
   const runs = machine.results.map((r) => `${r.suite}, ${r.provenance.started_utc.slice(0, 16).replace("T", " ")} UTC${r.complete ? "" : ", not complete"}`);
+  if (runs.length > RUNS_AT_MOST) runs.splice(RUNS_AT_MOST - 1, runs.length, `and ${runs.length - RUNS_AT_MOST + 1} more`);
   const found = machine.results.flatMap((r) => (r.provenance.findings ?? []).filter((f) => f.severity !== "info"));
   const findings = [...groupBy(found, (f) => f.meaning)].map(([meaning, list]) => `${unique(list.map((f) => f.what)).join("; ")}: ${meaning}`);
   return h("div", {class: "machine"}, h("h3", null, machine.hardware),
-    facts([["Host", machine.host], ["Runs", h("span", null, runs.map((r, i) => [i > 0 && h("br"), r]))],
+    facts([[machine.host.includes(", ") ? "Hosts" : "Host", machine.host], ["Runs", h("span", null, runs.map((r, i) => [i > 0 && h("br"), r]))],
       ["Threads, ranks", p.run && `${unique(machine.results.map((r) => r.provenance.run?.threads)).join(" or ")}, ${unique(machine.results.map((r) => r.provenance.run?.ranks)).join(" or ")}`],
       ["Memory", system.memory_bytes && `${Math.round(system.memory_bytes / 2 ** 30)} GiB`],
       ["Driver", gpu.driver_version], ["Power limit", gpu.power_limit_watts && gpu.power_limit_watts + " W"],

@@ -20,7 +20,7 @@ function buildPage() {
   const links = sections.map((one) => h("li", null, h("a", {href: "#" + one.id}, one.querySelector("h2").textContent)));
   document.getElementById("page").replaceChildren(
     h("header", {class: "top"}, h("div", null, h("p", {class: "eyebrow"}, "Assay report"), h("h1", null, title)), themeButton()),
-    h("main", null, verdictBox(), h("div", {class: "machines"}, MACHINES.map(machineCard)), h("nav", {"aria-label": "Sections"}, h("ul", null, links)), sections),
+    h("main", null, verdictBox(), h("div", {class: "machines"}, machineCards()), h("nav", {"aria-label": "Sections"}, h("ul", null, links)), sections),
     h("footer", null, `Made by assay ${DATA.version} from ${DATA.results_given} result${DATA.results_given > 1 ? "s" : ""}. This page asks no network for anything.`));
 }
 

@@ -5,10 +5,10 @@ function soakChart(one, record) {
   const base = soak.throttle ? 1 / soak.throttle.baseline_seconds : 1 / one.seconds;
   const hours = soak.lasted_seconds > 7200, scale = hours ? 3600 : 1;
   const bad = soak.first_corruption && soak.first_corruption.at_seconds / scale;
-  const note = [`${withUnit(soak.launches, "", 1)} launches in ${short(soak.lasted_seconds / 3600)} h; ${soak.corrupted} of ${soak.digested} compared outputs differ.`,
+  const note = [`${withUnit(soak.launches, "", 1)} launches in ${hours ? short(soak.lasted_seconds / 3600) + " h" : short(soak.lasted_seconds) + " s"}; ${soak.corrupted} of ${soak.digested} compared outputs differ.`,
     soak.throttle?.at_seconds != null ? `Throughput fell ${soak.throttle_percent} % at ${short(soak.throttle.at_seconds)} s for ${short(soak.throttle.lasted_seconds)} s.` : soak.throttle ? `It never stayed ${soak.throttle_percent} % below its first settled minute.` : ""].join(" ");
   return h("div", null, chart({
-    name: "soak", title: `${one.workload} ${one.kernel} ${one.dtype} on ${one.device}`, note, height: 230, alt: `Throughput of ${one.id} over ${short(soak.lasted_seconds)} s, 100 % being its first settled minute`,
+    name: "soak", title: `${one.workload} ${one.kernel} ${one.dtype} on ${one.device}${MACHINES.length > 1 ? " of " + machineOf(one).host : ""}`, note, height: 230, alt: `Throughput of ${one.id} over ${short(soak.lasted_seconds)} s, 100 % being its first settled minute`,
     x: {label: hours ? "h" : "s", low: 0, high: soak.lasted_seconds / scale}, y: {label: "% of the first settled minute"},
     rules: [{across: 100, tone: ""}, {across: 100 - soak.throttle_percent, tone: "faint"}],
     under: (x, y, frame) => (bad === null ? null : s("path", {class: "rule bad-mark", d: `M${x(bad)},${frame.top}V${frame.bottom}`})),
