@@ -16,6 +16,7 @@ find_package(nlohmann_json 3.10 REQUIRED)
 find_package(fmt 8 REQUIRED)
 find_package(CLI11 2.1 REQUIRED)
 find_package(benchmark 1.6 REQUIRED)
+find_package(ZLIB REQUIRED)  # the results in a report page
 find_package(simdjson REQUIRED)  # without a version: its package accepts none but its own major
 pkg_check_modules(HWLOC REQUIRED IMPORTED_TARGET hwloc)
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)

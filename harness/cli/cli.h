@@ -25,6 +25,7 @@ void add_validate(CLI::App&, const Catalog&, int& exit_code);
 void add_fleet(CLI::App&, const Catalog&, int& exit_code);
 void add_bundle(CLI::App&, const Catalog&, int& exit_code);
 void add_project(CLI::App&, const Catalog&, int& exit_code);
+void add_report(CLI::App&, const Catalog&, int& exit_code);
 void add_table(CLI::App&, const Catalog&, int& exit_code);
 void add_check(CLI::App&, const Catalog&, int& exit_code);
 

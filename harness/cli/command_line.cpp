@@ -77,6 +77,7 @@ int dispatch(const std::vector<std::string>& arguments, const Catalog& workloads
   add_fleet(app, workloads, exit_code);
   add_table(app, workloads, exit_code);
   add_project(app, workloads, exit_code);
+  add_report(app, workloads, exit_code);
   add_export(app, workloads, exit_code);
   add_validate(app, workloads, exit_code);
   add_bundle(app, workloads, exit_code);

@@ -44,6 +44,10 @@ std::optional<double> MeasuredPeaks::percent(const Record& record, const Rates& 
   return peak ? std::optional(100 * *rate / *peak) : std::nullopt;
 }
 
+std::optional<double> MeasuredPeaks::flop_rate(const Case& point) const {
+  return rate_of({point.device_name(), units_of(point.dtype)}, point.mode);
+}
+
 std::optional<double> MeasuredPeaks::copy_rate(const Case& point) const {
   return rate_of({point.device_name(), kMemory}, point.mode);
 }

@@ -21,6 +21,9 @@ class MeasuredPeaks {
   /// on the machine slows a peak down, and a low denominator would flatter everything else.
   std::optional<double> percent(const Record&, const Rates&) const;
 
+  /// FLOP per second of the device's units in the case's dtype, likewise.
+  std::optional<double> flop_rate(const Case&) const;
+
   /// Bytes read and written per second while copying, in that mode or in any; nothing where it was not measured.
   std::optional<double> copy_rate(const Case&) const;
 

@@ -16,6 +16,7 @@ libcli11-dev           | yes | command line
 libvalijson-dev        | yes | JSON Schema validation
 libsimdjson-dev        | yes | fleet: thousands of result files in seconds
 libarchive-dev         | yes | bundles: results packed to be sent
+zlib1g-dev             | yes | report: the results in the page, compressed
 libbenchmark-dev       | yes | Google Benchmark runs the cases
 libhwloc-dev           | yes | caches and cores of this machine
 libhwy-dev             | yes | Highway: SIMD kernels chosen at run time
@@ -29,6 +30,7 @@ packages_for_tests='
 libgtest-dev           | yes | unit tests
 libgmock-dev           | yes | unit tests
 python3                | yes | tests of the sources and planted bugs
+chromium               | no  | the report page, opened and looked at as a reader does
 libbenchmark-tools     | no  | the stock compare.py, run against our output
 python3-scipy          | no  | needed by compare.py
 python3-yaml           | no  | test of the Kubernetes manifest

@@ -1,0 +1,300 @@
+"""The report page as a reader has it: opened in headless Chromium, sorted, filtered, measured with a ruler."""
+import copy
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import program
+from program import ROOT, Folder
+
+sys.path.insert(0, str(ROOT / "scripts" / "lib"))
+import browser
+
+QUICK = ROOT / "results" / "amd-epyc" / "2026-11-23-7876e77-quick.json"
+GEMM = ROOT / "results" / "amd-epyc-zen4" / "2026-11-29-0bf0b58-gemm.json"
+HOSTILE = "</script><img src=x onerror=\"window.hacked=1\"><!--<script>{{data}}'&\u2028"
+
+# Every piece of text with the box it takes, and what is wrong with how they lie.
+LAYOUT = """(() => {
+  const boxes = [], bad = [], width = document.documentElement.clientWidth;
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const range = document.createRange();
+  for (let node = walk.nextNode(); node; node = walk.nextNode()) {
+    const parent = node.parentElement;
+    if (!node.data.trim() || parent.closest("script,style,select,.skip,.hidden,noscript,thead") || !parent.checkVisibility({visibilityProperty: true})) continue;
+    range.selectNodeContents(node);
+    for (const r of range.getClientRects())
+      if (r.width > 0.5) boxes.push({left: r.left, right: r.right, top: r.top + scrollY, bottom: r.bottom + scrollY, text: node.data.trim().slice(0, 60)});
+  }
+  for (const b of boxes) if (b.left < -0.5 || b.right > width + 0.5) bad.push("beyond the edge: " + b.text);
+  for (const e of document.querySelectorAll("svg.chart,button,input,select,table,h1,h2,h3,pre")) {
+    const r = e.getBoundingClientRect();
+    if (r.width && !e.closest("thead") && (r.left < -0.5 || r.right > width + 0.5)) bad.push("beyond the edge: " + e.tagName + " " + e.className);
+  }
+  boxes.sort((a, b) => a.top - b.top);
+  for (let i = 0; i < boxes.length; ++i)
+    for (let j = i + 1; j < boxes.length && boxes[j].top < boxes[i].bottom - 3; ++j) {
+      const a = boxes[i], b = boxes[j];
+      if (Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2 && Math.min(a.bottom, b.bottom) - b.top > 3) bad.push(`overlap: "${a.text}" and "${b.text}"`);
+    }
+  if (document.documentElement.scrollWidth > width) bad.push("the page scrolls sideways");
+  return {bad, count: boxes.length};
+})()"""
+
+
+def small(result, keep=("peak/peak_cpu_fma", "peak/peak_cpu_stream/cpu/f32/unit=copy", "m=128/", "shm_ring/cpu/f32")):
+    """A result of a few cases, without a seal."""
+    out = copy.deepcopy(result)
+    out["records"] = [r for r in out["records"] if any(word in r["id"] for word in keep)]
+    return out
+
+
+def rename(record, **parts):
+    """The same record as another case."""
+    old = record["id"].split("/")
+    for key, value in parts.items():
+        record["case"][key] = value
+        old[{"workload": 0, "kernel": 1}[key]] = value
+    record["id"] = "/".join(old)
+
+
+def on_gpu(result):
+    """The same as if an H200 had measured it, forty times as fast."""
+    result["provenance"]["gpus"] = [{"index": 0, "name": "NVIDIA H200", "driver_version": "580.65.06", "power_limit_watts": 700.0}]
+    for record in result["records"]:
+        record["id"] = record["id"].replace("/cpu/", "/gpu0/")
+        record["case"]["device"] = "gpu"
+        if record["measurement"]:
+            record["measurement"]["placement"] = []
+            record["measurement"]["seconds"] = [t / 40 for t in record["measurement"]["seconds"]]
+        summary = record["summary"]
+        for key in ("median_seconds", "p5_seconds", "p95_seconds"):
+            summary[key] /= 40
+        summary["median_95_seconds"] = [t / 40 for t in summary["median_95_seconds"]]
+    return result
+
+
+def fleet(folder, result, slow):
+    """Eight nodes of which one is slow; two with a soaked case."""
+    for node in range(8):
+        one = on_gpu(small(result, ("m=128/",)))
+        one["provenance"]["system"]["hostname"] = f"node{node}"
+        for i, record in enumerate(one["records"]):
+            times = record["measurement"]["seconds"]
+            record["measurement"]["seconds"] = [t * (1 + 0.004 * ((node * 7 + i * 3) % 5)) * (1.12 if node == slow else 1) for t in times]
+        (folder / f"node{node}.json").write_text(json.dumps(one))
+        if node >= 2:
+            continue
+        soaked = one["records"][0]
+        times = soaked["measurement"]["seconds"]
+        soaked["soak"] = {"asked_seconds": 60.0, "lasted_seconds": 60.0, "launches": 10 * len(times), "digested": len(times), "corrupted": 0, "first_corruption": None, "digest": "0123456789abcdef", "digest_of": "a case",
+                          "computed_by": "a CPU", "throttle_percent": 5.0, "throttle": {"baseline_seconds": times[0], "at_seconds": None, "lasted_seconds": 0.0},
+                          "intervals": {"start_seconds": [60.0 * i / len(times) for i in range(len(times))], "launches": [10] * len(times), "slowest_seconds": [2 * t for t in times]}}
+        soaked["telemetry"] = [{"device": "gpu0", "source": "by hand", "period_seconds": 10.0, "window_seconds": 60.0, "readings": {"seconds": [0.0, 20.0, 40.0], "clock_mhz": [2600.0, 2500.0, 2400.0], "power_watts": [90.0, 95.0, 91.0]}, "limits": [], "xids": [], "others": []}]
+        (folder / f"node{node}.json").write_text(json.dumps(one))
+
+
+class ReportFile(Folder):
+    """What needs no browser."""
+
+    def test_a_page_of_two_hundred_cases_stays_under_a_megabyte(self):
+        done = json.loads(self.run_ok("report", GEMM, "--out", "page.html", "--json").stdout)
+        self.assertGreaterEqual(done["cases"], 200)
+        self.assertEqual(done["bytes"], (self.folder / "page.html").stat().st_size)
+        self.assertLess(done["bytes"], 1_000_000)
+        self.assertEqual(done["every"], 1, "whole: nothing was left out")
+
+    def test_the_results_come_back_as_the_page_says(self):
+        self.run_ok("report", QUICK, "--out", "page.html")
+        page = (self.folder / "page.html").read_text()
+        command = "grep -A1 'id=\"archive-0\"' PAGE.html | tail -n1 | base64 -d | gunzip > result.json"
+        self.assertIn(command, page)
+        subprocess.run(["sh", "-c", command.replace("PAGE", "page")], cwd=self.folder, check=True)
+        self.assertEqual((self.folder / "result.json").read_bytes(), QUICK.read_bytes())
+
+    def test_a_smaller_page_holds_fewer_samples_and_says_so(self):
+        done = json.loads(self.run_ok("report", QUICK, "--out", "page.html", "--kilobytes", 160, "--json").stdout)
+        self.assertGreater(done["every"], 1)
+        self.assertLessEqual(done["bytes"], 160_000)
+        subprocess.run(["sh", "-c", "grep -A1 'id=\"archive-0\"' page.html | tail -n1 | base64 -d | gunzip > result.json"], cwd=self.folder, check=True)
+        thinned = json.loads((self.folder / "result.json").read_text())
+        self.assertEqual(thinned["provenance"]["thinned"]["sha256_of_whole"], hashlib.sha256(QUICK.read_bytes()).hexdigest())
+        self.run_ok("table", "result.json")
+        before = json.loads(QUICK.read_text())["records"]
+        for old, new in zip(before, thinned["records"]):
+            if old["measurement"]:
+                stride = min(done["every"], max(1, len(old["measurement"]["seconds"]) // 20))
+                self.assertEqual(new["measurement"]["seconds"], old["measurement"]["seconds"][::stride])
+
+    def test_mistakes(self):
+        result = self.folder / "r.json"
+        result.write_text(QUICK.read_text())
+        self.refused(2, ["r.json", "one of the results"], "report", "r.json", "--out", "r.json")
+        self.refused(2, ["--out"], "report", "r.json")
+        self.refused(2, ["absent.json"], "report", "absent.json", "--out", "p.html")
+        result.write_text(QUICK.read_text()[:1000])
+        self.refused(2, ["r.json"], "report", "r.json", "--out", "p.html")
+
+
+class ReportPage(Folder):
+    @classmethod
+    def setUpClass(cls):
+        cls.view = browser.Browser(browser.find())
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.view.__exit__()
+
+    def open(self, *results, width=1600):
+        self.run_ok("report", *results, "--out", "page.html", "--unsealed")
+        self.view.look(width)
+        self.view.open(self.folder / "page.html")
+        self.clean()
+
+    def clean(self):
+        self.assertEqual(self.view.errors(), [])
+        self.assertEqual(self.view.requests(), [(self.folder / "page.html").resolve().as_uri()], "nothing but the page itself")
+
+    def ids(self):
+        return self.view.run("[...document.querySelectorAll('tr.case')].map((row) => row.dataset.id)")
+
+    def cells(self, key):
+        return self.view.run(f"[...document.querySelectorAll('tr.case')].map((row) => row.querySelector('[data-key={key}]')).map((cell) => cell?.dataset.value === undefined ? null : Number(cell.dataset.value))")
+
+    def press(self, key):
+        code = {"Enter": 13, "/": 191}[key]
+        text = {"Enter": "\r"}.get(key, key)
+        self.view.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=text, windowsVirtualKeyCode=code)
+        self.view.call("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
+        self.view.settle()
+
+    def test_its_numbers_are_the_results(self):
+        self.open(QUICK)
+        records = json.loads(QUICK.read_text())["records"]
+        self.assertEqual(self.ids(), [r["id"] for r in records])
+        for key, column in (("median_seconds", "seconds"), ("flops_per_second",) * 2, ("bytes_per_second",) * 2, ("bus_bytes_per_second",) * 2):
+            self.assertEqual(self.cells(column), [(r["summary"] or {}).get(key) for r in records], key)
+        shown = self.view.run("[...document.querySelectorAll('td[data-key=seconds][data-value]')].map((cell) => [cell.textContent, Number(cell.dataset.value)])")
+        self.assertIn("Time, ms", self.view.run("document.querySelector('table.cases thead').textContent"))
+        for text, seconds in shown:
+            decimals = len(text.partition(".")[2])
+            self.assertLessEqual(abs(float(text) * 1e-3 - seconds), 0.5001e-3 * 10.0 ** -decimals, text)
+        table = json.loads(self.run_ok("table", QUICK, "--format", "json").stdout)
+        self.assertEqual(self.cells("percent_of_peak"), [row["percent_of_peak"] for row in table])
+
+    def test_it_sorts_and_filters_by_keyboard(self):
+        self.open(QUICK)
+        order = self.ids()
+        head = "[...document.querySelectorAll('th button')].find((b) => b.textContent === 'GFLOP/s')"
+        self.view.run(head + ".focus()")
+        self.press("Enter")
+        known = [v for v in self.cells("flops_per_second") if v is not None]
+        self.assertEqual(known, sorted(known, reverse=True))
+        self.assertEqual(self.cells("flops_per_second")[len(known):], [None] * (len(order) - len(known)), "what has none is last")
+        self.assertEqual(self.view.run(head + ".closest('th').getAttribute('aria-sort')"), "descending")
+        self.press("Enter")
+        self.assertEqual([v for v in self.cells("flops_per_second") if v is not None], sorted(known))
+        self.press("Enter")
+        self.assertEqual(self.ids(), order)
+        self.press("/")
+        self.view.call("Input.insertText", text="bf16 M=1024")
+        self.assertEqual(self.ids(), [i for i in order if "bf16" in i and "m=1024" in i])
+        self.view.run("document.querySelector('tr.case .open-case').focus()")
+        self.press("Enter")
+        self.view.run("new Promise((done) => { const wait = () => document.querySelector('[data-chart=samples] svg') ? done() : setTimeout(wait, 10); wait(); })")
+        first = next(r for r in json.loads(QUICK.read_text())["records"] if r["id"] == self.ids()[0])
+        self.view.run("document.querySelectorAll('[data-chart=samples] details')[0].open = true")
+        self.view.settle()
+        self.assertEqual(self.view.run("document.querySelectorAll('[data-chart=samples] details tbody tr').length"), len(first["measurement"]["seconds"]))
+        self.assertEqual(self.view.run("document.querySelectorAll('[data-chart=samples] svg .mark').length"), len(first["measurement"]["seconds"]))
+        self.clean()
+
+    def test_the_results_are_in_it(self):
+        self.open(QUICK)
+        self.assertEqual(self.view.run("resultText(0).then((text) => crypto.subtle ? text : text)"), QUICK.read_text())
+
+    def laid_out(self, what):
+        for width in (1600, 400):
+            self.view.look(width)
+            self.view.settle()
+            layout = self.view.run(LAYOUT)
+            self.assertGreater(layout["count"], 100)
+            self.assertEqual(layout["bad"][:10], [], f"{what} at {width} pixels")
+
+    def two_machines(self):
+        other = small(json.loads(GEMM.read_text()), ("peak", "m=512/", "m=1024/", "m=2048/"))
+        (self.folder / "gemm.json").write_text(json.dumps(other))
+        self.open(QUICK, "gemm.json")
+
+    def test_nothing_overlaps(self):
+        self.two_machines()
+        self.view.run("[...document.querySelectorAll('.open-case')].slice(8, 9).forEach((button) => button.click())")
+        self.view.run("new Promise((done) => { const wait = () => document.querySelector('[data-chart=samples] svg') ? done() : setTimeout(wait, 10); wait(); })")
+        self.laid_out("two machines")
+        self.clean()
+
+    def test_charts_say_in_words_what_they_show(self):
+        self.two_machines()
+        for name in ("roofline", "size", "shape", "collective", "machines"):
+            self.assertTrue(self.view.run(f"document.querySelector('[data-chart={name}] svg.chart .mark') !== null"), name)
+        charts = self.view.run("[...document.querySelectorAll('svg.chart')].map((svg) => [svg.getAttribute('role'), svg.getAttribute('aria-label')])")
+        for role, label in charts:
+            self.assertEqual(role, "img")
+            self.assertGreater(len(label), 20)
+        self.view.run("document.querySelectorAll('figure details').forEach((box) => (box.open = true))")
+        self.view.settle()
+        rows = self.view.run("[...document.querySelectorAll('figure')].map((figure) => figure.querySelectorAll('details tbody tr').length)")
+        self.assertEqual(len(rows), len(charts))
+        self.assertGreater(min(rows), 0)
+
+    def test_dark_and_light(self):
+        self.open(QUICK)
+        paper = "getComputedStyle(document.body).backgroundColor"
+        light = self.view.run(paper)
+        self.view.look(1600, dark=True)
+        dark = self.view.run(paper)
+        self.assertNotEqual(light, dark)
+        self.view.run("document.getElementById('theme').click()")
+        self.assertEqual(self.view.run(paper), light, "the reader's choice is over the system's")
+        self.assertTrue(self.view.pdf().startswith(b"%PDF"))
+
+    def test_what_a_result_holds_is_inert(self):
+        result = small(json.loads(QUICK.read_text()))
+        provenance = result["provenance"]
+        result["suite"] = provenance["cpu"]["model"] = provenance["system"]["hostname"] = provenance["started_utc"] = HOSTILE
+        provenance["findings"] = [{"severity": "warning", "what": HOSTILE, "meaning": HOSTILE, "action": HOSTILE}]
+        for record in result["records"]:
+            rename(record, kernel=HOSTILE.replace("/", "|") + record["case"]["kernel"])
+            record["case"]["labels"] = [HOSTILE]
+            record["description"] = record["work"]["convention"] = HOSTILE
+        (self.folder / "r.json").write_text(json.dumps(result))
+        self.open("r.json")
+        self.assertTrue(self.ids())
+        self.assertIn(HOSTILE, self.view.run("document.querySelector('.machine').textContent"))
+        self.view.run("document.querySelectorAll('.open-case').forEach((button) => button.click())")
+        self.view.run("document.querySelectorAll('details').forEach((box) => (box.open = true))")
+        self.view.run("new Promise((done) => { const wait = () => document.querySelector('[data-chart=samples] svg') ? done() : setTimeout(wait, 10); wait(); })")
+        self.assertEqual(self.view.run("document.querySelectorAll('img').length"), 0)
+        self.assertIsNone(self.view.run("window.hacked ?? null"))
+        self.clean()
+
+    def test_a_fleet_its_slow_node_and_a_soak(self):
+        fleet(self.folder, json.loads(QUICK.read_text()), slow=3)
+        nodes = sorted(self.folder.glob("node*.json"))
+        self.open(*nodes)
+        self.assertIn("node3", self.view.run("document.querySelector('#fleet table tbody').textContent"))
+        self.assertIn("bf16 datasheet 990 TFLOP/s", self.view.run("document.querySelector('[data-chart=roofline]').textContent"))
+        self.assertTrue(self.view.run("document.querySelector('#fleet svg text').textContent").startswith("node3"), "the slowest is at the top")
+        self.view.run("new Promise((done) => { const wait = () => document.querySelectorAll('#soak [data-chart=soak] svg').length === 2 ? done() : setTimeout(wait, 10); wait(); })")
+        self.assertEqual(self.view.run("document.querySelectorAll('#soak [data-chart=clock_mhz] svg').length"), 2)
+        self.laid_out("a fleet")
+        self.clean()
+
+
+if __name__ == "__main__":
+    if "ReportPage" in sys.argv and not browser.find():
+        print("no Chromium here")
+        sys.exit(77)
+    program.main("__main__")
