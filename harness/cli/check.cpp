@@ -56,14 +56,6 @@ void write(const std::string& path, const std::string& text) {
   if (!path.empty() && is_printing_process()) write_file_atomically(path, text);
 }
 
-/// A file that was changed is a wrong file, not a slow node.
-NamedResult load(const std::string& path) {
-  NamedResult in{path, load_result(path)};
-  if (in.result.seal == Seal::broken)
-    throw InputError(path + ": was changed after it was written (its seal does not match): measure again");
-  return in;
-}
-
 int check(const Options& options) {
   for (const auto& path : {options.junit, options.prometheus}) expect_other_file(options, path);
   CheckOptions how;
@@ -75,7 +67,7 @@ int check(const Options& options) {
   Verdict verdict;
   DigestComparison digests;
   for (const auto& path : options.results) {
-    const NamedResult in = load(path);
+    const NamedResult in{path, load_unchanged_result(path)};
     const Expectations* of_it = expected ? &*expected : expectations_for(in.result.provenance);
     const auto judgements = judge(in.result, path, of_it, how);
     verdict.judgements.insert(verdict.judgements.end(), judgements.begin(), judgements.end());
@@ -98,7 +90,7 @@ void learn_from(const Options& options) {
   if (options.least_tolerance > 0) how.least_tolerance = options.least_tolerance;
   if (!options.out.empty()) how.name = std::filesystem::path(options.out).stem().string();
   std::vector<NamedResult> results;
-  for (const auto& path : options.results) results.push_back(load(path));
+  for (const auto& path : options.results) results.push_back({path, load_unchanged_result(path)});
   const Expectations learned = learn(results, how);
   const std::string text = to_text(learned);
   parse_expectations(text, options.out.empty() ? "what was learned" : options.out);

@@ -43,12 +43,12 @@ double parse_margin(const std::string& text) {
 std::vector<NamedResult> load_side(const std::string& text) {
   std::vector<NamedResult> out;
   std::error_code ignored;
-  if (fs::exists(text, ignored)) return {{text, load_result(text)}};
+  if (fs::exists(text, ignored)) return {{text, load_unchanged_result(text)}};
   for (std::size_t from = 0; from <= text.size();) {
     const std::size_t to = std::min(text.find(',', from), text.size());
     const std::string path = text.substr(from, to - from);
     if (path.empty()) throw InputError(fmt::format("'{}': expected a result, or several separated by commas", text));
-    out.push_back({path, load_result(path)});
+    out.push_back({path, load_unchanged_result(path)});
     from = to + 1;
   }
   return out;

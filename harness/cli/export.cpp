@@ -21,7 +21,7 @@ void export_result(const Options& options) {
   std::error_code ignored;  // a file that is not there is no result
   if (!options.out.empty() && std::filesystem::equivalent(options.result, options.out, ignored))
     throw InputError(options.out + ": is the result, expected another file for --out");
-  const Result result = load_result(options.result);
+  const Result result = load_unchanged_result(options.result);
   const std::string text = options.format == "bencher" ? to_bencher(table_rows({result})) : to_google_benchmark(result);
   if (options.out.empty()) return print(text);
   if (is_printing_process()) write_file_atomically(options.out, text);

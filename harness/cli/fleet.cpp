@@ -16,7 +16,7 @@ struct Options {
   std::string nodes;
   double price = 0;
   std::size_t job_gpus = 0;
-  bool json = false;
+  bool json = false, unsealed = false;
 };
 
 /// One host name a line; what follows a # is a remark.
@@ -33,12 +33,12 @@ std::vector<std::string> read_names(const std::string& path) {
 int fleet(const Options& options) {
   FleetCases cases;
   const auto expected = options.nodes.empty() ? std::vector<std::string>() : read_names(options.nodes);
-  const FleetFiles files = read_fleet(expand_results(options.results), cases);
+  const FleetFiles files = read_fleet(expand_results(options.results), cases, options.unsealed);
   FleetVerdict verdict = judge_fleet(files, cases);
   add_missing(verdict, files, expected);
   if (!options.baseline.empty()) {
-    const FleetFiles before = read_fleet(expand_results(options.baseline), cases);
-    for (const auto& file : before.unreadable) verdict.gaps.push_back({file.file, file.why});
+    const FleetFiles before = read_fleet(expand_results(options.baseline), cases, options.unsealed);
+    for (const auto& file : before.unreadable) verdict.gaps.push_back(gap_of(file));
     add_drift(verdict, files, before, cases);
   }
   add_causes(verdict, files, cases);
@@ -60,6 +60,7 @@ void add_fleet(CLI::App& app, const Catalog&, int& exit_code) {
   verb->add_option("--price", options->price, "price of a GPU-hour, in any currency")->check(CLI::PositiveNumber);
   verb->add_option("--job-gpus", options->job_gpus, "GPUs of the job; default: all that were judged")
       ->check(CLI::PositiveNumber);
+  verb->add_flag("--unsealed", options->unsealed, "take results of an older assay, which have no seal");
   verb->add_flag("--json", options->json, "for machines: every node and case");
   verb->callback([options, &exit_code] { exit_code = fleet(*options); });
 }

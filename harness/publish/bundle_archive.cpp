@@ -99,7 +99,7 @@ ArchiveWriter::ArchiveWriter() : archive_(archive_write_new()) {
   if (!archive_) throw MeasureError("libarchive: out of memory");
   check(archive_write_add_filter_gzip(archive_));
   check(archive_write_set_filter_option(archive_, "gzip", "timestamp", nullptr));
-  check(archive_write_set_format_pax_restricted(archive_));  // ustar where the name fits in it
+  check(archive_write_set_format_pax_restricted(archive_));   // ustar where the name fits in it
   check(archive_write_set_bytes_in_last_block(archive_, 1));  // else zeros behind gzip's end fill a tape's block
   check(archive_write_open(archive_, &bytes_, nullptr, append, nullptr));
 }

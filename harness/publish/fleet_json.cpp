@@ -9,8 +9,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string device_text(int device) { return device == kCpuDevice ? "cpu" : "gpu" + std::to_string(device); }
-
 Json accused_json(const FleetPage& page) {
   Json out = Json::array();
   for (const auto& a : page.verdict.accused) {
@@ -19,7 +17,7 @@ Json accused_json(const FleetPage& page) {
     const auto& node = page.files.nodes[a.node];
     const auto uuid = node.uuids.find(a.device);
     out.push_back({{"node", node.name},
-                   {"device", device_text(a.device)},
+                   {"device", fleet_device_name(a.device)},
                    {"uuid", uuid == node.uuids.end() ? Json(nullptr) : Json(uuid->second)},
                    {"scope", a.scope},
                    {"evidence", a.evidence},
@@ -36,7 +34,7 @@ Json cost_json(const FleetPage& page, const FleetGroup& group, bool without_accu
   const auto cost = cost_of_slowest(page.verdict, group, page.job_gpus, page.price_per_gpu_hour, without_accused);
   if (!cost) return nullptr;
   return {{"node", page.files.nodes[cost->node].name},
-          {"device", device_text(cost->device)},
+          {"device", fleet_device_name(cost->device)},
           {"step_longer", cost->longer},
           {"hours_per_day", cost->hours_per_day},
           {"money_per_day", cost->money_per_day ? Json(*cost->money_per_day) : Json(nullptr)}};
@@ -54,7 +52,7 @@ Json heat_json(const FleetPage& page) {
   }
   for (const auto& [unit, row] : devices)
     rows.push_back(
-        {{"node", page.files.nodes[unit.first].name}, {"device", device_text(unit.second)}, {"deficits", row}});
+        {{"node", page.files.nodes[unit.first].name}, {"device", fleet_device_name(unit.second)}, {"deficits", row}});
   return {{"cases", cases}, {"rows", rows}};
 }
 

@@ -164,6 +164,10 @@ std::string to_nccl_tests(const std::vector<Result>& results) {
         add(blocks, record);
     }
   std::string out = "# assay, in the format of nccl-tests; time: the slowest rank's, median over samples\n";
+  const auto edited =
+      std::count_if(results.begin(), results.end(), [](const Result& one) { return one.seal == Seal::broken; });
+  if (edited > 0)
+    out += fmt::format("# EDITED: {} of {} results were changed after they were written\n", edited, results.size());
   Tally tally;
   for (const Block& block : blocks) {
     out += fmt::format("#\n# {}\n", block.title) + header();

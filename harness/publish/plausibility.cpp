@@ -132,6 +132,7 @@ Plausibility examine(std::string_view text, const std::string& source, const std
   try {
     const Result result = parse_result(text, source);
     out.cases = result.records.size();
+    if (result.seal == Seal::broken) out.problems.push_back("/seal: does not match: the file was changed afterwards");
     if (!result.complete) out.problems.push_back("/complete: the run was interrupted: cases of its plan are missing");
     if (result.records.empty()) out.problems.push_back("/records: there are none");
     check_provenance(result, now_utc, out.problems);

@@ -135,6 +135,9 @@ Footnotes footnotes(const std::vector<TableRow>& rows, const TableColumns& colum
     for (const auto& [what, value] : row.conditions)
       if (values[what].size() > 1 && !shown(what))
         text += fmt::format("{}{} {}", text.empty() ? "" : ", ", what, value);
+    if (row.seal == name(Seal::broken))  // said of all rows, too: it is no condition that rows may share
+      text += fmt::format("{}EDITED: the result was changed after it was written, its seal does not match",
+                          text.empty() ? "" : ", ");
     if (row.origin != "measured")
       text = fmt::format("{}: {}", row.origin == "published" ? "published by others" : "never run here, datasheet only",
                          row.source);

@@ -35,6 +35,7 @@ struct TableRow {
   std::optional<double> percent_of_reference;
   std::string reference;  // system and source in a few words, "no reference"; empty where none is to be expected
   std::string reference_source;
+  std::string seal;  // of the result: intact, none (an older assay wrote it), or broken: it was edited afterwards
   std::string origin = "measured";               // "published": by others; "datasheet": nothing of it was ever run
   std::string source;                            // of what was not measured here
   std::optional<double> peak_flops_per_second;   // the datasheet's dense peak

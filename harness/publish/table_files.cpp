@@ -87,7 +87,8 @@ Json table_fields(const TableRow& row) {
           {"dollars_per_device_hour", number(row.dollars_per_device_hour)},
           {"pflop_per_dollar", number(row.pflop_per_dollar)},
           {"tokens", number(row.tokens)},
-          {"tokens_per_dollar", number(row.tokens_per_dollar)}};
+          {"tokens_per_dollar", number(row.tokens_per_dollar)},
+          {"seal", row.seal}};
 }
 
 void expect_columns(const TableColumns& columns) {

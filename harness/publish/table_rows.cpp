@@ -60,6 +60,7 @@ TableRow row_of(const Record& record, const Result& result, const MeasuredPeaks&
   row.accelerator = device_model(point, result.provenance);
   row.labels = joined(point.labels);
   row.vendor = record.vendor;
+  row.seal = name(result.seal);
   row.samples = std::int64_t(record.measurement.seconds.size());
   add_conditions(record, result, row);
   if (record.check && std::isfinite(record.check->error_over_allowed))

@@ -4,6 +4,7 @@
 
 #include "harness/core/error.h"
 #include "harness/core/file.h"
+#include "harness/core/names.h"
 #include "harness/core/sha256.h"
 #include "harness/record/json_fields.h"
 #include "harness/suite/json_schema.h"
@@ -11,6 +12,7 @@
 namespace assay {
 namespace {
 using Json = nlohmann::ordered_json;
+constexpr Named<Seal> kSeals[] = {{Seal::none, "none"}, {Seal::intact, "intact"}, {Seal::broken, "broken"}};
 constexpr std::string_view kSealKey = ",\n \"seal\": \"sha256:", kSealEnd = "\"\n}\n";
 }  // namespace
 
@@ -21,6 +23,8 @@ Seal seal_of(std::string_view text) {
   const std::string expected = std::string(kSealKey) + sha256_hex(text.substr(0, at)) + std::string(kSealEnd);
   return text.substr(at) == expected ? Seal::intact : Seal::broken;
 }
+
+const char* name(Seal seal) { return find_name(kSeals, seal); }
 
 Json to_json(const SamplingRule& rule) {
   return {{"min_samples", rule.min_samples},
@@ -69,8 +73,12 @@ std::string to_text(const Result& result) {
     text += separator + to_json(record).dump(-1, ' ', false, replace);
     separator = ",\n";
   }
-  text += "\n ]";
-  return text + std::string(kSealKey) + sha256_hex(text) + std::string(kSealEnd);
+  return sealed(text + "\n ]");
+}
+
+std::string sealed(std::string text) {
+  const std::string digest = sha256_hex(text);
+  return text.append(kSealKey).append(digest).append(kSealEnd);
 }
 
 Result parse_result(std::string_view text, const std::string& source) {
@@ -96,6 +104,13 @@ Result parse_result(std::string_view text, const std::string& source) {
 }
 
 Result load_result(const std::filesystem::path& path) { return parse_result(read_file(path), path.string()); }
+
+Result load_unchanged_result(const std::filesystem::path& path) {
+  Result result = load_result(path);
+  if (result.seal == Seal::broken)
+    throw InputError(path.string() + ": was changed after it was written (its seal does not match): measure again");
+  return result;
+}
 
 void save_result(const Result& result, const std::filesystem::path& path) {
   write_file_atomically(path, to_text(result));

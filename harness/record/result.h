@@ -18,6 +18,9 @@ inline constexpr const char* kResultSchema = "assay-result/1";
 /// It shows a slip of an editor or a disk, and keeps nobody out who can compute a digest.
 enum class Seal { none, intact, broken };
 Seal seal_of(std::string_view text);
+const char* name(Seal);
+/// All of a result's text but its end -> the text with its seal.
+std::string sealed(std::string text);
 
 struct Result {
   nlohmann::ordered_json provenance;  // record/provenance.h
@@ -38,6 +41,8 @@ std::string to_text(const Result&);
 /// Validates against configs/schemas/result.schema.json and beyond (finite samples, unique ids).
 Result parse_result(std::string_view text, const std::string& source);
 Result load_result(const std::filesystem::path&);
+/// InputError too where its seal is broken: a file that was changed is a wrong file, not a slow machine's.
+Result load_unchanged_result(const std::filesystem::path&);
 void save_result(const Result&, const std::filesystem::path&);
 
 /// The same samples as Google Benchmark's JSON, one row per sample, which its compare.py reads.  Cases that are not ok

@@ -273,18 +273,22 @@ FleetVerdict judge_fleet(const FleetFiles& files, const FleetCases& cases) {
   }
   accuse_wrong(files, out);
   accuse_other_bits(files, out);
-  for (const auto& file : files.unreadable) out.gaps.push_back({file.file, file.why});
+  for (const auto& file : files.unreadable) out.gaps.push_back(gap_of(file));
   if (files.nodes.empty() && files.unreadable.empty()) out.gaps.push_back({"the fleet", "no result at all"});
   std::sort(out.accused.begin(), out.accused.end(), [](const auto& a, const auto& b) { return a.deficit > b.deficit; });
   return out;
 }
 
+Gap gap_of(const Unreadable& file) { return {file.node.empty() ? file.file : file.node, file.why}; }
+
 void add_missing(FleetVerdict& verdict, const FleetFiles& files, const std::vector<std::string>& expected) {
   std::set<std::string> there;
-  for (const auto& node : files.nodes) {
-    const std::string host = node.name.substr(0, node.name.find(' '));
+  const auto add = [&](const std::string& name) {
+    const std::string host = name.substr(0, name.find(' '));
     there.insert({host, host.substr(0, host.find('.'))});
-  }
+  };
+  for (const auto& node : files.nodes) add(node.name);
+  for (const auto& file : files.unreadable) add(file.node);  // it gave one, of which another gap speaks
   for (const auto& name : expected)
     if (!there.count(name) && !there.count(name.substr(0, name.find('.'))))
       verdict.gaps.push_back({name, "gave no result"});

@@ -30,6 +30,7 @@ struct Accusation {
 struct Gap {
   std::string node, why;
 };
+Gap gap_of(const Unreadable&);
 
 /// The nodes of one kind.
 struct FleetGroup {

@@ -42,6 +42,25 @@ std::string text_or(dom::object object, std::string_view key, const std::string&
   return object[key].get(value) == simdjson::SUCCESS ? std::string(value) : otherwise;
 }
 
+/// Doubt where it is there and is no number from 0 to 65536, or is given twice.
+int number_or(dom::object object, std::string_view key, int otherwise) {
+  constexpr std::uint64_t kMost = 65536;  // of devices, as the schema has it
+  if (object[key].error() == simdjson::NO_SUCH_FIELD) return otherwise;
+  const auto value = member<std::uint64_t>(object, key);
+  if (value > kMost) throw Doubt{};
+  return int(value);
+}
+
+/// FleetValue::device of a case.
+int device_of(dom::object point) {
+  const std::string_view word = member<std::string_view>(point, "device");
+  const int ordinal = number_or(point, "device_index", -1), core = number_or(point, "core", -1);
+  if (ordinal < 0) throw Doubt{};
+  if (word == "gpu" && core < 0) return ordinal;
+  if (word != "cpu") throw Doubt{};
+  return core < 0 ? kCpuDevice : core_device(core);
+}
+
 /// The id that the case's own fields give, as Case::id() writes it.
 std::string id_of(dom::object point, const std::string& device_name) {
   std::string out =
@@ -57,9 +76,11 @@ std::string id_of(dom::object point, const std::string& device_name) {
     else
       throw Doubt{};
   }
-  return out + fmt::format("/{}/{}/{}/seed={}", member<std::string_view>(point, "cache"),
-                           member<std::string_view>(point, "mode"), member<std::string_view>(point, "data"),
-                           member<std::uint64_t>(point, "seed"));
+  out += fmt::format("/{}/{}/{}/seed={}", member<std::string_view>(point, "cache"),
+                     member<std::string_view>(point, "mode"), member<std::string_view>(point, "data"),
+                     member<std::uint64_t>(point, "seed"));
+  const auto together = number_or(point, "together", 1);
+  return together > 1 ? out + fmt::format("/together={}", together) : out;
 }
 
 Measurement measurement_of(dom::object json) {
@@ -97,15 +118,10 @@ void add_digest(FleetNode& node, dom::object record, int device) {
 void add_record(FleetNode& node, dom::object record, FleetCases& cases) {
   const auto point = member<dom::object>(record, "case");
   const auto kind = parse_outcome(member<std::string_view>(record, "outcome"));
-  const std::string_view word = member<std::string_view>(point, "device");
-  const std::uint64_t ordinal = member<std::uint64_t>(point, "device_index");
-  if (!kind || (word != "cpu" && word != "gpu") || ordinal > 65535) throw Doubt{};
-  const Device device = word == "cpu" ? Device::cpu : Device::gpu;
-  const std::string device_name = device == Device::cpu ? "cpu" : fmt::format("gpu{}", ordinal);
+  const int index = device_of(point);
   const std::string id = text(record, "id");
-  if (id != id_of(point, device_name)) throw Doubt{};
-  const int index = device == Device::cpu ? kCpuDevice : int(ordinal);
-  const std::string shared = without_ordinal(id, device_name, device), reason = text(record, "reason");
+  if (!kind || id != id_of(point, fleet_device_name(index))) throw Doubt{};
+  const std::string shared = without_ordinal(id, index), reason = text(record, "reason");
   if (*kind != OutcomeKind::ok) {
     if (reason.empty()) throw Doubt{};
     node.failures.push_back({shared, index, *kind, reason, 0});
@@ -154,17 +170,23 @@ FleetNode node_of(dom::object json, const std::filesystem::path& path, FleetCase
 
 }  // namespace
 
-FleetNode read_fleet_node(const std::filesystem::path& path, FleetCases& cases) {
+std::optional<FleetNode> fast_read_fleet_node(const std::filesystem::path& path, FleetCases& cases) {
   simdjson::padded_string bytes;
   dom::parser parser;
   dom::object json;
-  if (simdjson::padded_string::load(path.string()).get(bytes) || parser.parse(bytes).get(json))
-    return slow_read_fleet_node(path, cases);
+  if (simdjson::padded_string::load(path.string()).get(bytes) || parser.parse(bytes).get(json)) return std::nullopt;
   try {
-    return node_of(json, path, cases);
+    FleetNode node = node_of(json, path, cases);
+    node.seal = seal_of(std::string_view(bytes));
+    return node;
   } catch (const Doubt&) {
-    return slow_read_fleet_node(path, cases);
+    return std::nullopt;
   }
+}
+
+FleetNode read_fleet_node(const std::filesystem::path& path, FleetCases& cases) {
+  auto node = fast_read_fleet_node(path, cases);
+  return node ? std::move(*node) : slow_read_fleet_node(path, cases);
 }
 
 Record read_fleet_record(const std::filesystem::path& path, const std::string& case_id, int device) {
@@ -175,13 +197,9 @@ Record read_fleet_record(const std::filesystem::path& path, const std::string& c
   if (!simdjson::padded_string::load(path.string()).get(bytes) && !parser.parse(bytes)["records"].get(records)) {
     for (const auto element : records) {
       std::string_view found;
-      std::int64_t ordinal = 0;
-      if (element["id"].get(found) || element["case"]["device_index"].get(ordinal)) break;
-      const bool cpu = device == kCpuDevice;
-      const std::string device_name = cpu ? "cpu" : fmt::format("gpu{}", device);
-      if ((!cpu && ordinal != device) ||
-          without_ordinal(std::string(found), device_name, cpu ? Device::cpu : Device::gpu) != id)
-        continue;
+      dom::object point;
+      if (element["id"].get(found) || element["case"].get(point)) break;
+      if (device_of(point) != device || without_ordinal(std::string(found), device) != id) continue;
       return record_from_json(nlohmann::ordered_json::parse(simdjson::minify(element)), path.string(), "/records");
     }
   }

@@ -19,9 +19,16 @@ std::string text_or(const Json& object, const char* key, const std::string& othe
 
 }  // namespace
 
-std::string without_ordinal(std::string id, const std::string& device_name, Device device) {
+int fleet_device(const Case& point) {
+  if (point.device == Device::gpu) return point.device_index;
+  return point.core < 0 ? kCpuDevice : core_device(point.core);
+}
+
+std::string without_ordinal(std::string id, int device) {
+  const std::string device_name = fleet_device_name(device);
   const auto at = id.find("/" + device_name + "/");
-  if (at != std::string::npos) id.replace(at + 1, device_name.size(), name(device));
+  if (at != std::string::npos)
+    id.replace(at + 1, device_name.size(), device > kCpuDevice ? "gpu" : device < kCpuDevice ? "core" : "cpu");
   return id;
 }
 
@@ -52,6 +59,7 @@ FleetNode slow_read_fleet_node(const std::filesystem::path& path, FleetCases& ca
   node.name = text_or(result.provenance.at("system"), "hostname", path.stem().string());
   node.started_utc = text_or(result.provenance, "started_utc", "");
   node.complete = result.complete;
+  node.seal = result.seal;
   std::vector<std::string> gpus;
   for (const auto& gpu : result.provenance.at("gpus")) {
     gpus.push_back(text_or(gpu, "name", "unknown"));
@@ -60,8 +68,8 @@ FleetNode slow_read_fleet_node(const std::filesystem::path& path, FleetCases& ca
   node.hardware = hardware_of(gpus, text_or(result.provenance.at("cpu"), "model", ""));
   for (const auto& record : result.records) {
     const Case& point = record.point;
-    const int device = point.device == Device::cpu ? kCpuDevice : point.device_index;
-    const std::string id = without_ordinal(point.id(), point.device_name(), point.device);
+    const int device = fleet_device(point);
+    const std::string id = without_ordinal(point.id(), device);
     if (!record.outcome.ok()) {
       node.failures.push_back({id, device, record.outcome.kind, record.outcome.reason, 0});
       continue;

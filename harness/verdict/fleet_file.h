@@ -7,8 +7,9 @@
 
 namespace assay {
 
-/// "gemm/mma_sm80/gpu3/bf16/..." -> "gemm/mma_sm80/gpu/bf16/...", device 3.
-std::string without_ordinal(std::string id, const std::string& device_name, Device);
+int fleet_device(const Case&);
+/// "gemm/mma_sm80/gpu3/bf16/..." -> "gemm/mma_sm80/gpu/bf16/..." for device 3.
+std::string without_ordinal(std::string id, int device);
 /// Adds the value: the samples of the most frequent placement class, with the class in the case's id.
 void add_value(FleetNode&, const std::string& id, const std::string& workload, int device, const Measurement&,
                FleetCases&);

@@ -46,6 +46,14 @@ std::vector<Read> read_all(const std::vector<fs::path>& paths, FleetCases& cases
   return out;
 }
 
+/// Why a file with this seal is not taken; empty where it is.
+std::string seal_problem(Seal seal, bool unsealed) {
+  if (seal == Seal::broken) return "was edited after it was written (its seal does not match): measure again";
+  if (seal == Seal::none && !unsealed)
+    return "is not sealed, an older assay wrote it: measure again, or --unsealed takes it";
+  return {};
+}
+
 std::string gpus_key(const FleetNode& node) {
   std::string out;
   for (const auto& [index, uuid] : node.uuids) out += uuid + " ";
@@ -135,19 +143,28 @@ std::uint32_t FleetCases::number_of(const std::string& id, const std::string& wo
   return at->second;
 }
 
-std::string FleetNode::device_name(int device) const {
-  return device == kCpuDevice ? "CPU" : fmt::format("GPU {}", device);
+std::string fleet_device_name(int device) {
+  if (device == kCpuDevice) return "cpu";
+  return device < kCpuDevice ? fmt::format("core{}", core_device(device)) : fmt::format("gpu{}", device);
 }
 
-FleetFiles read_fleet(const std::vector<fs::path>& paths, FleetCases& cases) {
+std::string FleetNode::device_name(int device) const {
+  if (device == kCpuDevice) return "CPU";
+  return device < kCpuDevice ? fmt::format("core {}", core_device(device)) : fmt::format("GPU {}", device);
+}
+
+FleetFiles read_fleet(const std::vector<fs::path>& paths, FleetCases& cases, bool unsealed) {
   FleetFiles out;
   std::vector<FleetNode> nodes;
   auto read = read_all(paths, cases);
   for (std::size_t i = 0; i < read.size(); ++i) {
-    if (read[i].node)
-      nodes.push_back(std::move(*read[i].node));
+    const std::string file = paths[i].string();
+    if (!read[i].node)
+      out.unreadable.push_back({file, read[i].problem});
+    else if (const auto problem = seal_problem(read[i].node->seal, unsealed); !problem.empty())
+      out.unreadable.push_back({file, fmt::format("could not be judged: {} {}", file, problem), read[i].node->name});
     else
-      out.unreadable.push_back({paths[i].string(), read[i].problem});
+      nodes.push_back(std::move(*read[i].node));
   }
   out.nodes = merged(std::move(nodes), out.notes);
   return out;

@@ -4,17 +4,18 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
-#include "harness/record/record.h"
+#include "harness/record/result.h"
 #include "harness/verdict/outliers.h"
 
 namespace assay {
 
-/// A case as all devices of a fleet share it: its id with "gpu" for "gpu3", and with the placement class of its samples
-/// behind it where they have one, because classes are never compared with each other.
+/// A case as all devices of a fleet share it: its id with "gpu" for "gpu3" and "core" for "core2", and with the
+/// placement class of its samples behind it where they have one, because classes are never compared with each other.
 struct FleetCase {
   std::string id, workload;
 };
@@ -32,7 +33,11 @@ class FleetCases {
   std::unordered_map<std::string, std::uint32_t> numbers_;
 };
 
+/// A device within its node: a GPU's ordinal, the whole CPU, or, where its cores are measured one by one, a core.
 inline constexpr int kCpuDevice = -1;
+constexpr int core_device(int core) { return kCpuDevice - 1 - core; }
+/// "gpu3", "cpu", "core2": as Case::device_name() has it.
+std::string fleet_device_name(int device);
 
 /// One case of one device that was measured and right.
 struct FleetValue {
@@ -72,15 +77,18 @@ struct FleetNode {
   std::map<int, std::string> uuids;  // of its GPUs
   std::string started_utc;
   bool complete = true;
+  Seal seal = Seal::none;  // of the file it was read from
   std::vector<FleetValue> values;
   std::vector<FleetFailure> failures;
   std::vector<FleetDigest> digests;  // of several runs all: a device that contradicts itself is wrong
 
-  std::string device_name(int device) const;  // "GPU 3", "CPU"
+  std::string device_name(int device) const;  // "GPU 3", "CPU", "core 2"
 };
 
+/// A file that counts for nothing: it cannot be read, or it is not as it was measured.
 struct Unreadable {
   std::string file, why;
+  std::string node = {};  // where the file still said whose it is
 };
 
 struct FleetFiles {
@@ -90,11 +98,14 @@ struct FleetFiles {
 };
 
 /// Reads with all cores.  Files of one node (host name and GPUs) become one node; of a case that is there twice the
-/// later run counts.
-FleetFiles read_fleet(const std::vector<std::filesystem::path>&, FleetCases&);
+/// later run counts.  Files whose seal is broken count for nothing, nor do those of an older assay, which have none,
+/// unless `unsealed` are taken.
+FleetFiles read_fleet(const std::vector<std::filesystem::path>&, FleetCases&, bool unsealed = false);
 
 /// One file.  InputError as load_result() gives it.
 FleetNode read_fleet_node(const std::filesystem::path&, FleetCases&);
+/// The same by one pass of simdjson; null where anything is not as that expects it.
+std::optional<FleetNode> fast_read_fleet_node(const std::filesystem::path&, FleetCases&);
 /// The same through load_result(), which looks at everything: what the fast reader is held to.
 FleetNode slow_read_fleet_node(const std::filesystem::path&, FleetCases&);
 

@@ -158,7 +158,10 @@ class Judge {
     if (rate >= least)
       return pass(j, figures, record, explain(record, rate / *expected.value, normal_for(e, record, expected)));
     j.cause = explain(record, rate / *expected.value, normal_for(e, record, expected));
-    if (j.cause->disturbed())
+    if (const auto forced = forced_on(node_, record); !forced.empty()) {
+      j.cause.reset();
+      j.text = figures + ": " + forced;
+    } else if (j.cause->disturbed())
       j.text = figures + ": " + j.cause->text;
     else if (at_best >= least && !makes_uneven(j.cause->code))
       j.text = figures + fmt::format(": too noisy to tell, its 95 % interval reaches {}: {}",

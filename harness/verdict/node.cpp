@@ -146,4 +146,18 @@ Expected expected_of(const Node& node, const Expectation& e, const Record& recor
   return base;
 }
 
+std::string forced_on(const Node& node, const Record& record) {
+  // What keeps NCCL from its own choice of paths and algorithms.
+  constexpr const char* kForces[] = {"NCCL_TOPO_FILE",   "NCCL_GRAPH_FILE", "NCCL_ALGO",       "NCCL_PROTO",
+                                     "NCCL_P2P_DISABLE", "NCCL_P2P_LEVEL",  "NCCL_SHM_DISABLE"};
+  if (!record.point.kernel.starts_with("nccl")) return {};
+  for (const char* variable : kForces) {
+    const Json value = look(node.result.provenance, "environment", variable);
+    if (value.is_string() && value != "" && value != "0")
+      return fmt::format("{}={} is set, which NCCL must obey: unset it and measure again", variable,
+                         value.get<std::string>());
+  }
+  return {};
+}
+
 }  // namespace assay

@@ -25,6 +25,10 @@ std::vector<const Record*> matching(const Node&, const Expectation&, std::option
 const Record* fastest(const Node&, const std::vector<const Record*>&, RateUnit);
 std::optional<double> rate_of(const Record&, RateUnit);
 
+/// What the environment forces on the library that measured this, so that a slow one need not be the node's fault;
+/// empty where nothing.
+std::string forced_on(const Node&, const Record&);
+
 struct Expected {
   std::optional<double> value;    // in the unit of the rate; null where it is not known
   const Record* known = nullptr;  // a record to compare telemetry with

@@ -15,6 +15,7 @@ namespace assay {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 namespace fs = std::filesystem;
 
 class CompareVerb : public testing::Test {
@@ -53,6 +54,29 @@ TEST_F(CompareVerb, EndsInTheVerdict) {
   EXPECT_EQ(assay({path("base.json"), path("slow.json"), "--margin", "15%"}), 0) << err_;
   EXPECT_EQ(assay({path("slow.json"), path("base.json"), "--json"}), 0) << err_;
   EXPECT_EQ(nlohmann::json::parse(out_)["counts"]["faster"], 1);
+}
+
+/// One sample changed by hand: refused where a verdict or a gate hangs on it, marked where it is shown.
+TEST_F(CompareVerb, AnEditedResultIsRefusedAndMarked) {
+  std::string text = read_file(folder_ / "slow.json");
+  char& digit = text[text.find_first_of("123456789", text.find("\"seconds\":[") + 11)];
+  digit = digit == '1' ? '2' : '1';
+  write_file_atomically(folder_ / "edited.json", text);
+  for (const auto& words :
+       {std::vector<std::string>{path("base.json"), path("edited.json")},
+        {path("edited.json") + "," + path("slow.json"), path("base.json") + "," + path("base.json")}}) {
+    EXPECT_EQ(assay(words), 2);
+    EXPECT_THAT(err_, HasSubstr("edited.json: was changed after it was written (its seal does not match)"));
+  }
+  EXPECT_EQ(assay({path("edited.json"), "--format", "bencher"}, "export"), 2);
+  EXPECT_EQ(assay({path("edited.json")}, "table"), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("Note 1: EDITED: the result was changed after it was written"));
+  EXPECT_EQ(assay({path("base.json")}, "table"), 0) << err_;
+  EXPECT_THAT(out_, Not(HasSubstr("EDITED")));
+  EXPECT_EQ(assay({path("base.json"), path("edited.json"), "--format", "csv", "--columns", "seal"}, "table"), 0);
+  EXPECT_EQ(out_, "seal\r\nintact\r\nbroken\r\n");
+  EXPECT_EQ(assay({path("edited.json"), "--format", "nccl-tests"}, "table"), 0);
+  EXPECT_THAT(out_, HasSubstr("# EDITED: 1 of 1 results"));
 }
 
 TEST_F(CompareVerb, TakesSeveralRunsASide) {

@@ -91,7 +91,7 @@ TEST(TelemetryJson, ComesBackAsItWas) {
 
 TEST(TelemetryJson, OfAResultWithoutAnyIsNotThere) {
   const std::string text = to_text(result_with({}));
-  EXPECT_EQ(text.find("telemetry"), std::string::npos);
+  EXPECT_EQ(text.find("\"telemetry\""), std::string::npos);
   EXPECT_TRUE(parse_result(text, "r.json").records[0].telemetry.empty());
 }
 

@@ -39,8 +39,16 @@ TEST(Expectations, TheShippedOnesParseAndAreFoundByTheMachine) {
 /// DCGM's floor of the H200's memory was 2333 MB/s: everybody passed.
 TEST(Expectations, AFloorAThousandTimesTooLowIsRefused) {
   EXPECT_THAT(refusal(h200_text({entry("memory", "floor", "peak/*/gpu*/f32/*", "B/s", 2333e6, 0.1)})),
-              AllOf(HasSubstr("mine.json"), HasSubstr("\"memory\""), HasSubstr("under 5 %")));
+              AllOf(HasSubstr("mine.json"), HasSubstr("\"memory\""), HasSubstr("under 15 %")));
   EXPECT_EQ(refusal(h200_text({entry("memory", "floor", "peak/*/gpu*/f32/*", "B/s", 2333e9, 0.1)})), "taken");
+}
+
+/// DCGM's floors of the memory of an L40 and of a 64 GB H100 look ten times too low.
+TEST(Expectations, AFloorTenTimesTooLowIsRefused) {
+  for (const double share_of_h200s : {49.050 / 864, 122.25 / 3350, 0.1})
+    EXPECT_THAT(
+        refusal(h200_text({entry("memory", "floor", "peak/*/gpu*/f32/*", "B/s", share_of_h200s * 4.8e12, 0.1)})),
+        HasSubstr("under 15 %"));
 }
 
 TEST(Expectations, AFloorAboveThePeakIsRefused) {

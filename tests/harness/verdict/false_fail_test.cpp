@@ -83,6 +83,56 @@ TEST(FalseFail, NoiseIsToldFromSlowness) {
   EXPECT_THAT(all_text(verdict), HasSubstr("too noisy to tell"));
 }
 
+/// Slow, and not by the node's fault: never a fail, and the reason is named.
+struct Excused {
+  const char* report;
+  std::function<void(Result&)> change;
+  const char* words;
+};
+
+void at_half_rate(Record& record) {
+  for (double& seconds : record.measurement.seconds) seconds *= 2;
+}
+
+const Excused kExcused[] = {
+    {"azurehpc-health-checks#142, #143, #152: a stale NCCL_TOPO_FILE is forced on a healthy node",
+     [](Result& r) {
+       r.provenance["environment"]["NCCL_TOPO_FILE"] = "/opt/ndv4-topo.xml";
+       on(r, "all_reduce", 0).point.kernel = "nccl";
+       at_half_rate(on(r, "all_reduce", 0));
+     },
+     "NCCL_TOPO_FILE=/opt/ndv4-topo.xml"},
+    {"NVIDIA/DCGM#272: fails right after another test, which still uses the GPU",
+     [](Result& r) {
+       at_half_rate(on(r, "gemm", 2));
+       on(r, "gemm", 2).telemetry[0].others = {{4711, "gpu_burn", {}, 1e9}};
+     },
+     "gpu_burn (pid 4711)"},
+    {"NVIDIA/DCGM#247: a test that hangs",
+     [](Result& r) {
+       Record& hangs = on(r, "peak", 2);
+       hangs.outcome = {OutcomeKind::timed_out, "a launch took longer than 120 s"};
+       hangs.measurement = {};
+       hangs.check.reset();
+     },
+     "longer than 120 s"},
+};
+
+TEST(FalseFail, WhatIsNotTheNodesFaultIsNamed) {
+  for (const auto& excused : kExcused) {
+    Result node = h200_node(8);
+    excused.change(node);
+    const Verdict verdict = verdict_on(node);
+    EXPECT_EQ(verdict.code(), ExitCode::could_not_measure) << excused.report << "\n" << all_text(verdict);
+    EXPECT_THAT(all_text(verdict), HasSubstr(excused.words)) << excused.report;
+  }
+  Result forced = h200_node(8);  // and as fast as it should be all the same; nor does it excuse a GEMM
+  forced.provenance["environment"]["NCCL_TOPO_FILE"] = "/opt/ndv4-topo.xml";
+  EXPECT_EQ(verdict_on(forced).code(), ExitCode::ok);
+  at_half_rate(on(forced, "gemm", 2));
+  EXPECT_EQ(verdict_on(forced).code(), ExitCode::verdict_failed);
+}
+
 Expectations cpu_expectations() {
   return parse_expectations(
       R"({"schema": "assay-expectation/1", "name": "a CPU", "description": "for a test", "suite": "quick",

@@ -1,5 +1,37 @@
 // Every way in which an acceptance tool is known to have passed a node that was not healthy, by its public report; what
 // else is no measurement; and the causes that a fail is to name.
+//
+// Reports whose test is not a row of kReports below, nor of those in false_fail_test.cpp:
+//
+//   false pass                                                        test
+//   the reference is the GPU's own first output (gpu-burn, DCGM)      SoakTest.DoesNotTakeAWrongFirstOutputForGolden
+//   an output never written, or NaN, compares equal                   RunCase.CallsNaNAndAnOutputNeverWrittenWrong
+//   a rate whose output nobody compared (nccl-tests -c 0)             RunCase.NeverPassesWhatWasNotCompared
+//   errors counted and then dropped (SuperBench, #wrong)              PlantedKernel.HasItsExitCodeAndNoRateAnywhere
+//   exit code 0 or PASS printed after a bad measurement (gpu-burn,    Check.test_slower_than_expected_is_a_fail,
+//     SuperBench, imbue, AWS check 5)                                   PlantedKernel.HasItsExitCodeAndNoRateAnywhere
+//   an invalid file is success (SuperBench#518)                       Check.test_a_part_of_a_file_never_passes
+//   DCGM's H200 memory floor, a thousand times too low                Expectations.AFloorAThousandTimesTooLowIsRefused
+//   DCGM's L40 and 64 GB H100 memory floors, ten times too low        Expectations.AFloorTenTimesTooLowIsRefused
+//   remapped rows read from a field that is not there (azurehpc)      GpuFindings.CallUnfitWhatItsOwnerCanMend
+//   throttle bits compared by equality, at idle (azurehpc)            GpuTelemetry.ShowsAPowerCapByBitAndByTime,
+//                                                                       GpuTelemetry.ShowsHeatThatNoLookMet
+//   numbers of nodes that leave some untested (Primus#707)            FleetFilesTest.LeavesNoNodeUnjudgedWhatever-
+//                                                                       TheirNumber
+//   a node that gave no result is forgotten                           FleetFilesTest.NamesWhatCannotBeRead
+//   one bad baseline poisons all (SuperBench)                         Learn.OnlyFromWhatIsKnownToBeGood
+//   an edited result                                                  Check.test_a_file_that_was_changed_never_passes,
+//                                                                       FleetFilesTest.ANodeWhoseResultWas-
+//                                                                       EditedIsNotJudged
+//   stragglers of 3 to 8 % hide under a tenth (Megatron-LM#4662)      FleetTest.FindsStragglersOfFivePercentAndLeaves-
+//                                                                       TheHealthyAlone
+//
+//   false fail                                                        test
+//   floors that no healthy node reaches (AWS check 5, 800 GB/s)       Expectations.AFloorAboveThePeakIsRefused
+//   arguments in the wrong order (azurehpc#149)                       Expectations.ContradictionsAreRefused
+//   a check of values that healthy GPUs fail (nvbandwidth#19, #34)    AllowedError, OutputDigest (tests/harness/verify)
+//   healthy nodes among many are accused                              FleetTest.AccusesNearlyNobodyInAHealthy-
+//                                                                       FleetOfAnySize
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

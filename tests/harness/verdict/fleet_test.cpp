@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <set>
 
 #include "harness/core/error.h"
+#include "harness/core/file.h"
 #include "harness/publish/fleet_text.h"
 #include "tests/harness/record/sample_records.h"
 #include "tests/harness/verdict/soaked.h"
@@ -122,6 +124,38 @@ std::string gaps_of(const FleetVerdict& verdict) {
   return out;
 }
 
+/// Cores, and GPUs, alone and together, beside the same on the whole CPU.
+std::vector<Record> together_records() {
+  std::vector<Record> out = {ok_record(64)};
+  for (int device = 0; device < 2; ++device)
+    for (const int together : {1, 2}) {
+      Record core = ok_record(64), gpu = ok_record(64);
+      core.point.core = device;
+      gpu.point.device = Device::gpu;
+      gpu.point.device_index = device;
+      core.point.together = gpu.point.together = together;
+      out.insert(out.end(), {core, gpu});
+    }
+  return out;
+}
+
+TEST_F(FleetFilesTest, KeepsCoresApartAndAloneFromTogether) {
+  write("together.json", to_text(sample_result(together_records())));
+  const FleetNode node = read_fleet_node(folder_ / "together.json", cases_);
+  std::set<std::string> units;
+  for (const auto& value : node.values) units.insert(cases_[value.point].id + " on " + node.device_name(value.device));
+  EXPECT_EQ(units.size(), 9u);
+  EXPECT_EQ(cases_.size(), 5u);  // the CPU; a core alone, with others; a GPU alone, with others
+  const std::string& id = cases_[node.values.back().point].id;
+  EXPECT_THAT(id, HasSubstr("/gpu/"));
+  EXPECT_THAT(id, HasSubstr("/together=2"));
+  const Record read = read_fleet_record(folder_ / "together.json", id, node.values.back().device);
+  EXPECT_EQ(read.point.id(), together_records().back().point.id());
+  const std::string core_id = cases_[node.values[1].point].id;
+  EXPECT_THAT(core_id, HasSubstr("/core/"));
+  EXPECT_EQ(read_fleet_record(folder_ / "together.json", core_id, core_device(1)).point.core, 1);
+}
+
 TEST_F(FleetFilesTest, ReadsFastWhatItReadsSlowly) {
   SyntheticFleet fleet;
   fleet.nodes = 1;
@@ -137,8 +171,12 @@ TEST_F(FleetFilesTest, ReadsFastWhatItReadsSlowly) {
   twice.records[2].soak = soaked("c0ffee").soak;
   twice.records[1].soak->corrupted = 1;  // leaves the fast way
   write("corrupted.json", to_text(twice));
-  for (const std::string name : {"node00000.json", "mixed.json", "soaked.json", "corrupted.json"}) {
+  write("together.json", to_text(sample_result(together_records())));
+  for (const std::string name : {"node00000.json", "mixed.json", "soaked.json", "corrupted.json", "together.json"}) {
+    EXPECT_EQ(fast_read_fleet_node(folder_ / name, cases_).has_value(), name != "corrupted.json") << name;
     const FleetNode fast = read_fleet_node(folder_ / name, cases_), slow = slow_read_fleet_node(folder_ / name, cases_);
+    EXPECT_EQ(fast.seal, Seal::intact);
+    EXPECT_EQ(slow.seal, Seal::intact);
     EXPECT_EQ(fast.name, slow.name);
     EXPECT_EQ(fast.hardware, slow.hardware);
     EXPECT_EQ(fast.uuids, slow.uuids);
@@ -146,6 +184,7 @@ TEST_F(FleetFilesTest, ReadsFastWhatItReadsSlowly) {
     ASSERT_EQ(fast.values.size(), slow.values.size());
     for (std::size_t i = 0; i < fast.values.size(); ++i) {
       EXPECT_EQ(fast.values[i].point, slow.values[i].point);
+      EXPECT_EQ(fast.values[i].device, slow.values[i].device);
       EXPECT_EQ(fast.values[i].median, slow.values[i].median);
       EXPECT_EQ(fast.values[i].quantiles, slow.values[i].quantiles);
     }
@@ -184,6 +223,51 @@ TEST_F(FleetFilesTest, NamesWhatCannotBeRead) {
   EXPECT_THAT(gaps_of(verdict), HasSubstr("node77777: gave no result"));
   EXPECT_EQ(files_.unreadable.size(), 1u);
   EXPECT_EQ(exit_code_of(verdict), int(ExitCode::could_not_measure));
+}
+
+/// AMD-AGI/Primus#707: nodes 4 and 5 of six, in groups of four, were silently never tested.
+TEST_F(FleetFilesTest, LeavesNoNodeUnjudgedWhateverTheirNumber) {
+  for (std::size_t nodes = 3; nodes <= 11; ++nodes) {
+    SyntheticFleet fleet;
+    fleet.nodes = nodes;
+    fleet.cases = 3;
+    write_fleet(fleet);
+    const FleetVerdict verdict = judge();
+    ASSERT_EQ(verdict.groups.size(), 1u);
+    std::set<std::size_t> judged;
+    for (const auto& standing : verdict.groups[0].standings) judged.insert(standing.node);
+    EXPECT_EQ(judged.size(), nodes) << gaps_of(verdict);
+    EXPECT_TRUE(verdict.gaps.empty()) << gaps_of(verdict);
+  }
+}
+
+/// One character of one sample is enough.
+TEST_F(FleetFilesTest, ANodeWhoseResultWasEditedIsNotJudged) {
+  SyntheticFleet fleet;
+  fleet.nodes = 6;
+  fleet.cases = 3;
+  write_fleet(fleet);
+  std::string text = read_file(folder_ / "node00002.json");
+  const std::string whole = text;
+  char& digit = text[text.find_first_of("123456789", text.find("\"measurement\":{\"seconds\":[") + 26)];
+  digit = digit == '1' ? '2' : '1';
+  write("node00002.json", text);
+  FleetVerdict verdict = judge();
+  add_missing(verdict, files_, {"node00001", "node00002"});
+  EXPECT_EQ(files_.nodes.size(), 5u);
+  ASSERT_EQ(verdict.gaps.size(), 1u) << gaps_of(verdict);
+  EXPECT_THAT(gaps_of(verdict), testing::StartsWith("node00002: could not be judged: "));
+  EXPECT_THAT(gaps_of(verdict), HasSubstr("node00002.json was edited after it was written"));
+  EXPECT_EQ(exit_code_of(verdict), int(ExitCode::could_not_measure));
+  const FleetPage page{files_, cases_, verdict, 0, std::nullopt};
+  EXPECT_THAT(fleet_text(page, 100), HasSubstr("node00002: could not be judged: "));
+  EXPECT_THAT(fleet_json(page), HasSubstr("\"node\":\"node00002\",\"why\":\"could not be judged: "));
+
+  write("node00002.json", whole.substr(0, whole.rfind(",\n \"seal\"")) + "\n}\n");
+  verdict = judge();
+  EXPECT_THAT(gaps_of(verdict), HasSubstr("node00002.json is not sealed"));
+  files_ = read_fleet(expand_results({folder_.string()}), cases_, true);
+  EXPECT_EQ(files_.nodes.size(), 6u);
 }
 
 TEST_F(FleetFilesTest, RefusesToJudgeTwoNodes) {

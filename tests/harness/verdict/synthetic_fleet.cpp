@@ -68,7 +68,7 @@ FleetMaker::FleetMaker(const SyntheticFleet& fleet) : fleet_(fleet), planted_(fl
   result.provenance["gpus"] = {{{"index", 0}, {"name", "NVIDIA H200"}, {"uuid", "GPU-" + std::string(kHost)}}};
   const auto [head, rest] = split(to_text(result), "\"records\": [");
   head_ = head + "\"records\": [";
-  head_end_ = rest;
+  before_seal_ = rest.substr(0, rest.find(",\n \"seal\""));
 }
 
 std::string FleetMaker::host(std::size_t node) { return fmt::format("node{:05d}", node); }
@@ -99,7 +99,7 @@ std::string FleetMaker::text(std::size_t node) const {
   std::string head = head_;
   for (std::size_t at; (at = head.find(kHost)) != std::string::npos;)
     head.replace(at, std::string(kHost).size(), host(node));
-  if (planted_[node] == Planted::empty) return head + head_end_;
+  if (planted_[node] == Planted::empty) return sealed(head + before_seal_);
   fmt::memory_buffer out;
   out.append(head);
   const auto all = samples(node);
@@ -112,7 +112,7 @@ std::string FleetMaker::text(std::size_t node) const {
   }
   std::string text = fmt::to_string(out);
   if (planted_[node] == Planted::broken) return text.substr(0, text.size() / 2);
-  return text + head_end_;
+  return sealed(text + before_seal_);
 }
 
 }  // namespace assay

@@ -46,7 +46,7 @@ class FleetMaker {
   SyntheticFleet fleet_;
   std::vector<Planted> planted_;
   std::vector<Kind> kinds_;
-  std::string head_, head_end_;              // of a file, around the host's name
+  std::string head_, before_seal_;           // of a file, around its records
   std::vector<std::string> before_, after_;  // of each record, around its samples
 };
 
