@@ -15,7 +15,7 @@ using Sweep = void (*)(const cpu::ElementwisePart&);
 /// All of `whole` in parts, one a thread.  `bytes`: of the problem.
 void sweep_flat(const cpu::ElementwisePart& whole, double bytes, const Target& target, Sweep sweep) {
   const bool aligned = cpu::is_aligned(whole.out[0]) && cpu::is_aligned(whole.out[1]);
-  const bool stream = aligned && cpu::exceeds_caches(bytes);
+  const bool stream = aligned && cpu::exceeds_caches(bytes, target);
   cpu::for_parts(target, whole.count, kGranule, [&](std::int64_t begin, std::int64_t end) {
     cpu::ElementwisePart part = whole;
     part.count = end - begin;
@@ -33,7 +33,7 @@ void sweep_strided(const SwigluProblem& p, const SwigluBuffers& b, const Target&
   const auto stride_bytes = std::uintptr_t(p.input_stride()) * size_bytes(p.dtype);
   const bool aligned = row_bytes % cpu::kVectorBytes == 0 && stride_bytes % cpu::kVectorBytes == 0 &&
                        cpu::is_aligned(b.y) && cpu::is_aligned(b.d_gate) && cpu::is_aligned(b.d_up);
-  const bool stream = aligned && cpu::exceeds_caches(p.bytes());
+  const bool stream = aligned && cpu::exceeds_caches(p.bytes(), target);
   cpu::for_parts(target, p.tokens, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t t = begin; t < end; ++t) {
       const std::int64_t at = t * p.input_stride(), packed = t * p.ffn;

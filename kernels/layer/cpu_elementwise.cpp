@@ -1,6 +1,7 @@
 // SwiGLU, GELU and the skip connection's addition on a CPU: one sweep over memory, in the vectors of
 // cpu_vector-inl.h.  Compiled once for every vector instruction set by Highway's foreach_target; the best one is chosen
-// at run time.  Bound by memory, if exp is not: of bf16, two cores of Zen 4 compute about as fast as they copy.
+// at run time.  Bound by memory, if exp is not: of f32 one core of Zen 4 is as fast as its copy
+// (41 GB/s), of bf16 SwiGLU reaches 25 and GELU 16, limited by the exponential and the division of each element.
 #include "kernels/layer/cpu_elementwise.h"
 
 #include <cstring>
@@ -29,7 +30,7 @@ struct SwigluForward {
   static HWY_INLINE void unit(const ElementwisePart& p, const Access& at, std::int64_t i) {
     const Pair y = each(at.load(p.in[0], i), at.load(p.in[1], i),
                         [](Vec gate, Vec up) { return hn::Mul(hn::Mul(gate, sigmoid(gate)), up); });
-    at.template store<kStream>(y, p.out[0], i);
+    at.template store_quickly<kStream>(y, p.out[0], i);
   }
 };
 
@@ -43,22 +44,24 @@ struct SwigluBackward {
       return hn::Mul(v, hn::MulAdd(g, hn::Sub(set(1.0f), v), set(1.0f)));
     });
     const Pair d_gate = each(slope, up, dy, [](Vec l, Vec u, Vec d) { return hn::Mul(hn::Mul(d, u), l); });
-    at.template store<kStream>(d_gate, p.out[0], i);
-    at.template store<kStream>(d_up, p.out[1], i);
+    at.template store_quickly<kStream>(d_gate, p.out[0], i);
+    at.template store_quickly<kStream>(d_up, p.out[1], i);
   }
 };
 
-/// kGeluLinear (x + kGeluCubic x^3)
-HWY_INLINE Vec gelu_argument(Vec x) {
-  const Vec cubic = hn::MulAdd(hn::Mul(x, x), set(float(kGeluLinear * kGeluCubic)), set(float(kGeluLinear)));
-  return hn::Mul(x, cubic);
+constexpr double kMinusLog2E = -1.4426950408889634;
+
+/// 1 / (1 + exp(-z)) of z = kGeluLinear (x + kGeluCubic x^3); the change to base 2 is in the constants.
+HWY_INLINE Vec gelu_weight(Vec x) {
+  const Vec linear = set(float(kMinusLog2E * kGeluLinear)), cubic = set(float(kMinusLog2E * kGeluLinear * kGeluCubic));
+  return reciprocal_of_power(hn::Mul(x, hn::MulAdd(hn::Mul(x, x), cubic, linear)));
 }
 
 struct GeluForward {
   template <class T, bool kStream, class Access>
   static HWY_INLINE void unit(const ElementwisePart& p, const Access& at, std::int64_t i) {
-    const Pair y = each(at.load(p.in[0], i), [](Vec x) { return hn::Mul(x, sigmoid(gelu_argument(x))); });
-    at.template store<kStream>(y, p.out[0], i);
+    const Pair y = each(at.load(p.in[0], i), [](Vec x) { return hn::Mul(x, gelu_weight(x)); });
+    at.template store_quickly<kStream>(y, p.out[0], i);
   }
 };
 
@@ -66,13 +69,13 @@ struct GeluBackward {
   template <class T, bool kStream, class Access>
   static HWY_INLINE void unit(const ElementwisePart& p, const Access& at, std::int64_t i) {
     const Pair dx = each(at.load(p.in[0], i), at.load(p.in[1], i), [](Vec x, Vec dy) {
-      const Vec s = sigmoid(gelu_argument(x));
+      const Vec s = gelu_weight(x);
       const Vec slope = hn::MulAdd(hn::Mul(x, x), set(float(3 * kGeluLinear * kGeluCubic)), set(float(kGeluLinear)));
       // s (1 - s) first: far out it is 0, where x times the slope may be infinite.
       const Vec bend = hn::Mul(hn::Mul(hn::Mul(s, hn::Sub(set(1.0f), s)), x), slope);
       return hn::Mul(dy, hn::Add(s, bend));
     });
-    at.template store<kStream>(dx, p.out[0], i);
+    at.template store_quickly<kStream>(dx, p.out[0], i);
   }
 };
 

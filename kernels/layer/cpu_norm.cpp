@@ -51,7 +51,7 @@ class CpuNorm final : public Operation<Buffers> {
     if (backward())
       sums_.resize(2 * row);  // dw's of all parts, then db's
     else if (problem.residual)
-      kept_.resize(row * std::size_t(cpu::kKeptRows) * sizeof(float));
+      kept_.resize(row * sizeof(float));
   }
 
   void launch(const Buffers& buffers, Stream) override {
@@ -75,7 +75,7 @@ class CpuNorm final : public Operation<Buffers> {
   bool streams(const NormPart& p) const {
     const bool rows = std::uintptr_t(p.hidden) * size_bytes(p.dtype) % cpu::kVectorBytes == 0;
     const bool arrays = backward() ? cpu::is_aligned(p.dx) : cpu::is_aligned(p.y) && cpu::is_aligned(p.sum);
-    return rows && arrays && cpu::exceeds_caches(problem_.bytes());
+    return rows && arrays && cpu::exceeds_caches(problem_.bytes(), target_);
   }
 
   void run_part(NormPart part, int number) {
@@ -87,7 +87,7 @@ class CpuNorm final : public Operation<Buffers> {
     for (void** out : {&part.sum, &part.y, &part.dx}) *out = cpu::advanced(part.dtype, *out, first);
     part.rstd += begin;
     if (part.centred) part.mean += begin;
-    if (!kept_.empty()) part.kept = kept_.data() + stride_ * cpu::kKeptRows * std::int64_t(sizeof(float)) * number;
+    if (!kept_.empty()) part.kept = kept_.data() + stride_ * std::int64_t(sizeof(float)) * number;
     if (!backward()) return cpu::norm_forward(part);
     part.dw = sums_.data() + stride_ * number, part.db = part.dw + stride_ * parts_;
     std::memset(part.dw, 0, std::size_t(stride_) * sizeof(float));

@@ -24,7 +24,7 @@ struct NormPart {
   const void* bias = nullptr;      // with `centred`
   void* sum = nullptr;             // with residual
   void* y = nullptr;
-  void* kept = nullptr;  // with residual: kKeptRows rows, hidden rounded up to kMaxUnit, of the sums in caches
+  void* kept = nullptr;  // with residual: a row of sums that stays in caches
   // backward
   const void* dy = nullptr;
   const void* d_sum = nullptr;  // null: none
@@ -32,8 +32,6 @@ struct NormPart {
   float* dw = nullptr;  // this part's sums: hidden rounded up to kMaxUnit, in the units' order
   float* db = nullptr;  // with `centred`
 };
-
-inline constexpr std::int64_t kKeptRows = 3;
 
 void norm_forward(const NormPart&);
 void norm_backward(const NormPart&);  // adds to dw and db

@@ -33,8 +33,12 @@ void for_parts(const Target& target, std::int64_t count, std::int64_t granule, c
   }
 }
 
-/// Whether `bytes` in all, read and written, are more than caches keep until they are wanted again.
-bool exceeds_caches(double bytes);
+/// Whether `bytes` in all, read and written, are more than caches keep until they are wanted again.  Of the third level
+/// a core of a server has 2 to 4 MiB; what the system says of it is the host's on a virtual machine.
+inline bool exceeds_caches(double bytes, const Target& target) {
+  constexpr double kKeptByCore = 8 << 20;
+  return bytes > kKeptByCore * std::max(target.threads, 1);
+}
 
 inline bool is_aligned(const void* pointer) { return reinterpret_cast<std::uintptr_t>(pointer) % kVectorBytes == 0; }
 

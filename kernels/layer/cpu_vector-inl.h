@@ -37,6 +37,10 @@ struct F32 {
     store_words<kStream>(hn::BitCast(U(), x.a), words);
     store_words<kStream>(hn::BitCast(U(), x.b), words + kLanes);
   }
+  template <bool kStream>
+  static HWY_INLINE void store_quickly(Pair x, float* to) {
+    store<kStream>(x, to);
+  }
   /// As a store would round it.
   static HWY_INLINE Pair rounded(Pair x) { return x; }
   /// A unit of fp32 numbers that belong to a unit of this type's data.
@@ -61,10 +65,21 @@ struct Bf16 {
     const auto nan = hn::BitCast(D(), hn::Set(U(), 0x7fffffffu));
     return hn::BitCast(U(), hn::IfThenElse(hn::Eq(x, x), hn::BitCast(D(), rounded), nan));
   }
+  /// The same in one operation of six: ties away from zero, for results that were rounded before, where a tie means
+  /// nothing; and NaN only as arithmetic makes it of bf16, with a payload that cannot carry.
+  static HWY_INLINE hn::Vec<U> round_quickly(Vec x) { return hn::Add(hn::BitCast(U(), x), hn::Set(U(), 0x8000)); }
+  template <bool kStream>
+  static HWY_INLINE void store_rounded(hn::Vec<U> even, hn::Vec<U> odd, std::uint16_t* to) {
+    const auto upper = hn::Set(U(), 0xffff0000u);
+    store_words<kStream>(hn::IfVecThenElse(upper, odd, hn::ShiftRight<16>(even)), reinterpret_cast<std::uint32_t*>(to));
+  }
   template <bool kStream>
   static HWY_INLINE void store(Pair x, std::uint16_t* to) {
-    const auto high = hn::And(round(x.b), hn::Set(U(), 0xffff0000u));
-    store_words<kStream>(hn::Or(hn::ShiftRight<16>(round(x.a)), high), reinterpret_cast<std::uint32_t*>(to));
+    store_rounded<kStream>(round(x.a), round(x.b), to);
+  }
+  template <bool kStream>
+  static HWY_INLINE void store_quickly(Pair x, std::uint16_t* to) {
+    store_rounded<kStream>(round_quickly(x.a), round_quickly(x.b), to);
   }
   static HWY_INLINE Pair rounded(Pair x) {
     const auto mask = hn::Set(U(), 0xffff0000u);
@@ -92,6 +107,10 @@ struct Whole {
   static HWY_INLINE void store(Pair x, void* to, std::int64_t i) {
     T::template store<kStream>(x, static_cast<typename T::Element*>(to) + i);
   }
+  template <bool kStream>
+  static HWY_INLINE void store_quickly(Pair x, void* to, std::int64_t i) {
+    T::template store_quickly<kStream>(x, static_cast<typename T::Element*>(to) + i);
+  }
   /// fp32 numbers that belong to these elements.
   static HWY_INLINE Pair load_f32(const float* from, std::int64_t i) { return T::load_f32(from + i); }
   static HWY_INLINE Pair present(Pair x) { return x; }
@@ -113,6 +132,12 @@ struct Part {
     T::template store<false>(x, whole);
     std::memcpy(static_cast<Element*>(to) + i, whole, static_cast<std::size_t>(elements) * sizeof(Element));
   }
+  template <bool kStream>
+  void store_quickly(Pair x, void* to, std::int64_t i) const {
+    alignas(64) Element whole[kUnit];
+    T::template store_quickly<false>(x, whole);
+    std::memcpy(static_cast<Element*>(to) + i, whole, static_cast<std::size_t>(elements) * sizeof(Element));
+  }
   Pair load_f32(const float* from, std::int64_t i) const {
     alignas(64) float whole[kUnit] = {};
     std::memcpy(whole, from + i, static_cast<std::size_t>(elements) * sizeof(float));
@@ -131,7 +156,14 @@ struct Part {
 template <class T, class Body>
 HWY_INLINE void for_units(std::int64_t count, const Body& body) {
   std::int64_t i = 0;
-  for (; i + kUnit <= count; i += kUnit) body(Whole<T>(), i);
+  for (; i + 2 * kUnit <= count; i += 2 * kUnit) {
+    body(Whole<T>(), i);
+    body(Whole<T>(), i + kUnit);
+  }
+  if (i + kUnit <= count) {
+    body(Whole<T>(), i);
+    i += kUnit;
+  }
   if (i < count) body(Part<T>{count - i}, i);
 }
 
@@ -183,8 +215,8 @@ HWY_INLINE Vec exp2(Vec x) {
 #endif
 }
 
+/// 1 / (1 + 2^t); exactly 0 where 2^t overflows.
+HWY_INLINE Vec reciprocal_of_power(Vec t) { return hn::Div(set(1.0f), hn::Add(set(1.0f), exp2(t))); }
+
 /// 1 / (1 + exp(-z)); exactly 0 where exp(-z) overflows.
-HWY_INLINE Vec sigmoid(Vec z) {
-  const Vec one = set(1.0f);
-  return hn::Div(one, hn::Add(one, exp2(hn::Mul(z, set(-1.44269504f)))));
-}
+HWY_INLINE Vec sigmoid(Vec z) { return reciprocal_of_power(hn::Mul(z, set(-1.44269504f))); }

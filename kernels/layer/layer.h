@@ -4,6 +4,7 @@
 // problem says which bytes: every input read once, every output written once.
 //
 //   types        data in the problem's type (f32 or bf16); statistics, weight gradients and all arithmetic in fp32
+//   rounding     to nearest, once, from fp32; of exact ties, either way, but where a contract says that it is exact
 //   layout       row-major and packed, any number of columns; arrays begin on 16 bytes
 //   aliases      an output may be the very array of an input of its shape and type (the skip connection's sum in
 //                place); overlapping otherwise is not allowed.  A kernel reads an element, and what else its row needs,

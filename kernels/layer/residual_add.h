@@ -1,7 +1,7 @@
 // The contract of the skip connection's addition by itself; in front of a norm it is part of the norm (rms_norm.h).
 //   a, b, out  [elements]  in the problem's type
 //
-//   out = a + b, rounded once
+//   out = a + b, rounded once, ties to even: no error is allowed
 // Backward has no kernel of its own: the gradient of each input is the output's, the same array; and where a tensor
 // went both ways its gradient is the sum of two, which is this operation again.
 #pragma once

@@ -9,7 +9,6 @@ Caches caches() {
 #if defined(_SC_LEVEL1_DCACHE_SIZE)
   if (const long bytes = sysconf(_SC_LEVEL1_DCACHE_SIZE); bytes > 0) found.level1 = bytes;
   if (const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE); bytes > 0) found.level2 = bytes;
-  if (const long bytes = sysconf(_SC_LEVEL3_CACHE_SIZE); bytes > 0) found.level3 = bytes;
 #endif
   return found;
 }

@@ -8,7 +8,6 @@ namespace assay::cpu {
 struct Caches {
   std::int64_t level1 = 32 << 10;
   std::int64_t level2 = 512 << 10;
-  std::int64_t level3 = 32 << 20;
 };
 
 Caches caches();

@@ -150,7 +150,7 @@ TYPED_TEST(CpuNorm, StreamedAsStored) {
       EXPECT_EQ(fixture.backward_fault(1), "");
       const auto y = fixture.y.bytes(), sum = fixture.sum.bytes(), dx = fixture.dx.bytes();
       fixture.y.poison(), fixture.sum.poison(), fixture.dx.poison();
-      std::vector<float> sums(2 * 256), kept(cpu::kKeptRows * 256);
+      std::vector<float> sums(2 * 256), kept(256);
       cpu::NormPart part;
       part.dtype = dtype, part.centred = TypeParam::kCentred, part.stream = true;
       part.tokens = 5, part.hidden = 256, part.epsilon = fixture.problem.epsilon;
