@@ -61,7 +61,7 @@ std::vector<std::pair<std::string, Axes>> small_cases() {
 TEST(TokenWorkloads, OurKernelsPassAfterAnyNumberOfLaunches) {
   for (const auto& [workload, axes] : small_cases())
     for (const DType dtype : {DType::f32, DType::bf16})
-      for (const int launches : {1, 2, 3, 50}) {
+      for (const int launches : {1, 3, 20}) {
         const Case point = case_of(workload, axes, dtype);
         const Check check = check_after(*find_workload(catalog(), workload), point, launches);
         EXPECT_TRUE(check.ok() && check.outside.empty()) << launches << " " << point.id() << ": " << check.describe();
