@@ -17,6 +17,7 @@
 // Hints       x, dy and d_sum past L1 (read once); weights through it: every row's, and not kept in registers.
 // Source      Written for this project.
 #pragma once
+#include "kernels/common/ptx/shared_access.cuh"
 #include "kernels/common/ptx/shared_address.cuh"
 #include "kernels/layer/cuda_rows.cuh"
 #include "kernels/layer/cuda_teams.cuh"
@@ -48,7 +49,8 @@ struct NormSums {
   float4* of_thread;  // place 0
 
   __device__ __forceinline__ void clear(int places) {
-    for (int k = 0; k < places; ++k) of_thread[k * int(blockDim.x)] = make_float4(0.F, 0.F, 0.F, 0.F);
+    for (int k = 0; k < places; ++k)  // an instruction of its own: the compiler makes two of a zero, with conflicts
+      ptx::store_shared(ptx::shared_address(of_thread + k * int(blockDim.x)), make_float4(0.F, 0.F, 0.F, 0.F));
   }
   __device__ __forceinline__ void add(int place, float a, float b, float c, float d) {
     float4& sum = of_thread[place * int(blockDim.x)];
