@@ -200,17 +200,17 @@ __global__ void __launch_bounds__(kNormThreads) norm_backward_partials_any(NormP
   if constexpr (kMean) partial[p.hidden + column] = db;
 }
 
-inline constexpr int kNormSumColumns = 32, kNormSumSlices = 32;  // a warp a slice of the partial sums
+inline constexpr int kNormSumColumns = 32, kNormSumSlices = 8;  // a warp a slice of the partial sums
 
-/// dw and db from the partial sums: slice s adds up rows s, s + 32, ... of 32 columns, then the slices are halved five
-/// times.  Columns of db are numbered behind those of dw.
+/// dw and db from the partial sums: slice s adds up rows s, s + 8, ... of 32 columns, then the slices are halved
+/// three times.  Columns of db are numbered behind those of dw.
 __global__ void __launch_bounds__(kNormSumColumns* kNormSumSlices) norm_backward_sum(NormParams p) {
   __shared__ float of_slice[kNormSumSlices][kNormSumColumns];
   const int columns = p.db != nullptr ? 2 * p.hidden : p.hidden;
   const int column = int(blockIdx.x) * kNormSumColumns + int(threadIdx.x), slice = int(threadIdx.y);
   float sum = 0.F;
   if (column < columns) {
-#pragma unroll 4
+#pragma unroll 8
     for (int row = slice; row < p.partial_rows; row += kNormSumSlices)
       sum += p.partials[std::int64_t(row) * columns + column];
   }

@@ -107,8 +107,8 @@ Plans backward_plans(const NormLaunch& launch, const NormShape& shape, NormParam
     plans.push_back(
         {any_kernel(kBackwardAny, launch), {row_blocks(launch, shape, target)}, {kNormThreads}, {}, 0, params});
   }
-  const auto columns = unsigned(ceil_div(launch.hidden * sums(launch), 32));  // kNormSumColumns
-  plans.push_back({"norm_backward_sum", {columns}, {32, 32}, {}, 0, params});
+  const auto columns = unsigned(ceil_div(launch.hidden * sums(launch), 32));  // kNormSumColumns, kNormSumSlices
+  plans.push_back({"norm_backward_sum", {columns}, {32, 8}, {}, 0, params});
   return plans;
 }
 
