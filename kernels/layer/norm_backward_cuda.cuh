@@ -8,8 +8,8 @@
 // Tile        One row: 1, 2, 4 or 8 vectors of 16 bytes a lane, up to 256 lanes: 16384 bf16, 8192 fp32.  Longer or
 //             unaligned rows: the _any kernels, which read x and dy twice, and again for dw.
 // In flight   Little's law asks for 18 KB a multiprocessor of an H100, 25 KB of an H200, 38 KB of a B200
-//             (norm_forward_cuda.cuh).  Blocks x lanes x vectors x 2 tensors x 16 bytes of next rows are 40, 48, 64
-//             and 64 KB for 1, 2, 4 and 8 vectors.
+//             (norm_forward_cuda.cuh).  Blocks x lanes x vectors x 2 tensors x 16 bytes of next rows are 40, 48
+//             (LayerNorm 32), 64 and 64 KB for 1, 2, 4 and 8 vectors.
 // Traffic     Partial sums: blocks x hidden x 4 bytes, written and read once: 0.8 % of the tensors' bytes at 16384 x
 //             8192 bf16 on an H100 (264 blocks), 6 % at 2048 tokens.
 // Resources   Registers bounded by norm_backward_blocks (48 to 255); shared memory by norm_backward_shared_bytes (8
@@ -133,7 +133,7 @@ __device__ __forceinline__ void store_partials(const NormParams& p, const float4
 }
 
 template <class Element, int kVectors, class Team, bool kMean>
-__global__ void __launch_bounds__(kNormThreads, norm_backward_blocks(kVectors)) norm_backward(NormParams p) {
+__global__ void __launch_bounds__(kNormThreads, norm_backward_blocks(kVectors, kMean)) norm_backward(NormParams p) {
   __shared__ ReduceScratch<kMean ? 2 : 1> scratch;
   auto* places = reinterpret_cast<float4*>(ptx::dynamic_smem_bytes);
   NormSums<Element, kVectors> sums{places + threadIdx.x};
