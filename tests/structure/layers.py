@@ -13,7 +13,7 @@ from pathlib import Path
 # line may not include each other.
 LAYERS = [
     ["kernels/common"],
-    ["kernels/gemm", "kernels/attention", "kernels/collectives", "kernels/peak"],
+    ["kernels/gemm", "kernels/attention", "kernels/collectives", "kernels/layer", "kernels/peak"],
     ["kernels/grouped_gemm"],  # loops over GEMM kernels
     ["harness/core"],
     ["harness/communicators", "harness/verify"],
@@ -29,7 +29,8 @@ LAYERS = [
     ["harness"],  # main.cpp
 ]
 # Only a workload knows its operation's contract; suites derive shapes for the two they have models for.
-OPERATIONS = {"kernels/gemm", "kernels/grouped_gemm", "kernels/attention", "kernels/collectives", "kernels/peak"}
+OPERATIONS = {"kernels/gemm", "kernels/grouped_gemm", "kernels/attention", "kernels/collectives", "kernels/layer",
+              "kernels/peak"}
 MAY_KNOW_OPERATIONS = {"harness/workloads", "harness/suite"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
