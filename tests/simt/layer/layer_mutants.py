@@ -96,8 +96,9 @@ if __name__ == "__main__":
         library("grad_norm", "optimizer", "GradNorm*", [
             ("halves in the other order", NORM, "for (int half = Tile::kThreads / 2; half > 0; half /= 2)  //",
              "for (int half = 1; half < Tile::kThreads; half *= 2)  //", WRONG, QUICK),
-            ("the rest of a chunk left out", NORM, "    if (i >= count) continue;\n", "    continue;\n", "any"),
-            ("a chunk's rest read past its end", NORM, "    if (i >= count) continue;\n", "", BOUNDS),
+            ("the rest of a chunk left out", NORM, "      if (first + e >= count) continue;\n", "      continue;\n", "any"),
+            ("a chunk's rest read past its end", NORM, "      if (first + e >= count) continue;\n", "", BOUNDS),
+            ("every tensor taken for aligned", NORM, "aligned ? count / kGradNormLanes : 0", "count / kGradNormLanes", "isaligned"),
             ("no barrier between halves", NORM, "    __syncthreads();\n    if (thread < half)", "    if (thread < half)", RACE),
             ("an infinite norm clips", NORM, "norm < double(INFINITY) ? float(clip < 1 ? clip : 1) : NAN", "float(clip < 1 ? clip : 1)", WRONG),
         ]),
