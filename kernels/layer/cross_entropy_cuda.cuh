@@ -13,7 +13,7 @@
 //             MB, which an H100's L2 (50 MB) holds only in part.
 // In flight   Up to the whole next row, 224 KB a multiprocessor; Little's law asks for 18 (H100), 25 (H200), 38 KB
 //             (B200).
-// Arithmetic  Two ex2 and about 20 instructions an element, for 4 bytes of traffic in bf16: on an H100 3.8 elements a
+// Arithmetic  Two ex2 and about 22 instructions an element, for 4 bytes of traffic in bf16: on an H100 3.8 elements a
 //             cycle and multiprocessor, 7.6 of its 16 special functions; on an H200 10.7; on a B200 14.2: there they
 //             nearly bound.
 // Shapes      Any.  Rows that do not begin on 16 bytes (odd vocabularies) have up to 7 elements before and behind
@@ -28,7 +28,7 @@
 
 namespace assay::layer_cuda {
 
-inline constexpr float kLog2E = 1.4426950408889634F, kLn2 = 0.6931471805599453F;
+inline constexpr float kLog2E = 1.4426950408889634F;
 
 /// A row cut at multiples of 16 bytes: `head` elements, then vectors, then `tail` elements.
 template <class Element>
@@ -53,9 +53,12 @@ struct LogitsRow {
   }
 };
 
-/// max and sum of exponentials in units of log2, so that an exponential is one fma and one ex2.
+/// exp(x - from).  The difference comes first: as fma(x, log2(e), -log2(e) from) a large x would keep the rounding of
+/// its own product, which is many powers of two.
+__device__ __forceinline__ float exponential(float x, float from) { return ptx::exp2_approximate((x - from) * kLog2E); }
+
 struct OnlineSoftmax {
-  float max = -INFINITY, sum = 0.F;  // sum of 2^(log2(e) x - max)
+  float max = -INFINITY, sum = 0.F;  // sum of exp(x - max)
 
   /// What exponents are taken from: -infinity minus itself would be NaN, where words that cannot occur count 0.
   static __device__ __forceinline__ float base(float max) { return max == -INFINITY ? 0.F : max; }
@@ -65,14 +68,13 @@ struct OnlineSoftmax {
     float largest = x[0];
 #pragma unroll
     for (int e = 1; e < kCount; ++e) largest = fmaxf(largest, x[e]);
-    largest *= kLog2E;
     if (largest > max) {
-      sum *= ptx::exp2_approximate(max - largest);
+      sum *= exponential(max, largest);
       max = largest;
     }
     const float from = base(max);
 #pragma unroll
-    for (int e = 0; e < kCount; ++e) sum += ptx::exp2_approximate(fmaf(x[e], kLog2E, -from));
+    for (int e = 0; e < kCount; ++e) sum += exponential(x[e], from);
   }
 };
 
@@ -81,13 +83,13 @@ struct Largest {
   static __device__ __forceinline__ float combine(float a, float b) { return fmaxf(a, b); }
 };
 
-/// log2 of the sum of exponentials of a row; NaN where all are -infinity, or any is NaN or +infinity.
-__device__ __forceinline__ float row_lse2(const OnlineSoftmax& own, ReduceScratch<1>& scratch) {
+/// Logarithm of the sum of exponentials of a row; NaN where all are -infinity, or any is NaN or +infinity.
+__device__ __forceinline__ float row_lse(const OnlineSoftmax& own, ReduceScratch<1>& scratch) {
   float max[1] = {own.max};
   block_reduce<Largest>(max, scratch, 0);
-  float sum[1] = {own.sum * ptx::exp2_approximate(own.max - OnlineSoftmax::base(max[0]))};
+  float sum[1] = {own.sum * exponential(own.max, OnlineSoftmax::base(max[0]))};
   block_reduce<Sum>(sum, scratch, 1);
-  return max[0] == -INFINITY ? NAN : max[0] + log2f(sum[0]);
+  return max[0] == -INFINITY ? NAN : max[0] + logf(sum[0]);
 }
 
 /// Asks for this thread's vector `slot` of a row, into its place in shared memory; a group of its own.
@@ -99,15 +101,15 @@ __device__ __forceinline__ void request(const LogitsRow<Element>& row, bool want
   ptx::cp_async_commit();
 }
 
-/// What dlogits need: p (1 + 2 z lse) s = 2^(log2(e) x - lse2) factor, less s at the label.
+/// What dlogits need: p (1 + 2 z lse) s = exp(x - lse) factor, less s at the label.
 struct DlogitsRow {
-  float lse2, factor, scale;
+  float lse, factor, scale;
   int label;
 
   template <int kCount>
   __device__ __forceinline__ void apply(float (&x)[kCount], int first) const {
 #pragma unroll
-    for (int e = 0; e < kCount; ++e) x[e] = ptx::exp2_approximate(fmaf(x[e], kLog2E, -lse2)) * factor;
+    for (int e = 0; e < kCount; ++e) x[e] = exponential(x[e], lse) * factor;
     if (label < first || label >= first + kCount) return;
 #pragma unroll
     for (int e = 0; e < kCount; ++e)
@@ -207,16 +209,15 @@ __global__ void __launch_bounds__(kCrossEntropyThreads, 1) cross_entropy(CrossEn
       const float of_label = exists ? Element::load(logits.first[label]) : NAN;  // before dlogits take its place
       const float edge = logits.edge() >= 0 ? Element::load(logits.first[logits.edge()]) : 0.F;
       const auto own = reduce_row<Element, !kGradient>(p, logits, next, next_wanted, kept, shared, edge);
-      float lse2 = row_lse2(own, scratch);  // its barriers come behind everybody's reading of `of_label`
-      if (!exists) lse2 = NAN;
-      const float lse = lse2 * kLn2;
+      float lse = row_lse(own, scratch);  // its barriers come behind everybody's reading of `of_label`
+      if (!exists) lse = NAN;
       if (threadIdx.x == 0) {
         p.lse[row] = lse;
         p.loss[row] = lse - of_label + p.z_loss * lse * lse;
       }
       if constexpr (kGradient)
         store_gradient(p, logits, next, next_wanted, kept, shared,
-                       DlogitsRow{lse2, scale * (1.F + 2.F * p.z_loss * lse), scale, label}, edge);
+                       DlogitsRow{lse, scale * (1.F + 2.F * p.z_loss * lse), scale, label}, edge);
     }
     label = next_label;
   }

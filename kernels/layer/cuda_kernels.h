@@ -1,6 +1,5 @@
 // The CUDA rows of the layer operations' kernel tables, one function a row, each defined beside its kernels.
 #pragma once
-#include "assay/build_config.h"
 #include "kernels/layer/adamw.h"
 #include "kernels/layer/cross_entropy.h"
 #include "kernels/layer/embedding.h"
@@ -13,13 +12,6 @@
 #include "kernels/layer/rope.h"
 #include "kernels/layer/router.h"
 #include "kernels/layer/swiglu.h"
-
-/// Behind the other rows of a table: this one, where the build has CUDA.
-#if ASSAY_HAS_CUDA
-#define ASSAY_CUDA_ROW(row) , row
-#else
-#define ASSAY_CUDA_ROW(row)
-#endif
 
 namespace assay {
 

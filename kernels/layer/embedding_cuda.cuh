@@ -196,7 +196,8 @@ __device__ __forceinline__ void store_sums(float* dw, const float (&sum)[kWidth]
 
 /// A warp: one row's columns from tile * 32 * kWidth on.
 template <class Element, int kWidth>
-__global__ void __launch_bounds__(kEmbeddingThreads, 4) embedding_add(EmbeddingParams p) {
+__global__ void __launch_bounds__(kEmbeddingThreads, sizeof(typename Element::Storage) == 4 ? 3 : 4)
+    embedding_add(EmbeddingParams p) {
   const int lane = int(threadIdx.x) % 32;
   const std::int64_t warp = embedding_token() / 32, row_number = warp / p.tiles;
   if (row_number >= p.counters->rows) return;

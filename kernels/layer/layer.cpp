@@ -1,6 +1,6 @@
 // The tables of the layer's kernels in this build.
 #include "kernels/layer/cpu_kernels.h"
-#include "kernels/layer/cuda_kernels.h"
+#include "kernels/layer/cuda_row_if_built.h"
 
 namespace assay {
 

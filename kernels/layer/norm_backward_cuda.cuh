@@ -8,8 +8,8 @@
 // Tile        One row: 1, 2, 4 or 8 vectors of 16 bytes a lane, up to 256 lanes: 16384 bf16, 8192 fp32.  Longer or
 //             unaligned rows: the _any kernels, which read x and dy twice, and again for dw.
 // In flight   Little's law asks for 18 KB a multiprocessor of an H100, 25 KB of an H200, 38 KB of a B200
-//             (norm_forward_cuda.cuh).  Blocks x lanes x vectors x 2 tensors x 16 bytes of next rows are 40, 48, 64
-//             and 64 KB for 1, 2, 4 and 8 vectors.
+//             (norm_forward_cuda.cuh).  Blocks x lanes x vectors x 2 tensors x 16 bytes of next rows are 40, 48
+//             (LayerNorm 32), 64 and 64 KB for 1, 2, 4 and 8 vectors.
 // Traffic     Partial sums: blocks x hidden x 4 bytes, written and read once: 0.8 % of the tensors' bytes at 16384 x
 //             8192 bf16 on an H100 (264 blocks), 6 % at 2048 tokens.
 // Resources   Registers bounded by norm_backward_blocks (48 to 255); shared memory by norm_backward_shared_bytes (8
@@ -17,6 +17,7 @@
 // Hints       x, dy and d_sum past L1 (read once); weights through it: every row's, and not kept in registers.
 // Source      Written for this project.
 #pragma once
+#include "kernels/common/ptx/shared_access.cuh"
 #include "kernels/common/ptx/shared_address.cuh"
 #include "kernels/layer/cuda_rows.cuh"
 #include "kernels/layer/cuda_teams.cuh"
@@ -48,7 +49,8 @@ struct NormSums {
   float4* of_thread;  // place 0
 
   __device__ __forceinline__ void clear(int places) {
-    for (int k = 0; k < places; ++k) of_thread[k * int(blockDim.x)] = make_float4(0.F, 0.F, 0.F, 0.F);
+    for (int k = 0; k < places; ++k)  // an instruction of its own: the compiler makes two of a zero, with conflicts
+      ptx::store_shared(ptx::shared_address(of_thread + k * int(blockDim.x)), make_float4(0.F, 0.F, 0.F, 0.F));
   }
   __device__ __forceinline__ void add(int place, float a, float b, float c, float d) {
     float4& sum = of_thread[place * int(blockDim.x)];
@@ -131,7 +133,7 @@ __device__ __forceinline__ void store_partials(const NormParams& p, const float4
 }
 
 template <class Element, int kVectors, class Team, bool kMean>
-__global__ void __launch_bounds__(kNormThreads, norm_backward_blocks(kVectors)) norm_backward(NormParams p) {
+__global__ void __launch_bounds__(kNormThreads, norm_backward_blocks(kVectors, kMean)) norm_backward(NormParams p) {
   __shared__ ReduceScratch<kMean ? 2 : 1> scratch;
   auto* places = reinterpret_cast<float4*>(ptx::dynamic_smem_bytes);
   NormSums<Element, kVectors> sums{places + threadIdx.x};
@@ -198,17 +200,17 @@ __global__ void __launch_bounds__(kNormThreads) norm_backward_partials_any(NormP
   if constexpr (kMean) partial[p.hidden + column] = db;
 }
 
-inline constexpr int kNormSumColumns = 32, kNormSumSlices = 32;  // a warp a slice of the partial sums
+inline constexpr int kNormSumColumns = 32, kNormSumSlices = 8;  // a warp a slice of the partial sums
 
-/// dw and db from the partial sums: slice s adds up rows s, s + 32, ... of 32 columns, then the slices are halved five
-/// times.  Columns of db are numbered behind those of dw.
+/// dw and db from the partial sums: slice s adds up rows s, s + 8, ... of 32 columns, then the slices are halved
+/// three times.  Columns of db are numbered behind those of dw.
 __global__ void __launch_bounds__(kNormSumColumns* kNormSumSlices) norm_backward_sum(NormParams p) {
   __shared__ float of_slice[kNormSumSlices][kNormSumColumns];
   const int columns = p.db != nullptr ? 2 * p.hidden : p.hidden;
   const int column = int(blockIdx.x) * kNormSumColumns + int(threadIdx.x), slice = int(threadIdx.y);
   float sum = 0.F;
   if (column < columns) {
-#pragma unroll 4
+#pragma unroll 8
     for (int row = slice; row < p.partial_rows; row += kNormSumSlices)
       sum += p.partials[std::int64_t(row) * columns + column];
   }

@@ -107,8 +107,8 @@ Plans backward_plans(const NormLaunch& launch, const NormShape& shape, NormParam
     plans.push_back(
         {any_kernel(kBackwardAny, launch), {row_blocks(launch, shape, target)}, {kNormThreads}, {}, 0, params});
   }
-  const auto columns = unsigned(ceil_div(launch.hidden * sums(launch), 32));  // kNormSumColumns
-  plans.push_back({"norm_backward_sum", {columns}, {32, 32}, {}, 0, params});
+  const auto columns = unsigned(ceil_div(launch.hidden * sums(launch), 32));  // kNormSumColumns, kNormSumSlices
+  plans.push_back({"norm_backward_sum", {columns}, {32, 8}, {}, 0, params});
   return plans;
 }
 
@@ -151,7 +151,8 @@ NormShape norm_shape(const NormLaunch& launch, const Target& target, bool aligne
   shape.per_lane = shape.warp_rows ? 2 : 1;
   while (!shape.warp_rows && vectors > std::int64_t(kNormThreads) * shape.per_lane) shape.per_lane *= 2;
   if (!shape.warp_rows) shape.threads = unsigned(ceil_div(ceil_div(vectors, shape.per_lane), 32) * 32);
-  const int full = launch.backward ? norm_backward_blocks(shape.per_lane) : norm_forward_blocks(shape.per_lane);
+  const int full = launch.backward ? norm_backward_blocks(shape.per_lane, launch.with_mean)
+                                   : norm_forward_blocks(shape.per_lane, launch.with_mean && launch.residual);
   shape.blocks_per_multiprocessor = unsigned(full) * kNormThreads / shape.threads;
   shape.vectors = true;
   if (const unsigned bytes = shared_bytes(launch, shape); bytes > 0) {

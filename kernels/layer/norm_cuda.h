@@ -48,11 +48,12 @@ inline constexpr int kNormWarpVectors = 64;    // the longest row of one warp: 2
 inline constexpr int kNormLargestPerLane = 8;
 
 /// Blocks of kNormThreads that fit the registers of a multiprocessor, as __launch_bounds__ of the kernels promises.
-constexpr int norm_forward_blocks(int per_lane) {
-  return per_lane <= 1 ? 6 : per_lane == 2 ? 4 : per_lane == 4 ? 3 : 2;
+/// `both`: a mean and a residual, the most registers.
+constexpr int norm_forward_blocks(int per_lane, bool both) {
+  return per_lane <= 1 ? 6 : per_lane == 2 ? 4 : per_lane == 4 ? 3 : both ? 1 : 2;
 }
-constexpr int norm_backward_blocks(int per_lane) {
-  return per_lane <= 1 ? 5 : per_lane == 2 ? 3 : per_lane == 4 ? 2 : 1;
+constexpr int norm_backward_blocks(int per_lane, bool with_mean) {
+  return per_lane <= 1 ? 5 : per_lane == 2 && !with_mean ? 3 : per_lane <= 4 ? 2 : 1;
 }
 
 /// Shared memory of a backward block's sums for dw (and db): a lane's columns, in fp32.
@@ -64,13 +65,14 @@ constexpr unsigned norm_backward_shared_bytes(unsigned threads, int per_lane, in
 /// instances by residual.
 #define ASSAY_NORM_ROWS(X, Element, Mean, Residual)                                 \
   X(Element, 2, WarpTeam, Mean, Residual)                                           \
-  X(Element, 1, BlockTeam, Mean, Residual) X(Element, 2, BlockTeam, Mean, Residual) \
-      X(Element, 4, BlockTeam, Mean, Residual) X(Element, 8, BlockTeam, Mean, Residual)
-#define ASSAY_NORM_FORWARD_INSTANCES(X)                                                                               \
-  ASSAY_NORM_ROWS(X, Bf16, false, false)                                                                              \
-  ASSAY_NORM_ROWS(X, Bf16, false, true) ASSAY_NORM_ROWS(X, Bf16, true, false) ASSAY_NORM_ROWS(X, Bf16, true, true)    \
-      ASSAY_NORM_ROWS(X, F32, false, false) ASSAY_NORM_ROWS(X, F32, false, true) ASSAY_NORM_ROWS(X, F32, true, false) \
-          ASSAY_NORM_ROWS(X, F32, true, true)
+  X(Element, 1, BlockTeam, Mean, Residual)                                          \
+  X(Element, 2, BlockTeam, Mean, Residual) X(Element, 4, BlockTeam, Mean, Residual) \
+      X(Element, 8, BlockTeam, Mean, Residual)
+#define ASSAY_NORM_FORWARD_INSTANCES(X)                                                                            \
+  ASSAY_NORM_ROWS(X, Bf16, false, false)                                                                           \
+  ASSAY_NORM_ROWS(X, Bf16, false, true)                                                                            \
+  ASSAY_NORM_ROWS(X, Bf16, true, false) ASSAY_NORM_ROWS(X, Bf16, true, true) ASSAY_NORM_ROWS(X, F32, false, false) \
+      ASSAY_NORM_ROWS(X, F32, false, true) ASSAY_NORM_ROWS(X, F32, true, false) ASSAY_NORM_ROWS(X, F32, true, true)
 #define ASSAY_NORM_BACKWARD_INSTANCES(X) \
   ASSAY_NORM_ROWS(X, Bf16, false, false) \
   ASSAY_NORM_ROWS(X, Bf16, true, false) ASSAY_NORM_ROWS(X, F32, false, false) ASSAY_NORM_ROWS(X, F32, true, false)

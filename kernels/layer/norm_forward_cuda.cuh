@@ -10,8 +10,8 @@
 //             of next rows are 24, 32, 48 and 64 KB for 1, 2, 4 and 8 vectors, requested before the barrier and the
 //             stores of the current row: memory never waits for a reduction.  cp.async or TMA would save registers,
 //             which do not run short here, and add shared memory traffic.
-// Resources   Registers bounded by norm_forward_blocks (40 to 128); 256 or 512 bytes of shared memory for the warps'
-//             sums.
+// Resources   Registers bounded by norm_forward_blocks (40 to 128; 255 for 8 vectors with a mean and a residual); 256
+//             or 512 bytes of shared memory for the warps' sums.
 // Hints       x and residual past L1 (read once); weights through it, for every row anew: kept in registers, the
 //             compiler unpacks them once, and spills.  y and sum as usual, since the next kernel reads them.
 // Source      Written for this project.
@@ -90,7 +90,8 @@ __device__ __forceinline__ void store_normalised(const NormParams& p, std::int64
 }
 
 template <class Element, int kVectors, class Team, bool kMean, bool kResidual>
-__global__ void __launch_bounds__(kNormThreads, norm_forward_blocks(kVectors)) norm_forward(NormParams p) {
+__global__ void __launch_bounds__(kNormThreads, norm_forward_blocks(kVectors, kMean&& kResidual))
+    norm_forward(NormParams p) {
   __shared__ ReduceScratch<1> scratch;
   const int vectors = p.hidden / Element::kPerVector;
   std::int64_t row = Team::first();

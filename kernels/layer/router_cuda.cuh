@@ -32,7 +32,7 @@ __device__ __forceinline__ float router_sigmoid(float x) {
 }
 /// exp(x - max)
 __device__ __forceinline__ float exponential(float x, float max) {
-  return ptx::exp2_approximate(fmaf(x, 1.4426950408889634F, -(max * 1.4426950408889634F)));
+  return ptx::exp2_approximate((x - max) * 1.4426950408889634F);
 }
 
 /// The lane's part of a token's row.

@@ -1,6 +1,6 @@
 // The tables of what surrounds a model's blocks in this build: embedding, loss, optimizer, and the experts' router.
 #include "kernels/layer/cpu_token_kernels.h"
-#include "kernels/layer/cuda_kernels.h"
+#include "kernels/layer/cuda_row_if_built.h"
 
 namespace assay {
 

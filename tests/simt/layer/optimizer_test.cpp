@@ -165,6 +165,20 @@ TEST(GradNormOnSimt, HasTheContractsBits) {
     }
 }
 
+TEST(GradNormOnSimt, TensorsThatBeginAnywhere) {
+  for (const DType dtype : {DType::bf16, DType::f32}) {
+    LayerOnSimt gpu;
+    auto g = gradients_of(gpu, {129, 70, 20001, 64}, dtype, 0.1, 1);
+    std::vector<const void*> arrays;  // one behind the other
+    const auto* at = static_cast<const char*>(gpu.random(dtype, 21000));
+    for (const std::int64_t n : g.problem.elements) arrays.push_back(at), at += n * std::int64_t(size_bytes(dtype));
+    g.buffers.gradients = gpu.upload(arrays);
+    run(gpu, g);
+    LayerComparison compare("tensors that begin anywhere");
+    compare.element({expected_sum(g), 0}, g.buffers.result->sum_of_squares, "sum", 0);
+  }
+}
+
 TEST(GradNormOnSimt, MoreChunksThanSums) {
   LayerOnSimt gpu;
   const auto g = gradients_of(gpu, std::vector<std::int64_t>(1300, 70), DType::f32, 1, 1);

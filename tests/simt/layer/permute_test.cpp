@@ -47,7 +47,7 @@ std::vector<std::int32_t> choose(LayerOnSimt& gpu, const Case& c) {
 
 void run(LayerOnSimt& gpu, const PermuteProblem& p, const PermuteBuffers& b) {
   void* workspace = gpu.heap().allocate(std::size_t(permute_workspace_bytes(p)));
-  gpu.run(module(), permute_plans(p, b, workspace));
+  gpu.run(module(), permute_plans(p, b, workspace), true);  // counters of experts
 }
 
 PermuteBuffers planned(LayerOnSimt& gpu, const Case& c, const std::vector<std::int32_t>& expert) {

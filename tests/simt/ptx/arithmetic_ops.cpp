@@ -264,6 +264,9 @@ struct LeadingZeros {
 struct FindTopBit {  // bfind of an unsigned value: -1 for zero
   int operator()(auto a) const { return int(sizeof(a) * 8) - 1 - std::countl_zero(a); }
 };
+struct ShiftToTop {  // bfind.shiftamt: how far left the top bit has to go; -1 for zero
+  int operator()(auto a) const { return a ? std::countl_zero(a) : -1; }
+};
 template <class F>
 Exec choose_count(Type t) {
   if (t == Type::b32 || t == Type::u32) return count_bits<std::uint32_t, F>;
@@ -346,7 +349,10 @@ constexpr Opcode kOpcodes[] = {
     {"brev", "", "tt", choose_reverse},
     {"popc", "", "4t", choose_count<Popcount>},
     {"clz", "", "4t", choose_count<LeadingZeros>},
-    {"bfind", "", "4t", choose_count<FindTopBit>},
+    {"bfind", "shiftamt", "4t", choose_count<FindTopBit>,
+     [](Decoding& d) {
+       if (d.has("shiftamt")) d.inst.exec = choose_count<ShiftToTop>(d.type);
+     }},
     {"copysign", "", "ttt", floating<Binary, CopySign>},
     {"ex2", "approx ftz", "tt", [](Type t) { return single<Unary, Ex2>(t) ? single<Unary, Ex2>(t) : half<Ex2>(t); }},
     {"lg2", "approx ftz", "tt", single<Unary, Lg2>},
