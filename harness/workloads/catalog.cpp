@@ -4,6 +4,7 @@
 #include "harness/workloads/gemm.h"
 #include "harness/workloads/grouped_gemm.h"
 #include "harness/workloads/layer.h"
+#include "harness/workloads/layer_tokens.h"
 #include "harness/workloads/overlap.h"
 #include "harness/workloads/peak.h"
 #include "harness/workloads/train_step.h"
@@ -31,6 +32,12 @@ const Catalog& catalog() {
       swiglu_workload(swiglu_kernels()),
       gelu_workload(gelu_kernels()),
       residual_add_workload(residual_add_kernels()),
+      embedding_workload(embedding_kernels()),
+      cross_entropy_workload(cross_entropy_kernels()),
+      adamw_workload(adamw_kernels()),
+      grad_norm_workload(grad_norm_kernels()),
+      router_workload(router_kernels()),
+      permute_workload(permute_kernels()),
       peak_workload(peak_kernels()),
       train_step_workload(step_kernels()),
   };

@@ -17,10 +17,7 @@ namespace assay::cpu {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// clang-format off: each stands for itself
-#include "kernels/common/cpu/exp2-inl.h"
 #include "kernels/attention/cpu_softmax-inl.h"
-// clang-format on
 
 struct F32 {
   using D = hn::CappedTag<float, 16>;
@@ -46,7 +43,42 @@ struct F32 {
     return hn::IfThenElse(first_lanes(from), other, hn::IfThenElse(first_lanes(to), v, other));
   }
 
-  static HWY_INLINE Vec exp2(Vec x) { return exp2_of(D(), x); }
+  // 2^x with a relative error of 1.2 * 2^-24; 0 below the normal numbers, at the latest where even subnormal ones end.
+  // Highway's own Exp serves large arguments too, at 1.6 times the cost.
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+  static HWY_INLINE Vec exp2(Vec x) {
+    const Vec fraction{_mm512_reduce_ps(x.raw, 0x09)};  // x - floor(x), silently
+    // 1 + f q(f) nearest to 2^f on [0, 1] in relative error: 2e-9
+    Vec p = set(0.00021612915f);
+    p = hn::MulAdd(p, fraction, set(0.00124678464f));
+    p = hn::MulAdd(p, fraction, set(0.00967545157f));
+    p = hn::MulAdd(p, fraction, set(0.0554852806f));
+    p = hn::MulAdd(p, fraction, set(0.240229306f));
+    p = hn::MulAdd(p, fraction, set(0.693147044f));
+    p = hn::MulAdd(p, fraction, set(1.0f));
+    return Vec{_mm512_scalef_ps(p.raw, x.raw)};  // p 2^floor(x)
+  }
+#else
+  static HWY_INLINE Vec exp2(Vec x) {
+    const hn::RebindToUnsigned<D> u;
+    // Adding 1.5 * 2^23 leaves round(x) in the lowest mantissa bits; subtracting it again gives round(x) as a float.
+    const Vec rounder = set(0x1.8p23f);
+    const Vec shifted = hn::Add(x, rounder);
+    const Vec fraction = hn::Sub(x, hn::Sub(shifted, rounder));  // in [-1/2, 1/2]
+    // 1 + f q(f), with q of degree 5 through (2^f - 1) / f at its Chebyshev nodes: 5e-9 from 2^f
+    Vec p = set(0.00015453163f);
+    p = hn::MulAdd(p, fraction, set(0.0013390863f));
+    p = hn::MulAdd(p, fraction, set(0.009618083f));
+    p = hn::MulAdd(p, fraction, set(0.05550357f));
+    p = hn::MulAdd(p, fraction, set(0.2402265f));
+    p = hn::MulAdd(p, fraction, set(0.6931472f));
+    p = hn::MulAdd(p, fraction, set(1.0f));
+    // The low bits move into the exponent: 2^round(x), times p, so that a NaN stays one.
+    const auto exponent = hn::ShiftLeft<23>(hn::BitCast(u, shifted));
+    const Vec power = hn::BitCast(D(), hn::Add(exponent, hn::BitCast(u, set(1.0f))));
+    return hn::IfThenZeroElse(hn::Lt(x, set(-126.0f)), hn::Mul(p, power));
+  }
+#endif
 
   static HWY_INLINE void store_weights(Vec x, Vec y, float* row, std::int64_t j) {
     store(x, row + j);

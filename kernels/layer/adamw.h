@@ -21,7 +21,8 @@
 //   update = (rate m) / fma(sqrt(v), root, epsilon)
 //   master = master - fma(decay, master, update)
 // where 1 - beta is taken in fp64 of the fp32 beta, then rounded.  So the result has the same bits on every device, for
-// every number of threads, every time.  (A CPU without fused multiply-add rounds twice where it says fma.)
+// every number of threads, every time.  (But not on a CPU without fused multiply-add, which rounds twice where it says
+// fma; nor where numbers become subnormal and one side flushes them to zero, as the CPU backend's threads do.)
 //
 // NaN goes wherever it comes from: a NaN scale (a norm that is not finite) makes all of m, v and master NaN.  Look at
 // the norm before the step.

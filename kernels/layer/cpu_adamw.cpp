@@ -5,6 +5,8 @@
 // that ordinary stores cost no extra read; bf16 parameters, which are only written, go past the caches.
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
+#include <limits>
 
 #include "kernels/layer/cpu_elements.h"
 #include "kernels/layer/cpu_token_kernels.h"
@@ -23,9 +25,9 @@
 namespace assay::cpu {
 
 struct AdamWJob {
-  AdamWProblem problem;
-  AdamWBuffers buffers;
-  Part part;
+  const AdamWProblem& problem;
+  const AdamWBuffers& buffers;
+  PartOf part;
 };
 
 }  // namespace assay::cpu
@@ -40,26 +42,26 @@ namespace {  // other files have names like these
 #include "kernels/layer/cpu_lanes-inl.h"
 
 struct Factors {
-  Lanes scale, beta1, rest1, beta2, rest2, rate, root, epsilon, decay;
+  Vec scale, beta1, rest1, beta2, rest2, rate, root, epsilon, decay;
 };
 
 Factors factors_of(const AdamWProblem& p, const AdamWBuffers& b) {
-  return {splat(b.gradient_scale ? *b.gradient_scale : 1.0f),
-          splat(p.beta1),
-          splat(static_cast<float>(1 - static_cast<double>(p.beta1))),
-          splat(p.beta2),
-          splat(static_cast<float>(1 - static_cast<double>(p.beta2))),
-          splat(b.step->rate),
-          splat(b.step->root),
-          splat(p.epsilon),
-          splat(b.step->decay)};
+  return {set(b.gradient_scale ? *b.gradient_scale : 1.0f),
+          set(p.beta1),
+          set(static_cast<float>(1 - static_cast<double>(p.beta1))),
+          set(p.beta2),
+          set(static_cast<float>(1 - static_cast<double>(p.beta2))),
+          set(b.step->rate),
+          set(b.step->root),
+          set(p.epsilon),
+          set(b.step->decay)};
 }
 
 struct State {
-  Lanes m, v, master;
+  Vec m, v, master;
 };
 
-HWY_INLINE void update(const Factors& f, Lanes gradient, State& s) {
+HWY_INLINE void update(const Factors& f, Vec gradient, State& s) {
   const auto g = hn::Mul(f.scale, gradient);
   s.m = hn::MulAdd(f.beta1, s.m, hn::Mul(f.rest1, g));
   s.v = hn::MulAdd(f.beta2, s.v, hn::Mul(hn::Mul(f.rest2, g), g));
@@ -79,8 +81,7 @@ void update_part(const AdamWJob& job, const Gradient* gradient) {
     store(state.m, b.m + i);
     store(state.v, b.v + i);
     store(state.master, b.master + i);
-    if constexpr (kParam && kStream) stream(state.master, param + i);
-    if constexpr (kParam && !kStream) store(state.master, param + i);
+    if constexpr (kParam) put<kStream>(state.master, param + i);
   }
   if (const std::int64_t left = job.part.end - i; left > 0) {
     State state{load_first(b.m + i, left, 0), load_first(b.v + i, left, 0), load_first(b.master + i, left, 0)};
@@ -97,8 +98,7 @@ void adamw_part(const AdamWJob& job) {
   with_elements(job.problem.gradient_dtype, job.buffers.gradient, [&](const auto* gradient) {
     if (!job.problem.has_master()) return update_part<false, false>(job, gradient);
     const auto* param = static_cast<const std::uint16_t*>(job.buffers.param) + job.part.begin;
-    if (2 * double(job.problem.elements) >= kStreamedBytes && streams_to(param))
-      return update_part<true, true>(job, gradient);
+    if (exceeds_caches(job.problem.bytes()) && is_aligned(param)) return update_part<true, true>(job, gradient);
     return update_part<true, false>(job, gradient);
   });
 }
@@ -121,27 +121,21 @@ namespace {
 constexpr std::int64_t kUnit = 64;
 
 void launch(const AdamWProblem& problem, const AdamWBuffers& buffers, const Target& target, Stream) {
-  const int threads = cpu::threads_of(target);
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-  for (int thread = 0; thread < threads; ++thread) {
-    const cpu::AdamWJob job{problem, buffers, cpu::part_of(problem.elements, kUnit, threads, thread)};
-    cpu::update_adamw(job);
-  }
+  cpu::for_parts(target, problem.elements, kUnit, [&](std::int64_t begin, std::int64_t end) {
+    cpu::update_adamw({problem, buffers, {begin, end}});
+  });
 }
 
 }  // namespace
 
 AdamWKernel cpu_adamw() {
-  AdamWKernel row;
-  row.name = "cpu_vector";
-  row.dtypes = {DType::f32, DType::bf16};
+  AdamWKernel row = cpu::vector_row<AdamWProblem, AdamWBuffers>(launch);
   row.supports = [](const AdamWProblem& problem, const Target&) {
     if (problem.gradient_dtype != DType::f32 && problem.gradient_dtype != problem.dtype)
       return Support::no(std::string("gradients of ") + name(problem.dtype) + " parameters are f32 or " +
                          name(problem.dtype));
     return Support::yes();
   };
-  row.prepare = stateless<AdamWProblem, AdamWBuffers>(launch);
   return row;
 }
 

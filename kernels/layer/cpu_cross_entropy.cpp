@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <stdexcept>
 #include <type_traits>
@@ -54,83 +55,127 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 namespace {  // other files have names like these
 
-// clang-format off: each stands for itself
-#include "kernels/common/cpu/exp2-inl.h"
-#include "kernels/layer/cpu_lanes-inl.h"
-// clang-format on
+#include "kernels/layer/cpu_vector-inl.h"
 
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kLowest = std::numeric_limits<float>::lowest();
 constexpr float kLog2E = 1.44269504f;
-constexpr int kChains = 4;  // independent ones, for the latency to overlap
+constexpr int kChains = 2;  // units in flight, of two vectors each, for the latency to overlap
+
+float element_of(F32, float x) { return x; }
+std::uint16_t element_of(Bf16, float x) { return float_to_bf16(x); }
+
+/// The first elements of a unit, minus infinity behind them.
+template <class T>
+Pair load_first(const typename T::Element* from, std::int64_t count) {
+  alignas(64) typename T::Element unit[kUnit];
+  std::fill_n(unit, kUnit, element_of(T(), -kInfinity));
+  std::copy_n(from, count, unit);
+  return T::load(unit);
+}
 
 /// At least kLowest, so that -infinity less it is -infinity.
 template <class T>
-float max_of(const T* x, std::int64_t count) {
-  Lanes max[kChains];
-  for (auto& m : max) m = splat(kLowest);
+float max_of(const typename T::Element* x, std::int64_t count) {
+  Pair max[kChains];
+  for (Pair& m : max) m = {set(kLowest), set(kLowest)};
+  const auto larger = [](Vec m, Vec v) { return hn::Max(m, v); };
   std::int64_t i = 0;
-  for (; i + kChains * kLanes <= count; i += kChains * kLanes)
-#pragma GCC unroll 4
-    for (int c = 0; c < kChains; ++c) max[c] = hn::Max(max[c], load(x + i + c * kLanes));
-  for (; i + kLanes <= count; i += kLanes) max[0] = hn::Max(max[0], load(x + i));
-  if (i < count) max[1] = hn::Max(max[1], load_first(x + i, count - i, kLowest));
-  const auto all = hn::Max(hn::Max(max[0], max[1]), hn::Max(max[2], max[3]));
-  const float found = hn::GetLane(hn::MaxOfLanes(F32(), all));
+  for (; i + kChains * kUnit <= count; i += kChains * kUnit)
+#pragma GCC unroll 2
+    for (int c = 0; c < kChains; ++c) max[c] = each(max[c], T::load(x + i + c * kUnit), larger);
+  for (; i + kUnit <= count; i += kUnit) max[0] = each(max[0], T::load(x + i), larger);
+  if (i < count) max[1] = each(max[1], load_first<T>(x + i, count - i), larger);
+  const Pair both = each(max[0], max[1], larger);
+  const float found = hn::GetLane(hn::MaxOfLanes(D(), hn::Max(both.a, both.b)));
   // A NaN may have been taken or passed over; its exponential shows it in any case.
   return found >= kLowest ? found : kLowest;
 }
 
-/// exp(x - max) into e, where it is kept; their sum.
-template <bool kKeep, class T>
-float exponentials_of(const T* x, float* e, std::int64_t count, float max) {
-  const auto v_max = splat(max), log2e = splat(kLog2E);
-  const auto exponential = [&](Lanes v) { return exp2_of(F32(), hn::Mul(hn::Sub(v, v_max), log2e)); };
-  Lanes sum[kChains];
-  for (auto& s : sum) s = splat(0);
+/// Exponentials are kept as the pairs of vectors that they were made in; fp32's where the logits were, which ends with
+/// the last element.
+HWY_INLINE void keep(Pair e, float* to) {
+  hn::StoreU(e.a, D(), to);
+  hn::StoreU(e.b, D(), to + kLanes);
+}
+HWY_INLINE Pair kept(const float* from) { return {hn::LoadU(D(), from), hn::LoadU(D(), from + kLanes)}; }
+template <class T>
+constexpr bool kInPlace = std::is_same_v<T, F32>;
+
+/// f(x) of each logit into e, where it is kept; their sum.
+template <class T, bool kKeep, class F>
+float keep_all(const typename T::Element* x, float* e, std::int64_t count, const F& f) {
+  const auto add = [](Vec s, Vec v) { return hn::Add(s, v); };
+  Pair sum[kChains];
+  for (Pair& s : sum) s = {set(0), set(0)};
   std::int64_t i = 0;
-  for (; i + kChains * kLanes <= count; i += kChains * kLanes) {
-    Lanes v[kChains];
-#pragma GCC unroll 4
+  for (; i + kChains * kUnit <= count; i += kChains * kUnit)
+#pragma GCC unroll 2
     for (int c = 0; c < kChains; ++c) {
-      v[c] = exponential(load(x + i + c * kLanes));
-      sum[c] = hn::Add(sum[c], v[c]);
+      const Pair v = each(T::load(x + i + c * kUnit), f);
+      sum[c] = each(sum[c], v, add);
+      if constexpr (kKeep) keep(v, e + i + c * kUnit);
     }
-    if constexpr (kKeep)
-#pragma GCC unroll 4
-      for (int c = 0; c < kChains; ++c) store(v[c], e + i + c * kLanes);
+  for (; i < count; i += kUnit) {
+    const std::int64_t here = std::min(count - i, kUnit);
+    const Pair v = each(load_first<T>(x + i, here), f);
+    sum[0] = each(sum[0], v, add);
+    if constexpr (kKeep && kInPlace<T>)
+      Part<F32>{here}.template store<false>(v, e, i);
+    else if constexpr (kKeep)
+      keep(v, e + i);
   }
-  for (; i + kLanes <= count; i += kLanes) {
-    const auto v = exponential(load(x + i));
-    sum[0] = hn::Add(sum[0], v);
-    if constexpr (kKeep) store(v, e + i);
-  }
-  if (i < count) {
-    const auto v = exponential(load_first(x + i, count - i, -std::numeric_limits<float>::infinity()));
-    sum[1] = hn::Add(sum[1], v);
-    if constexpr (kKeep) store_first(v, e + i, count - i);
-  }
-  return hn::GetLane(hn::SumOfLanes(F32(), hn::Add(hn::Add(sum[0], sum[1]), hn::Add(sum[2], sum[3]))));
+  const Pair both = each(sum[0], sum[1], add);
+  return hn::GetLane(hn::SumOfLanes(D(), hn::Add(both.a, both.b)));
 }
 
-HWY_INLINE void store_finite(Lanes x, float* to) { store(x, to); }
-HWY_INLINE void store_finite(Lanes x, std::uint16_t* to) { hn::StoreU(to_bf16<false>(x), Bits16(), to); }
+/// exp(x - max) into e; their sum.
+template <class T, bool kKeep>
+float exponentials_of(const typename T::Element* x, float* e, std::int64_t count, float max) {
+  const auto log2e = set(kLog2E);
+  // One rounding of a product and its difference to another costs less than the difference first; but products of
+  // numbers near the largest overflow, and that of kLowest would.
+  constexpr float kFar = 1e30f;
+  if (std::abs(max) < kFar) {
+    const auto max2 = set(max * kLog2E);
+    return keep_all<T, kKeep>(x, e, count, [&](Vec v) { return exp2(hn::MulSub(v, log2e, max2)); });
+  }
+  const auto v_max = set(max);
+  return keep_all<T, kKeep>(x, e, count, [&](Vec v) { return exp2(hn::Mul(hn::Sub(v, v_max), log2e)); });
+}
 
-template <class T>
-void scale_into(const float* e, T* to, std::int64_t count, float factor) {
-  const auto v_factor = splat(factor);
-  std::int64_t i = 0;
-  for (; i + kChains * kLanes <= count; i += kChains * kLanes)
-#pragma GCC unroll 4
-    for (int c = 0; c < kChains; ++c) store_finite(hn::Mul(load(e + i + c * kLanes), v_factor), to + i + c * kLanes);
-  for (; i + kLanes <= count; i += kLanes) store_finite(hn::Mul(load(e + i), v_factor), to + i);
-  if (i < count) store_first(hn::Mul(load_first(e + i, count - i, 0), v_factor), to + i, count - i);
+/// Finite numbers, rounded to nearest even as T::store does.
+HWY_INLINE void store_finite(F32, Pair x, float* to) { F32::store<false>(x, to); }
+HWY_INLINE void store_finite(Bf16, Pair x, std::uint16_t* to) {
+  const U u;
+  const auto rounded = [&](Vec v) {
+    const auto bits = hn::BitCast(u, v), odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(u, 1));
+    return hn::Add(hn::Add(bits, hn::Set(u, 0x7fff)), odd);
+  };
+  const auto high = hn::And(rounded(x.b), hn::Set(u, 0xffff0000u));
+  hn::StoreU(hn::Or(hn::ShiftRight<16>(rounded(x.a)), high), u, reinterpret_cast<std::uint32_t*>(to));
 }
 
 template <class T>
-void fill(T* to, std::int64_t count, float value) {
+void scale_into(const float* e, typename T::Element* to, std::int64_t count, float factor) {
+  const auto v_factor = set(factor);
+  const auto scaled = [&](Vec v) { return hn::Mul(v, v_factor); };
   std::int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) store(splat(value), to + i);
-  if (i < count) store_first(splat(value), to + i, count - i);
+  for (; i + kChains * kUnit <= count; i += kChains * kUnit)
+#pragma GCC unroll 2
+    for (int c = 0; c < kChains; ++c) store_finite(T(), each(kept(e + i + c * kUnit), scaled), to + i + c * kUnit);
+  for (; i < count; i += kUnit) {
+    const Part<T> part{std::min(count - i, kUnit)};
+    const Pair v = kInPlace<T> ? Pair(part.load_f32(e, i)) : kept(e + i);
+    part.template store<false>(each(v, scaled), to, i);
+  }
+}
+
+template <class T>
+void fill(typename T::Element* to, std::int64_t count, float value) {
+  for_units<T>(count, [&](const auto& access, std::int64_t i) {
+    access.template store<false>({set(value), set(value)}, to, i);
+  });
 }
 
 struct RowSum {
@@ -144,7 +189,8 @@ RowSum combine(CrossEntropyScratch& scratch, std::int64_t blocks) {
   for (std::int64_t b = 1; b < blocks; ++b) row.max = std::max(row.max, scratch.max[static_cast<std::size_t>(b)]);
   for (std::int64_t b = 0; b < blocks; b += kLanes) {
     float* max = scratch.max.data() + b;
-    store(exp2_of(F32(), hn::Mul(hn::Sub(load(max), splat(row.max)), splat(kLog2E))), max);
+    const auto fall = hn::Sub(hn::LoadU(D(), max), set(row.max));
+    hn::StoreU(exp2(hn::Mul(fall, set(kLog2E))), D(), max);
   }
   double sum = 0;
   for (std::int64_t b = 0; b < blocks; ++b) {
@@ -156,18 +202,10 @@ RowSum combine(CrossEntropyScratch& scratch, std::int64_t blocks) {
   return row;
 }
 
-template <class T>
-float* exponentials_at(T* x, CrossEntropyScratch& scratch) {
-  if constexpr (std::is_same_v<T, float>)
-    return x;
-  else
-    return scratch.exponentials.data();
-}
-
 /// [label] of dlogits and the rest, from the exponentials.
 template <class T>
-void write_gradient(const CrossEntropyJob& job, CrossEntropyScratch& scratch, const RowSum& row, T* x, float* e,
-                    std::int32_t label, double label_logit) {
+void write_gradient(const CrossEntropyJob& job, CrossEntropyScratch& scratch, const RowSum& row, typename T::Element* x,
+                    float* e, std::int32_t label, double label_logit) {
   const std::int64_t vocab = job.problem.vocab;
   const double scale = job.buffers.scale ? double(*job.buffers.scale) : 1;
   const double factor = 1 + 2 * double(job.problem.z_loss) * row.lse;
@@ -175,29 +213,31 @@ void write_gradient(const CrossEntropyJob& job, CrossEntropyScratch& scratch, co
   for (std::int64_t b = 0; b * kBlock < vocab; ++b) {
     const std::int64_t first = b * kBlock;
     const float of_block = static_cast<float>(of_max * double(scratch.max[static_cast<std::size_t>(b)]));
-    scale_into(e + first, x + first, std::min(kBlock, vocab - first), of_block);
+    scale_into<T>(e + first, x + first, std::min(kBlock, vocab - first), of_block);
   }
   const double of_label = scale * (std::exp(label_logit - row.lse) * factor - 1);
-  store_first(splat(static_cast<float>(of_label)), x + label, 1);
+  x[label] = element_of(T(), static_cast<float>(of_label));
 }
 
 template <class T>
-void row_of(const CrossEntropyJob& job, CrossEntropyScratch& scratch, std::int64_t t, T* x) {
+void row_of(const CrossEntropyJob& job, CrossEntropyScratch& scratch, std::int64_t t, typename T::Element* logits) {
   const CrossEntropyProblem& problem = job.problem;
+  auto* x = logits + t * problem.vocab;
   const std::int32_t label = job.buffers.labels[t];
   if (label == problem.ignore_index) {
     job.buffers.loss[t] = job.buffers.lse[t] = 0;
-    if (problem.gradient) fill(x, problem.vocab, 0);
+    if (problem.gradient) fill<T>(x, problem.vocab, 0);
     return;
   }
   const double label_logit = double(to_float(x[label]));
-  float* e = exponentials_at(x, scratch);
+  float* e = scratch.exponentials.data();
+  if constexpr (kInPlace<T>) e = x;
   std::int64_t blocks = 0;
   for (std::int64_t first = 0; first < problem.vocab; first += kBlock, ++blocks) {
     const std::int64_t count = std::min(kBlock, problem.vocab - first);
-    const float max = max_of(x + first, count);
-    const float sum = problem.gradient ? exponentials_of<true>(x + first, e + first, count, max)
-                                       : exponentials_of<false>(x + first, e, count, max);
+    const float max = max_of<T>(x + first, count);
+    const float sum = problem.gradient ? exponentials_of<T, true>(x + first, e + first, count, max)
+                                       : exponentials_of<T, false>(x + first, e, count, max);
     scratch.max[static_cast<std::size_t>(blocks)] = max;
     scratch.sum[static_cast<std::size_t>(blocks)] = sum;
   }
@@ -206,14 +246,16 @@ void row_of(const CrossEntropyJob& job, CrossEntropyScratch& scratch, std::int64
   job.buffers.loss[t] = static_cast<float>(row.lse - label_logit + double(problem.z_loss) * row.lse * row.lse);
   if (!problem.gradient) return;
   if (std::isnan(row.lse))
-    fill(x, problem.vocab, std::numeric_limits<float>::quiet_NaN());
+    fill<T>(x, problem.vocab, std::numeric_limits<float>::quiet_NaN());
   else
-    write_gradient(job, scratch, row, x, e, label, label_logit);
+    write_gradient<T>(job, scratch, row, x, e, label, label_logit);
 }
 
 void cross_entropy_row(const CrossEntropyJob& job, CrossEntropyScratch& scratch, std::int64_t t) {
-  with_elements(job.problem.dtype, job.buffers.logits,
-                [&](auto* logits) { row_of(job, scratch, t, logits + t * job.problem.vocab); });
+  if (job.problem.dtype == DType::bf16)
+    row_of<Bf16>(job, scratch, t, static_cast<std::uint16_t*>(job.buffers.logits));
+  else
+    row_of<F32>(job, scratch, t, static_cast<float*>(job.buffers.logits));
 }
 
 }  // namespace
@@ -241,14 +283,14 @@ constexpr std::int64_t kTurn = 32768;
 class CpuCrossEntropy final : public CrossEntropyOperation {
  public:
   CpuCrossEntropy(const CrossEntropyProblem& problem, const Target& target)
-      : problem_(problem), scratch_(static_cast<std::size_t>(cpu::threads_of(target))) {
-    constexpr std::int64_t kSlack = 16;  // a vector at most
+      : problem_(problem), scratch_(static_cast<std::size_t>(std::max(target.threads, 1))) {
+    constexpr std::int64_t kSlack = 32;  // a unit at most
     const std::int64_t blocks = (problem.vocab + cpu::kBlock - 1) / cpu::kBlock;
     for (cpu::CrossEntropyScratch& own : scratch_) {
       own.max.resize(static_cast<std::size_t>(blocks + kSlack));
       own.sum.resize(own.max.size());
       if (problem.gradient && problem.dtype != DType::f32)
-        own.exponentials.resize(static_cast<std::size_t>(problem.vocab));
+        own.exponentials.resize(static_cast<std::size_t>(problem.vocab + kSlack));
     }
   }
 
@@ -277,10 +319,7 @@ class CpuCrossEntropy final : public CrossEntropyOperation {
 }  // namespace
 
 CrossEntropyKernel cpu_cross_entropy() {
-  CrossEntropyKernel row;
-  row.name = "cpu_vector";
-  row.dtypes = {DType::f32, DType::bf16};
-  row.supports = [](const CrossEntropyProblem&, const Target&) { return Support::yes(); };
+  CrossEntropyKernel row = cpu::vector_row<CrossEntropyProblem, CrossEntropyBuffers>();
   row.prepare = [](const CrossEntropyProblem& problem, const Target& target, const std::vector<CrossEntropyBuffers>&,
                    Stream) { return std::make_unique<CpuCrossEntropy>(problem, target); };
   return row;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <stdexcept>
 #include <vector>
 
@@ -48,38 +49,23 @@ namespace {  // other files have names like these
 
 #include "kernels/layer/cpu_lanes-inl.h"
 
-constexpr std::int64_t kLine = 64;
-
 template <bool kStream>
-void copy_row(const std::uint8_t* from, std::uint8_t* to, std::int64_t bytes, const std::uint8_t* next) {
-  const hn::CappedTag<std::uint8_t, 64> d;
-  const auto step = static_cast<std::int64_t>(hn::MaxLanes(d));
-  std::int64_t i = 0;
-  for (; i + step <= bytes; i += step) {
-    if (i % kLine == 0) hwy::Prefetch(next + i);
-    const auto value = hn::LoadU(d, from + i);
-    if constexpr (kStream)
-      hn::Stream(value, d, to + i);
-    else
-      hn::StoreU(value, d, to + i);
-  }
-  std::memcpy(to + i, from + i, static_cast<std::size_t>(bytes - i));
-}
-
-void embedding_rows(const EmbeddingProblem& problem, const EmbeddingBuffers& buffers, Part part) {
+void copy_rows_of(const EmbeddingProblem& problem, const EmbeddingBuffers& buffers, PartOf part) {
   const auto bytes = problem.dim * static_cast<std::int64_t>(size_bytes(problem.dtype));
   const auto* w = static_cast<const std::uint8_t*>(buffers.w);
   auto* y = static_cast<std::uint8_t*>(buffers.y);
-  const bool streams = double(problem.tokens) * double(bytes) >= kStreamedBytes && bytes % kLine == 0 &&
-                       reinterpret_cast<std::uintptr_t>(y) % kLine == 0;
   for (std::int64_t t = part.begin; t < part.end; ++t) {
-    const auto* from = w + buffers.ids[t] * bytes;
-    const auto* next = t + 1 < part.end ? w + buffers.ids[t + 1] * bytes : from;
-    if (streams)
-      copy_row<true>(from, y + t * bytes, bytes, next);
-    else
-      copy_row<false>(from, y + t * bytes, bytes, next);
+    if (t + 1 < part.end) fetch_row(w + buffers.ids[t + 1] * bytes, bytes);
+    copy_row<kStream>(w + buffers.ids[t] * bytes, y + t * bytes, bytes);
   }
+}
+
+void embedding_rows(const EmbeddingProblem& problem, const EmbeddingBuffers& buffers, PartOf part) {
+  const auto bytes = problem.dim * static_cast<std::int64_t>(size_bytes(problem.dtype));
+  if (exceeds_caches(2.0 * double(problem.tokens) * double(bytes)) && bytes % kLine == 0 && is_aligned(buffers.y))
+    copy_rows_of<true>(problem, buffers, part);
+  else
+    copy_rows_of<false>(problem, buffers, part);
   hwy::FlushStream();
 }
 
@@ -89,11 +75,6 @@ void add_row(const T* dy, float* dw, std::int64_t count) {
   for (; c + kLanes <= count; c += kLanes) store(hn::Add(load(dw + c), load(dy + c)), dw + c);
   if (c < count)
     store_first(hn::Add(load_first(dw + c, count - c, 0), load_first(dy + c, count - c, 0)), dw + c, count - c);
-}
-
-template <class T>
-void fetch(const T* row, std::int64_t count) {
-  for (std::int64_t c = 0; c < count; c += kLine / std::int64_t(sizeof(T))) hwy::Prefetch(row + c);
 }
 
 struct Task {
@@ -106,7 +87,7 @@ Task task_of(const EmbeddingTasks& tasks, std::int64_t number) {
 }
 
 template <class T>
-void add_tasks(const EmbeddingTasks& tasks, const T* dy, Part part) {
+void add_tasks(const EmbeddingTasks& tasks, const T* dy, PartOf part) {
   const std::int64_t dim = tasks.problem.dim;
   const auto token = [&](std::int64_t i) { return tasks.tokens[static_cast<std::size_t>(i)]; };
   const auto dw_of = [&](const Task& task) {
@@ -116,8 +97,8 @@ void add_tasks(const EmbeddingTasks& tasks, const T* dy, Part part) {
     const Task task = task_of(tasks, number);
     if (number + 1 < part.end) {
       const Task next = task_of(tasks, number + 1);
-      fetch(dw_of(next), next.count);
-      fetch(dy + token(tasks.runs[next.run]) * dim + next.first, next.count);
+      fetch_row(dw_of(next), next.count * std::int64_t(sizeof(float)));
+      fetch_row(dy + token(tasks.runs[next.run]) * dim + next.first, next.count * std::int64_t(sizeof(T)));
     }
     float* dw = dw_of(task);
     for (std::int64_t i = tasks.runs[task.run]; i < tasks.runs[task.run + 1]; ++i)
@@ -125,7 +106,7 @@ void add_tasks(const EmbeddingTasks& tasks, const T* dy, Part part) {
   }
 }
 
-void embedding_tasks(const EmbeddingTasks& tasks, Part part) {
+void embedding_tasks(const EmbeddingTasks& tasks, PartOf part) {
   with_elements(tasks.problem.dtype, tasks.buffers.dy, [&](const auto* dy) { add_tasks(tasks, dy, part); });
 }
 
@@ -141,10 +122,10 @@ HWY_EXPORT(embedding_rows);
 HWY_EXPORT(embedding_tasks);
 
 namespace {
-void copy_rows(const EmbeddingProblem& problem, const EmbeddingBuffers& buffers, Part part) {
+void copy_rows(const EmbeddingProblem& problem, const EmbeddingBuffers& buffers, PartOf part) {
   HWY_DYNAMIC_DISPATCH(embedding_rows)(problem, buffers, part);
 }
-void do_tasks(const EmbeddingTasks& tasks, Part part) { HWY_DYNAMIC_DISPATCH(embedding_tasks)(tasks, part); }
+void do_tasks(const EmbeddingTasks& tasks, PartOf part) { HWY_DYNAMIC_DISPATCH(embedding_tasks)(tasks, part); }
 }  // namespace
 }  // namespace cpu
 
@@ -184,7 +165,7 @@ class TokensById {
 class CpuEmbedding final : public EmbeddingOperation {
  public:
   CpuEmbedding(const EmbeddingProblem& problem, const Target& target)
-      : problem_(problem), threads_(cpu::threads_of(target)), by_id_(problem) {}
+      : problem_(problem), target_(target), by_id_(problem) {}
 
   void launch(const EmbeddingBuffers& buffers, Stream) override {
     if (const std::string reason = reason_ids_unfit(problem_, buffers.ids); !reason.empty())
@@ -197,9 +178,9 @@ class CpuEmbedding final : public EmbeddingOperation {
 
  private:
   void forward(const EmbeddingBuffers& buffers) const {
-#pragma omp parallel for num_threads(threads_) schedule(static, 1)
-    for (int thread = 0; thread < threads_; ++thread)
-      cpu::copy_rows(problem_, buffers, cpu::part_of(problem_.tokens, 1, threads_, thread));
+    cpu::for_parts(target_, problem_.tokens, 1, [&](std::int64_t begin, std::int64_t end) {
+      cpu::copy_rows(problem_, buffers, {begin, end});
+    });
   }
 
   void backward(const EmbeddingBuffers& buffers) {
@@ -207,23 +188,20 @@ class CpuEmbedding final : public EmbeddingOperation {
     const cpu::EmbeddingTasks tasks{problem_, buffers, by_id_.tokens(), by_id_.runs()};
     const auto count = (std::int64_t(by_id_.runs().size()) - 1) * tasks.pieces();
     constexpr std::int64_t kTurn = 16;  // tasks: some 10 us
-#pragma omp parallel for num_threads(threads_) schedule(dynamic, 1)
+#pragma omp parallel for num_threads(std::max(target_.threads, 1)) schedule(dynamic, 1)
     for (std::int64_t first = 0; first < count; first += kTurn)
       cpu::do_tasks(tasks, {first, std::min(first + kTurn, count)});
   }
 
   const EmbeddingProblem problem_;
-  const int threads_;
+  const Target target_;
   TokensById by_id_;
 };
 
 }  // namespace
 
 EmbeddingKernel cpu_embedding() {
-  EmbeddingKernel row;
-  row.name = "cpu_vector";
-  row.dtypes = {DType::f32, DType::bf16};
-  row.supports = [](const EmbeddingProblem&, const Target&) { return Support::yes(); };
+  EmbeddingKernel row = cpu::vector_row<EmbeddingProblem, EmbeddingBuffers>();
   row.prepare = [](const EmbeddingProblem& problem, const Target& target, const std::vector<EmbeddingBuffers>&,
                    Stream) { return std::make_unique<CpuEmbedding>(problem, target); };
   return row;

@@ -5,6 +5,8 @@
 // multiply-add's latency.
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
+#include <limits>
 
 #include "kernels/layer/cpu_elements.h"
 #include "kernels/layer/cpu_token_kernels.h"
@@ -16,6 +18,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // clang-format on
+#include <hwy/cache_control.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace assay::cpu {
@@ -28,7 +31,7 @@ namespace {  // other files have names like these
 constexpr int kVectors = kGradNormLanes / static_cast<int>(kLanes);
 
 template <class T>
-HWY_INLINE void add_squares(const T* g, Lanes (&sum)[kVectors]) {
+HWY_INLINE void add_squares(const T* g, Vec (&sum)[kVectors]) {
 #pragma GCC unroll 8
   for (int v = 0; v < kVectors; ++v) {
     const auto x = load(g + v * kLanes);
@@ -38,8 +41,8 @@ HWY_INLINE void add_squares(const T* g, Lanes (&sum)[kVectors]) {
 
 template <class T>
 float chunk_of(const T* g, std::int64_t count) {
-  Lanes sum[kVectors];
-  for (auto& s : sum) s = splat(0);
+  Vec sum[kVectors];
+  for (auto& s : sum) s = set(0);
   std::int64_t i = 0;
   for (; i + kGradNormLanes <= count; i += kGradNormLanes) add_squares(g + i, sum);
   if (i < count) {
@@ -78,8 +81,7 @@ namespace {
 
 class CpuGradNorm final : public GradNormOperation {
  public:
-  CpuGradNorm(const GradNormProblem& problem, const Target& target)
-      : problem_(problem), threads_(cpu::threads_of(target)) {
+  CpuGradNorm(const GradNormProblem& problem, const Target& target) : problem_(problem), target_(target) {
     std::int64_t chunks = 0;
     for (const std::int64_t elements : problem.elements) {
       first_chunk_.push_back(chunks);
@@ -90,13 +92,14 @@ class CpuGradNorm final : public GradNormOperation {
 
   void launch(const GradNormBuffers& buffers, Stream) override {
     const auto chunks = static_cast<std::int64_t>(partials_.size());
-#pragma omp parallel for num_threads(threads_) schedule(static, 1)
-    for (int thread = 0; thread < threads_; ++thread) sum_chunks(buffers, cpu::part_of(chunks, 1, threads_, thread));
+    cpu::for_parts(target_, chunks, 1, [&](std::int64_t begin, std::int64_t end) {
+      sum_chunks(buffers, {begin, end});
+    });
     *buffers.result = grad_norm_of(sum_of_partials(), problem_.max_norm);
   }
 
  private:
-  void sum_chunks(const GradNormBuffers& buffers, cpu::Part part) {
+  void sum_chunks(const GradNormBuffers& buffers, cpu::PartOf part) {
     const auto after = std::upper_bound(first_chunk_.begin(), first_chunk_.end(), part.begin);
     auto tensor = static_cast<std::size_t>(after - first_chunk_.begin()) - 1;
     for (std::int64_t c = part.begin; c < part.end; ++c) {
@@ -118,7 +121,7 @@ class CpuGradNorm final : public GradNormOperation {
   }
 
   const GradNormProblem problem_;
-  const int threads_;
+  const Target target_;
   std::vector<std::int64_t> first_chunk_;  // of each tensor
   std::vector<float> partials_;            // of each chunk
 };
@@ -126,10 +129,7 @@ class CpuGradNorm final : public GradNormOperation {
 }  // namespace
 
 GradNormKernel cpu_grad_norm() {
-  GradNormKernel row;
-  row.name = "cpu_vector";
-  row.dtypes = {DType::f32, DType::bf16};
-  row.supports = [](const GradNormProblem&, const Target&) { return Support::yes(); };
+  GradNormKernel row = cpu::vector_row<GradNormProblem, GradNormBuffers>();
   row.prepare = [](const GradNormProblem& problem, const Target& target, const std::vector<GradNormBuffers>&, Stream) {
     return std::make_unique<CpuGradNorm>(problem, target);
   };

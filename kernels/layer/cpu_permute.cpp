@@ -6,6 +6,8 @@
 // where they are many.
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
+#include <limits>
 #include <stdexcept>
 #include <vector>
 
@@ -29,28 +31,26 @@ namespace {  // other files have names like these
 
 #include "kernels/layer/cpu_lanes-inl.h"
 
-template <class T>
-HWY_INLINE void put(bool streams, Lanes x, T* to) {
-  streams ? stream(x, to) : store(x, to);
-}
-
-/// to = factor from; returns nothing but, where `other` is given, sum from other.
-template <bool kDot, class T>
-float scaled_row(const T* from, float factor, T* to, const T* other, std::int64_t dim, bool streams) {
-  const auto v_factor = splat(factor);
-  Lanes sum[2] = {splat(0), splat(0)};
+/// to = factor from; the sum over from other.
+template <bool kStream, class T>
+float scale_and_dot(const T* from, float factor, T* to, const T* other, std::int64_t dim) {
+  const auto v_factor = set(factor);
+  Vec sum[2] = {set(0), set(0)};
   std::int64_t c = 0;
-  for (int chain = 0; c + kLanes <= dim; c += kLanes, chain ^= 1) {
-    const auto x = load(from + c);
-    if constexpr (kDot) sum[chain] = hn::MulAdd(x, load(other + c), sum[chain]);
-    put(streams, hn::Mul(v_factor, x), to + c);
-  }
-  if (const std::int64_t left = dim - c; left > 0) {
+  for (; c + kUnit <= dim; c += kUnit)
+#pragma GCC unroll 2
+    for (int v = 0; v < 2; ++v) {
+      const auto x = load(from + c + v * kLanes);
+      sum[v] = hn::MulAdd(x, load(other + c + v * kLanes), sum[v]);
+      put<kStream>(hn::Mul(v_factor, x), to + c + v * kLanes);
+    }
+  for (; c < dim; c += kLanes) {
+    const std::int64_t left = std::min(dim - c, kLanes);
     const auto x = load_first(from + c, left, 0);
-    if constexpr (kDot) sum[0] = hn::MulAdd(x, load_first(other + c, left, 0), sum[0]);
+    sum[0] = hn::MulAdd(x, load_first(other + c, left, 0), sum[0]);
     store_first(hn::Mul(v_factor, x), to + c, left);
   }
-  return kDot ? hn::GetLane(hn::SumOfLanes(F32(), hn::Add(sum[0], sum[1]))) : 0;
+  return hn::GetLane(hn::SumOfLanes(D(), hn::Add(sum[0], sum[1])));
 }
 
 /// The rows of a token's slots, and their weights.
@@ -62,72 +62,82 @@ struct Slots {
 };
 
 template <bool kWeighted, class T>
-HWY_INLINE Lanes sum_at(const Slots<T>& slots, std::int64_t c, std::int64_t left) {
+HWY_INLINE Vec sum_at(const Slots<T>& slots, std::int64_t c, std::int64_t left) {
   const auto at = [&](int s) {
     return left >= kLanes ? load(slots.row[s] + c) : load_first(slots.row[s] + c, left, 0);
   };
-  if (slots.count == 0) return splat(0);
-  auto sum = kWeighted ? hn::Mul(splat(slots.weight[0]), at(0)) : at(0);
+  if (slots.count == 0) return set(0);
+  auto sum = kWeighted ? hn::Mul(set(slots.weight[0]), at(0)) : at(0);
   for (int s = 1; s < slots.count; ++s)
-    sum = kWeighted ? hn::MulAdd(splat(slots.weight[s]), at(s), sum) : hn::Add(sum, at(s));
+    sum = kWeighted ? hn::MulAdd(set(slots.weight[s]), at(s), sum) : hn::Add(sum, at(s));
   return sum;
 }
 
-template <bool kWeighted, class T>
-void sum_tokens(const PermuteProblem& p, const PermuteBuffers& b, const T* rows, Part part, bool streams) {
+template <class T>
+Slots<T> slots_of(const PermuteProblem& p, const PermuteBuffers& b, const T* rows, std::int64_t t) {
+  Slots<T> slots;
+  for (std::int64_t slot = t * p.top_k; slot < (t + 1) * p.top_k; ++slot) {
+    if (b.row_of[slot] < 0) continue;
+    slots.row[slots.count] = rows + b.row_of[slot] * p.dim;
+    slots.weight[slots.count++] = b.weight != nullptr ? b.weight[slot] : 1;
+  }
+  return slots;
+}
+
+template <bool kWeighted, bool kStream, class T>
+void sum_tokens(const PermuteProblem& p, const PermuteBuffers& b, const T* rows, PartOf part) {
   auto* out = static_cast<T*>(b.tokens_out);
   for (std::int64_t t = part.begin; t < part.end; ++t) {
-    Slots<T> slots;
-    for (std::int64_t slot = t * p.top_k; slot < (t + 1) * p.top_k; ++slot) {
-      if (b.row_of[slot] < 0) continue;
-      slots.row[slots.count] = rows + b.row_of[slot] * p.dim;
-      slots.weight[slots.count++] = kWeighted ? b.weight[slot] : 1;
-    }
+    const Slots<T> slots = slots_of(p, b, rows, t);
+    if (t + 1 < part.end)
+      for (std::int64_t slot = (t + 1) * p.top_k; slot < (t + 2) * p.top_k; ++slot)
+        if (b.row_of[slot] >= 0) fetch_row(rows + b.row_of[slot] * p.dim, p.dim * std::int64_t(sizeof(T)));
     T* to = out + t * p.dim;
     std::int64_t c = 0;
-    for (; c + kLanes <= p.dim; c += kLanes) put(streams, sum_at<kWeighted>(slots, c, kLanes), to + c);
+    for (; c + kLanes <= p.dim; c += kLanes) put<kStream>(sum_at<kWeighted>(slots, c, kLanes), to + c);
     if (c < p.dim) store_first(sum_at<kWeighted>(slots, c, p.dim - c), to + c, p.dim - c);
   }
 }
 
-template <class T>
-void spread_tokens(const PermuteProblem& p, const PermuteBuffers& b, const T* tokens, Part part, bool streams) {
-  const bool backward = p.pass == PermutePass::unpermute_backward;
+template <bool kStream, class T>
+void spread_tokens(const PermuteProblem& p, const PermuteBuffers& b, const T* tokens, PartOf part) {
   const auto* rows = static_cast<const T*>(b.rows);
   auto* out = static_cast<T*>(b.rows_out);
   for (std::int64_t slot = part.begin * p.top_k; slot < part.end * p.top_k; ++slot) {
     const std::int64_t row = b.row_of[slot];
     const T* token = tokens + slot / p.top_k * p.dim;
-    if (row < 0) {
-      if (backward) b.dweight[slot] = 0;
-    } else if (backward) {
-      b.dweight[slot] = scaled_row<true>(token, b.weight[slot], out + row * p.dim, rows + row * p.dim, p.dim, streams);
-    } else {
-      scaled_row<false>(token, 1, out + row * p.dim, token, p.dim, streams);
+    if (p.pass == PermutePass::permute) {
+      if (row >= 0)
+        copy_row<kStream>(reinterpret_cast<const std::uint8_t*>(token),
+                          reinterpret_cast<std::uint8_t*>(out + row * p.dim), p.dim * std::int64_t(sizeof(T)));
+      continue;
     }
+    b.dweight[slot] =
+        row < 0 ? 0 : scale_and_dot<kStream>(token, b.weight[slot], out + row * p.dim, rows + row * p.dim, p.dim);
   }
 }
 
-/// Whether rows of `to` may all be stored past the caches.
-template <class T>
-bool streams_rows(const PermuteProblem& p, const T* to, std::int64_t rows) {
-  return double(rows) * double(p.dim) * sizeof(T) >= kStreamedBytes && p.dim % kLanes == 0 && streams_to(to);
+template <bool kStream, class T>
+void move(const PermuteProblem& p, const PermuteBuffers& b, const T* from, PartOf part) {
+  if (p.pass == PermutePass::unpermute)
+    sum_tokens<true, kStream>(p, b, from, part);
+  else if (p.pass == PermutePass::permute_backward)
+    sum_tokens<false, kStream>(p, b, from, part);
+  else
+    spread_tokens<kStream>(p, b, from, part);
 }
 
-void permute_tokens(const PermuteProblem& p, const PermuteBuffers& b, Part part) {
-  if (p.pass == PermutePass::unpermute || p.pass == PermutePass::permute_backward) {
-    with_elements(p.dtype, b.rows, [&](const auto* rows) {
-      const bool streams = streams_rows(p, static_cast<decltype(rows)>(b.tokens_out), p.tokens);
-      if (p.pass == PermutePass::unpermute)
-        sum_tokens<true>(p, b, rows, part, streams);
-      else
-        sum_tokens<false>(p, b, rows, part, streams);
-    });
-  } else {
-    with_elements(p.dtype, b.tokens, [&](const auto* tokens) {
-      spread_tokens(p, b, tokens, part, streams_rows(p, static_cast<decltype(tokens)>(b.rows_out), p.slots()));
-    });
-  }
+void permute_tokens(const PermuteProblem& p, const PermuteBuffers& b, PartOf part) {
+  const bool sums = p.pass == PermutePass::unpermute || p.pass == PermutePass::permute_backward;
+  const auto row_bytes = p.dim * static_cast<std::int64_t>(size_bytes(p.dtype));
+  const bool streams =
+      exceeds_caches(p.bytes()) && row_bytes % kLine == 0 && is_aligned(sums ? b.tokens_out : b.rows_out);
+  with_elements(p.dtype, sums ? b.rows : b.tokens, [&](const auto* from) {
+    if (streams)
+      move<true>(p, b, from, part);
+    else
+      move<false>(p, b, from, part);
+  });
   hwy::FlushStream();
 }
 
@@ -142,7 +152,7 @@ namespace cpu {
 HWY_EXPORT(permute_tokens);
 
 namespace {
-void move_tokens(const PermuteProblem& problem, const PermuteBuffers& buffers, Part part) {
+void move_tokens(const PermuteProblem& problem, const PermuteBuffers& buffers, PartOf part) {
   HWY_DYNAMIC_DISPATCH(permute_tokens)(problem, buffers, part);
 }
 }  // namespace
@@ -153,15 +163,15 @@ namespace {
 class CpuPermute final : public PermuteOperation {
  public:
   CpuPermute(const PermuteProblem& problem, const Target& target)
-      : problem_(problem), threads_(cpu::threads_of(target)) {
+      : problem_(problem), target_(target), threads_(std::max(target.threads, 1)) {
     if (problem.pass == PermutePass::plan) next_.resize(static_cast<std::size_t>(threads_ * problem.experts));
   }
 
   void launch(const PermuteBuffers& buffers, Stream) override {
     if (problem_.pass == PermutePass::plan) return plan(buffers);
-#pragma omp parallel for num_threads(threads_) schedule(static, 1)
-    for (int thread = 0; thread < threads_; ++thread)
-      cpu::move_tokens(problem_, buffers, cpu::part_of(problem_.tokens, 1, threads_, thread));
+    cpu::for_parts(target_, problem_.tokens, 1, [&](std::int64_t begin, std::int64_t end) {
+      cpu::move_tokens(problem_, buffers, {begin, end});
+    });
     if (buffers.rows_out != nullptr) clear_padding(buffers);
   }
 
@@ -176,7 +186,7 @@ class CpuPermute final : public PermuteOperation {
     for (int thread = 0; thread < threads_; ++thread) place_slots(buffers, thread);
   }
 
-  cpu::Part slots_of(int thread) const { return cpu::part_of(problem_.slots(), problem_.top_k, threads_, thread); }
+  cpu::PartOf slots_of(int thread) const { return cpu::part_of(problem_.slots(), problem_.top_k, threads_, thread); }
   std::int32_t* next_of(int thread) { return next_.data() + thread * problem_.experts; }
 
   void count_slots(const PermuteBuffers& buffers, int thread) {
@@ -228,6 +238,7 @@ class CpuPermute final : public PermuteOperation {
   }
 
   const PermuteProblem problem_;
+  const Target target_;
   const int threads_;
   std::vector<std::int32_t> next_;  // [threads, experts]
 };
@@ -235,9 +246,7 @@ class CpuPermute final : public PermuteOperation {
 }  // namespace
 
 PermuteKernel cpu_permute() {
-  PermuteKernel row;
-  row.name = "cpu_vector";
-  row.dtypes = {DType::f32, DType::bf16};
+  PermuteKernel row = cpu::vector_row<PermuteProblem, PermuteBuffers>();
   row.supports = [](const PermuteProblem& problem, const Target&) {
     if (problem.top_k > kRouterTopK) return Support::no("at most " + std::to_string(kRouterTopK) + " experts a token");
     return Support::yes();

@@ -19,6 +19,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // clang-format on
+#include <hwy/cache_control.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace assay::cpu {
@@ -26,12 +27,9 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 namespace {  // other files have names like these
 
-// clang-format off: each stands for itself
-#include "kernels/common/cpu/exp2-inl.h"
 #include "kernels/layer/cpu_lanes-inl.h"
-// clang-format on
 
-using Int32 = hn::RebindToSigned<F32>;
+using Int32 = hn::RebindToSigned<D>;
 constexpr std::int32_t kTaken = std::numeric_limits<std::int32_t>::min();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kLog2E = 1.44269504f;
@@ -42,9 +40,9 @@ struct Row {
   alignas(64) std::int32_t key[kRouterExperts + 16];  // kTaken in padding
 };
 
-HWY_INLINE hn::Vec<Int32> key_of(Lanes rank) {
+HWY_INLINE hn::Vec<Int32> key_of(Vec rank) {
   const Int32 d;
-  const auto number = hn::IfThenElse(hn::IsNaN(rank), splat(kInfinity), rank);
+  const auto number = hn::IfThenElse(hn::IsNaN(rank), set(kInfinity), rank);
   const auto bits = hn::BitCast(d, number);
   // Negative numbers' order is the reverse of their bits'.
   return hn::Xor(bits, hn::And(hn::ShiftRight<31>(bits), hn::Set(d, 0x7fffffff)));
@@ -55,13 +53,6 @@ float rank_of_key(std::int32_t key) {
   float rank;
   std::memcpy(&rank, &bits, sizeof rank);
   return rank;
-}
-
-/// 0 where it is below the normal numbers.
-HWY_INLINE Lanes sigmoid(Lanes x) {
-  const auto one = splat(1), argument = hn::Mul(x, splat(-kLog2E));
-  const auto value = hn::Div(one, hn::Add(one, exp2_of(F32(), argument)));
-  return hn::IfThenZeroElse(hn::Gt(argument, splat(126)), value);  // exp2_of ends at 127; a NaN stays one
 }
 
 template <class T>
@@ -104,19 +95,45 @@ std::int32_t best_of(const std::int32_t* key, std::int64_t count) {
   return hn::GetLane(hn::MinOfLanes(d, hn::IfThenElse(hn::Eq(best, largest), at, nobody)));
 }
 
+/// The two largest keys.
+struct BestTwo {
+  std::int32_t first, second;
+};
+BestTwo best_two_of(const std::int32_t* key, std::int64_t count) {
+  BestTwo best{kTaken, kTaken};
+  for (std::int64_t e = 0; e < count; ++e) {
+    best.second = std::max(best.second, std::min(best.first, key[e]));
+    best.first = std::max(best.first, key[e]);
+  }
+  return best;
+}
+
+/// The same of whole vectors.
+BestTwo best_two_of_vectors(const std::int32_t* key, std::int64_t count) {
+  const Int32 d;
+  auto first = hn::Set(d, kTaken), second = first;  // of each lane
+  for (std::int64_t e = 0; e < count; e += kLanes) {
+    const auto x = hn::LoadU(d, key + e);
+    second = hn::Max(second, hn::Min(first, x));
+    first = hn::Max(first, x);
+  }
+  const auto largest = hn::MaxOfLanes(d, first);
+  const auto lane = hn::Set(d, static_cast<std::int32_t>(hn::FindFirstTrue(d, hn::Eq(first, largest))));
+  // In the lane that has the largest, the second largest of all may be its own second.
+  const auto rest = hn::IfThenElse(hn::Eq(hn::Iota(d, 0), lane), second, first);
+  return {hn::GetLane(largest), hn::GetLane(hn::MaxOfLanes(d, rest))};
+}
+
 /// Takes the experts of all but the best groups out of the choice.
 void keep_best_groups(const RouterProblem& p, Row& row) {
   alignas(64) std::int32_t group_key[kRouterExperts + 16];
   const std::int64_t size = p.group_size();
   for (std::int64_t g = 0; g < p.groups; ++g) {
-    std::int32_t first = kTaken, second = kTaken;
-    for (std::int64_t e = g * size; e < (g + 1) * size; ++e) {
-      second = std::max(second, std::min(first, row.key[e]));
-      first = std::max(first, row.key[e]);
-    }
+    const auto [first, second] =
+        size % kLanes == 0 ? best_two_of_vectors(row.key + g * size, size) : best_two_of(row.key + g * size, size);
     const float sum = rank_of_key(first) + (size > 1 ? rank_of_key(second) : 0.0f);
     alignas(64) std::int32_t lanes[kLanes];
-    hn::StoreU(key_of(splat(sum)), Int32(), lanes);
+    hn::StoreU(key_of(set(sum)), Int32(), lanes);
     group_key[g] = lanes[0];
   }
   for (std::int64_t g = p.groups; g % kLanes != 0; ++g) group_key[g] = kTaken;
@@ -135,7 +152,7 @@ void exponentials(float* x, std::int64_t count) {
   float max = -kInfinity;
   for (std::int64_t i = 0; i < count; ++i) max = std::max(max, x[i]);
   for (std::int64_t i = 0; i < count; i += kLanes)
-    store(exp2_of(F32(), hn::Mul(hn::Sub(load(x + i), splat(max)), splat(kLog2E))), x + i);
+    store(exp2(hn::Mul(hn::Sub(load(x + i), set(max)), set(kLog2E))), x + i);
 }
 
 float sum_of(const float* x, std::int64_t count) {
@@ -164,7 +181,7 @@ void choose_gates(const RouterProblem& p, Row& row, const std::int32_t* expert, 
 }
 
 template <class T>
-void forward_tokens(const RouterProblem& p, const RouterBuffers& b, const T* logits, Part part) {
+void forward_tokens(const RouterProblem& p, const RouterBuffers& b, const T* logits, PartOf part) {
   Row row;
   Chosen chosen;
   for (std::int64_t t = part.begin; t < part.end; ++t) {
@@ -200,7 +217,7 @@ void gradient_row(const RouterProblem& p, const std::int32_t* expert, const floa
 }
 
 template <class T>
-void backward_tokens(const RouterProblem& p, const RouterBuffers& b, const T* logits, Part part) {
+void backward_tokens(const RouterProblem& p, const RouterBuffers& b, const T* logits, PartOf part) {
   Row row;
   auto* dlogits = static_cast<T*>(b.dlogits);
   for (std::int64_t t = part.begin; t < part.end; ++t) {
@@ -215,7 +232,7 @@ void backward_tokens(const RouterProblem& p, const RouterBuffers& b, const T* lo
   }
 }
 
-void router_tokens(const RouterProblem& p, const RouterBuffers& b, Part part) {
+void router_tokens(const RouterProblem& p, const RouterBuffers& b, PartOf part) {
   with_elements(p.dtype, b.logits, [&](const auto* logits) {
     if (p.pass == LayerPass::forward)
       forward_tokens(p, b, logits, part);
@@ -235,7 +252,7 @@ namespace cpu {
 HWY_EXPORT(router_tokens);
 
 namespace {
-void route(const RouterProblem& problem, const RouterBuffers& buffers, Part part) {
+void route(const RouterProblem& problem, const RouterBuffers& buffers, PartOf part) {
   HWY_DYNAMIC_DISPATCH(router_tokens)(problem, buffers, part);
 }
 }  // namespace
@@ -244,20 +261,16 @@ void route(const RouterProblem& problem, const RouterBuffers& buffers, Part part
 namespace {
 
 void launch(const RouterProblem& problem, const RouterBuffers& buffers, const Target& target, Stream) {
-  const int threads = cpu::threads_of(target);
-#pragma omp parallel for num_threads(threads) schedule(static, 1)
-  for (int thread = 0; thread < threads; ++thread)
-    cpu::route(problem, buffers, cpu::part_of(problem.tokens, 1, threads, thread));
+  cpu::for_parts(target, problem.tokens, 1, [&](std::int64_t begin, std::int64_t end) {
+    cpu::route(problem, buffers, {begin, end});
+  });
 }
 
 }  // namespace
 
 RouterKernel cpu_router() {
-  RouterKernel row;
-  row.name = "cpu_vector";
-  row.dtypes = {DType::f32, DType::bf16};
+  RouterKernel row = cpu::vector_row<RouterProblem, RouterBuffers>(launch);
   row.supports = [](const RouterProblem& problem, const Target&) { return Support{reason_router_unfit(problem)}; };
-  row.prepare = stateless<RouterProblem, RouterBuffers>(launch);
   return row;
 }
 

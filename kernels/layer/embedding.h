@@ -31,9 +31,12 @@ struct EmbeddingProblem {
   std::int64_t tokens = 1, vocab = 1, dim = 1;  // each at least 1; vocab below 2^31
   DType dtype = DType::f32;                     // of w, y and dy
 
-  /// `distinct`: how many different ids there are.
-  double bytes(std::int64_t distinct) const {
-    const double e = double(size_bytes(dtype)), t = double(tokens), rows = double(distinct), width = double(dim);
+  std::int64_t distinct = 0;  // different ids, which only bytes() looks at; 0: all differ
+
+  /// That must move.
+  double bytes() const {
+    const double e = double(size_bytes(dtype)), t = double(tokens), width = double(dim);
+    const double rows = double(distinct > 0 ? distinct : tokens);
     return 4 * t + width * (pass == LayerPass::forward ? e * (rows + t) : e * t + 8 * rows);
   }
 };

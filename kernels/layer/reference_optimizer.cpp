@@ -11,7 +11,7 @@ namespace assay {
 namespace {
 
 const double kU = unit_roundoff(DType::f32);
-const double kSubnormal = std::ldexp(1.0, -148);  // a rounding where fp32 has no more digits
+const double kSubnormal = std::ldexp(1.0, -125);  // what is lost where subnormal numbers are flushed to zero
 
 }  // namespace
 
