@@ -108,7 +108,7 @@ TEST(AdamW, IsWithinTheAllowedErrorAndExactlyTheContract) {
       problem.elements = elements;
       problem.dtype = dtype;
       problem.gradient_dtype = gradient;
-      test::for_each_instruction_set([&] {
+      test::on_every_instruction_set([&] {
         Fixture got(problem), exact(problem), before(problem);
         got.scale = exact.scale = before.scale = 0.37f;
         test::launch(kernel(), problem, got.buffers(), 3);

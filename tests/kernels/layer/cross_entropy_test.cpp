@@ -89,7 +89,7 @@ TEST(CrossEntropy, IsWithinTheAllowedError) {
         CrossEntropyProblem problem = problem_of(5, vocab, dtype);
         problem.gradient = gradient;
         problem.z_loss = gradient ? 1e-3f : 0;
-        test::for_each_instruction_set([&] {
+        test::on_every_instruction_set([&] {
           Fixture f(problem);
           const std::vector<CrossEntropyRow> expected = f.references();
           const std::vector<std::uint8_t> logits = f.logits.copy();
@@ -120,7 +120,7 @@ TEST(CrossEntropy, HugeAndEqualLogits) {
       f.logits.set(5000 + 4000, size == 0 ? 500 : size * 0.5);  // one that is far larger or far smaller
       f.labels = {0, 1, 4999, 4000};
       const std::vector<CrossEntropyRow> expected = f.references();
-      test::for_each_instruction_set([&] {
+      test::on_every_instruction_set([&] {
         Fixture again(f.problem);
         again.logits.restore(f.logits.copy());
         again.labels = f.labels;
@@ -138,7 +138,7 @@ TEST(CrossEntropy, IgnoredTokensAreNotLookedAt) {
     for (std::int64_t j = 0; j < 300; ++j) f.logits.set(300 + j, double(kNan));
     const std::vector<CrossEntropyRow> expected = f.references();
     EXPECT_EQ(expected[1].loss.value, 0);
-    test::for_each_instruction_set([&] {
+    test::on_every_instruction_set([&] {
       Fixture again(f.problem);
       again.logits.restore(f.logits.copy());
       again.labels = f.labels;
@@ -152,7 +152,7 @@ TEST(CrossEntropy, IgnoredTokensAreNotLookedAt) {
 
 TEST(CrossEntropy, WordsThatCannotOccur) {
   for (const DType dtype : test::kTypes)
-    test::for_each_instruction_set([&] {
+    test::on_every_instruction_set([&] {
       Fixture f(problem_of(2, 5000, dtype));
       for (std::int64_t j = 2000; j < 5000; ++j) f.logits.set(j, -double(kInfinity));  // a block and more
       f.labels = {3, 4};
@@ -175,7 +175,7 @@ TEST(CrossEntropy, WordsThatCannotOccur) {
 TEST(CrossEntropy, ShowsWhatIsNoNumber) {
   for (const DType dtype : test::kTypes)
     for (const float bad : {kNan, kInfinity, -kNan})
-      test::for_each_instruction_set([&] {
+      test::on_every_instruction_set([&] {
         Fixture f(problem_of(3, 2100, dtype));
         f.logits.set(2100 + 2060, double(bad));
         test::launch(kernel(), f.problem, f.buffers());

@@ -46,7 +46,7 @@ TEST(Embedding, CopiesRows) {
     for (const std::int64_t dim : {1, 7, 16, 33, 64, 100}) {
       Fixture f({LayerPass::forward, 37, 50, dim, dtype}, 50);
       const auto bytes = std::size_t(dim) * size_bytes(dtype);
-      test::for_each_instruction_set([&] {
+      test::on_every_instruction_set([&] {
         f.y.poison();
         test::launch(kernel(), f.problem, f.buffers(), 3);
         for (std::size_t t = 0; t < f.ids.size(); ++t)
@@ -92,7 +92,7 @@ TEST(Embedding, AddsGradientsInTheTokensOrder) {
       std::vector<LayerRow> references;
       for (std::int64_t row = 0; row < std::min<std::int64_t>(used, 20); ++row)
         references.push_back(embedding_reference_dw(f.problem, f.buffers(), row));
-      test::for_each_instruction_set([&] {
+      test::on_every_instruction_set([&] {
         for (const int threads : {1, 2, 5}) {
           f.dw.restore(before);
           test::launch(kernel(), f.problem, f.buffers(), threads);

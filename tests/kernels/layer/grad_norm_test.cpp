@@ -73,7 +73,7 @@ TEST(GradNorm, IsWithinTheAllowedErrorAndExactlyTheContract) {
     for (const auto& elements : cases) {
       Fixture f(elements, dtype);
       const GradNormReference expected = grad_norm_reference(f.problem, f.buffers());
-      test::for_each_instruction_set([&] {
+      test::on_every_instruction_set([&] {
         for (const int threads : {1, 2, 3, 9}) {
           f.result = {-1, -1, -1};
           test::launch(kernel(), f.problem, f.buffers(), threads);

@@ -116,7 +116,7 @@ TEST(Permute, CapacityIsEnough) {
 TEST(Permute, RowsOfTokens) {
   for (const DType dtype : test::kTypes)
     for (const PermuteProblem& p : problems(dtype))
-      test::for_each_instruction_set([&] {
+      test::on_every_instruction_set([&] {
         Fixture f(p);
         f.run(PermutePass::plan);
         for (const PermutePass pass : {PermutePass::permute, PermutePass::unpermute_backward}) {
@@ -140,7 +140,7 @@ TEST(Permute, RowsOfTokens) {
 TEST(Permute, SumsOfRows) {
   for (const DType dtype : test::kTypes)
     for (const PermuteProblem& p : problems(dtype))
-      test::for_each_instruction_set([&] {
+      test::on_every_instruction_set([&] {
         Fixture f(p);
         f.run(PermutePass::plan);
         for (const PermutePass pass : {PermutePass::unpermute, PermutePass::permute_backward}) {

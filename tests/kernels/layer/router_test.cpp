@@ -171,7 +171,7 @@ TEST(Router, IsWithinTheAllowedError) {
   for (const DType dtype : test::kTypes)
     for (RouterProblem p : problems(9)) {
       p.dtype = dtype;
-      test::for_each_instruction_set([&] {
+      test::on_every_instruction_set([&] {
         Fixture f(p);
         f.forward(2);
         for (std::int64_t t = 0; t < p.tokens; ++t) {
@@ -195,7 +195,7 @@ TEST(Router, TiesGoToTheLowerNumber) {
     f.bias.fill(0.125);
     test::Random random(3);
     for (std::int64_t i = 0; i < f.logits.count(); ++i) f.logits.set(i, double(random.below(3)) * 0.5);
-    test::for_each_instruction_set([&] {
+    test::on_every_instruction_set([&] {
       f.forward();
       for (std::int64_t t = 0; t < p.tokens; ++t)
         ASSERT_EQ(f.chosen(t), router_reference_choice(p, f.buffers(), t)) << name(p.gate) << " " << p.experts;
@@ -214,7 +214,7 @@ TEST(Router, ExpertsThatCannotBeChosenComeLast) {
     f.logits.fill(-double(kInfinity));
     f.bias.fill(0);
     f.logits.set(30, 1), f.logits.set(8, -80);
-    test::for_each_instruction_set([&] {
+    test::on_every_instruction_set([&] {
       f.forward();
       EXPECT_EQ(f.chosen(0), (std::vector<std::int32_t>{30, 8, 0, 1}));
       test::expect_row(f.weight, 0, router_reference_weights(f.problem, f.buffers(), 0, f.expert.data()), "weight");
@@ -227,7 +227,7 @@ TEST(Router, NaNIsChosenAndSeen) {
   for (const RouterGate gate : {RouterGate::softmax, RouterGate::sigmoid})
     for (const bool renormalise : {true, false})
       for (const float nan : {kNan, -kNan})
-        test::for_each_instruction_set([&] {
+        test::on_every_instruction_set([&] {
           Fixture f(problem_of(2, 20, 2, gate, renormalise));
           f.logits.set(20 + 18, double(nan));
           f.forward();

@@ -14,8 +14,7 @@
 
 #include "kernels/common/cpu/highway_targets.h"
 #include "kernels/layer/layer.h"
-
-#include <hwy/highway.h>
+#include "tests/kernels/layer/instruction_sets.h"
 
 namespace assay::test {
 
@@ -106,20 +105,6 @@ template <class Problem, class Buffers>
 void launch(const Kernel<Problem, Buffers>& kernel, const Problem& problem, const Buffers& buffers, int threads = 2) {
   ASSERT_EQ(kernel.supports(problem, cpu(threads)).reason, "");
   kernel.prepare(problem, cpu(threads), {buffers}, nullptr)->launch(buffers, nullptr);
-}
-
-/// Calls test() once for every instruction set of this CPU.
-template <class Test>
-void for_each_instruction_set(Test test) {
-  hwy::SetSupportedTargetsForTest(0);
-  for (std::int64_t rest = hwy::SupportedTargets() & HWY_TARGETS; rest != 0; rest &= rest - 1) {
-    hwy::SetSupportedTargetsForTest(rest & -rest);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-    SCOPED_TRACE(hwy::TargetName(rest & -rest));
-    test();
-    hwy::SetSupportedTargetsForTest(0);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-  }
 }
 
 /// Whether the instruction set in use has fused multiply-add; where it has none, contracts let bits differ.
