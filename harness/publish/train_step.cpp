@@ -56,7 +56,9 @@ std::optional<TrainStepSummary> summary_of(const Record& record) {
   TableRow row;
   row.flops_per_second = out.flops_per_second;
   add_telemetry(record, row);
-  if (row.power_watts) out.tokens_per_joule = out.tokens_per_second / *row.power_watts;
+  // Of several ranks, the power that was read is that of rank 0's node alone.
+  if (row.power_watts && record.point.number_or("ranks", 1) == 1)
+    out.tokens_per_joule = out.tokens_per_second / *row.power_watts;
   for (const auto& [detail, text] : kParts)
     if (const double seconds = number(detail); seconds > 0) out.parts.push_back({text, seconds});
   out.projected_seconds = number("seconds_projected");
@@ -95,7 +97,7 @@ std::string text_of(const TrainStepSummary& step) {
       "- step projected from its kernels: {:.4g} ms, measured {:.4g} ms ({:+.1f} %)\n",
       step.id, step.tokens_per_second, format_flops(step.flops_per_second),
       step.tokens_per_joule ? fmt::format("{:.3g} tokens/J", *step.tokens_per_joule)
-                            : std::string("tokens/J unknown: no power was read"),
+                            : std::string("tokens/J unknown: no power was read of all ranks"),
       utilisation_text(step), time_text(step), format_bytes(std::size_t(step.bytes)),
       format_bytes(std::size_t(step.activation_bytes)), step.first_loss, step.last_loss, step.steps,
       step.projected_seconds * 1e3, step.seconds * 1e3, 100 * (step.projected_seconds / step.seconds - 1));

@@ -11,7 +11,8 @@
 namespace assay {
 
 /// Multiply-adds in fp64 that comparing all gradients with the fp64 step may cost: some seconds of two cores.  Larger
-/// models rest on differences of the loss, on the checks of each kernel by itself, and on a small model of theirs.
+/// models rest on differences of the loss, on repeated bits and a falling loss, on the checks of each kernel by itself
+/// at such shapes, and on what the same launches give for a small model.
 inline constexpr double kReferenceBudget = 2e10;
 /// What reference_gradients costs.
 double reference_cost(const TrainSetup&);
@@ -35,7 +36,7 @@ std::vector<double> mean_over_ranks(Communicator&, const std::vector<double>&);
 
 /// Steps after which a loss must have fallen.
 inline constexpr std::int64_t kLearningSteps = 30;
-/// What the mean of the last five of at least kLearningSteps losses must be below: half-way from where it began to the
+/// What the mean of the last five of the first kLearningSteps losses must be below: half-way from where it began to the
 /// entropy of the corpus's bytes.  A model that learnt no more than how frequent bytes are passes; one whose gradients
 /// point elsewhere, or that is not updated, does not.
 double learnt_loss(const Corpus&, double first);

@@ -49,6 +49,16 @@ TEST(TrainSteps, RatesFollowFromTheMedianAndTheDetails) {
   EXPECT_FALSE(all[0].tokens_per_joule) << "no power was read";
 }
 
+TEST(TrainSteps, TokensOfAJouleAreThoseOfOneRankWhosePowerWasRead) {
+  Record record = step_record();
+  Telemetry telemetry;
+  telemetry.window_seconds = 2, telemetry.energy_joules = 200;  // 100 W
+  record.telemetry = {telemetry};
+  EXPECT_NEAR(train_steps(sample_result({record}))[0].tokens_per_joule.value_or(0), 5e3, 50);
+  record.point.axes.push_back({"ranks", std::int64_t(2)});
+  EXPECT_FALSE(train_steps(sample_result({record}))[0].tokens_per_joule) << "the other rank's power is not known";
+}
+
 TEST(TrainSteps, TextSaysWhatIsUnknown) {
   Record record = step_record();
   EXPECT_THAT(to_train_step_text(sample_result({record})),
