@@ -117,6 +117,9 @@ void calibrate(ProjectionInput& in) {
         fmt::format("a whole step reaches {:.3f} of what GEMMs reach alone (fitted: assay project --validate)",
                     in.shares.compute[int(in.plan.precision)]));
   if (!note.empty() && in.hardware.generation > 0) in.notes.push_back(note);
+  if (in.plan.model.experts > 0)
+    in.notes.push_back(
+        "experts are taken to be wanted alike; an uneven load slows them and their exchange by its excess");
   if (in.plan.split.zero == 3 && in.plan.stack.gather_share == 1)
     in.notes.push_back(
         "ZeRO-3 gathers at the full rate of the bus; DeepSpeed's of 2021 did not (--stack deepspeed-2021)");

@@ -40,6 +40,8 @@ TEST(Mistakes, SplitsThatDoNotDivide) {
   plan = plan_of("llama3-70b", 64, 8, 1);
   plan.sequence = 0;
   EXPECT_EQ(plan_problem(plan), "--seq 0: must be at least 1");
+  plan.sequence = 8192, plan.global_batch = std::int64_t(1) << 62;
+  EXPECT_THAT(plan_problem(plan), HasSubstr("--global-batch 4611686018427387904: must be at most 1000000000"));
 }
 
 TEST(Mistakes, MemoryThatDoesNotFit) {
