@@ -117,7 +117,12 @@ void calibrate(ProjectionInput& in) {
         fmt::format("a whole step reaches {:.3f} of what GEMMs reach alone (fitted: assay project --validate)",
                     in.shares.compute[int(in.plan.precision)]));
   if (!note.empty() && in.hardware.generation > 0) in.notes.push_back(note);
-  in.model_error = projection_error(in.hardware, in.plan.precision, &in.error_source);
+  if (in.plan.model.experts > 0)
+    in.notes.push_back(
+        "experts are taken to be wanted alike; an uneven load slows them and their exchange by its excess");
+  if (in.plan.split.zero == 3 && in.plan.stack.gather_share == 1)
+    in.notes.push_back(
+        "ZeRO-3 gathers at the full rate of the bus; DeepSpeed's of 2021 did not (--stack deepspeed-2021)");
 }
 
 ProjectionInput input_for(const Options& o) {
@@ -157,8 +162,10 @@ int project_verb(const Options& o) {
     page.search = search(page.input, kShown);
     page.input.plan = page.search->best.front();
   }
-  expect_possible(page.input.plan);
-  expect_fits(page.input.plan, page.input.hardware);
+  ProjectionInput& in = page.input;
+  expect_possible(in.plan);
+  expect_fits(in.plan, in.hardware);
+  in.model_error = projection_error(in.plan, in.hardware, in.shares, &in.error_source);
   page.projection = project(page.input);
   if (o.sensitivity) page.sensitivity = sensitivity(page.input);
   print(o.json ? projection_json(page) : projection_text(page));

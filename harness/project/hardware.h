@@ -47,6 +47,8 @@ struct Hardware {
   double gemm_flops[3] = {};       // of large GEMMs, by Precision; 0: it has none
   double datasheet_flops[3] = {};  // the peaks, by Precision
   std::vector<GemmTile> tiles;
+  double gemm_fill = 128;  // of k: loads before the first product and stores after the last, in products' time
+  double gemm_bytes_per_second = 0;    // what GEMMs reach of memory; 0: as a stream
   double memory_bytes_per_second = 0;  // of a stream
   double memory_bytes = 0;
   double attention_forward = 0, attention_backward = 0;  // FLOP/s of visible pairs

@@ -71,6 +71,7 @@ class Reader {
     Hardware hw;
     hw.name = model_;
     if (device_ == Device::cpu) {
+      hw.gemm_fill = 0;
       hw.tiles = {{16, 32, 1.0}};  // of the register tile; whole cores share the rows
       hw.notes.push_back("a CPU: no calibration on published runs, one rank a machine, memory not limited");
     } else {

@@ -7,8 +7,6 @@
 namespace assay {
 namespace {
 
-/// Of k: loads before the first product and stores after the last, in products' time.
-constexpr double kFill = 128;
 /// Share of an incomplete last wave that is really lost: stream-K and split-K schedules fill part of it.
 constexpr double kWaveLoss = 0.7;
 
@@ -37,13 +35,14 @@ double modelled_gemm_seconds(const GemmCall& call, const Hardware& hw) {
   for (const GemmTile& tile : hw.tiles) {
     const double waves = std::ceil(m / tile.m) * std::ceil(n / tile.n) / hw.multiprocessors;
     const double counted = waves + kWaveLoss * (std::ceil(waves) - waves);
-    compute = std::min(compute,
-                       counted * hw.multiprocessors * 2.0 * tile.m * tile.n * (k + kFill) / (rate * tile.efficiency));
+    compute = std::min(
+        compute, counted * hw.multiprocessors * 2.0 * tile.m * tile.n * (k + hw.gemm_fill) / (rate * tile.efficiency));
   }
   // A weight's gradient is added to what fp32 holds already: read and written.
   const double result = m * n * (call.pass == GemmPass::wgrad ? 8 : 2);
   const double bytes = (m * k + n * k) * operand_bytes(call.precision) + result;
-  return std::max(compute, bytes / hw.memory_bytes_per_second) + hw.launch_seconds;
+  const double stream = hw.gemm_bytes_per_second > 0 ? hw.gemm_bytes_per_second : hw.memory_bytes_per_second;
+  return std::max(compute, bytes / stream) + hw.launch_seconds;
 }
 
 double gemm_seconds(const GemmCall& call, const Hardware& hw, Coverage* coverage) {

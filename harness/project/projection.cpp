@@ -38,11 +38,13 @@ double seconds_of(const ProjectionInput& in, const Hardware& hw) { return step_t
 
 }  // namespace
 
-double projection_error(const Hardware& hw, Precision precision, std::string* source) {
+double projection_error(const TrainingPlan& plan, const Hardware& hw, const Shares& shares, std::string* source) {
   constexpr double kNinety = 1.645;
-  const double rows = leave_one_out_rms(hw.generation, precision, source);
-  const double kernels = hw.fitted_on > 0 ? hw.kernel_model_error : 0;
-  return kNinety * std::sqrt(rows * rows + kernels * kernels + hw.spread * hw.spread);
+  const double rows = leave_one_out_rms(hw.generation, plan.precision, source);
+  if (hw.fitted_on == 0) return kNinety * rows;
+  const Coverage coverage = step_time(plan, hw, shares).coverage;
+  const double modelled = double(coverage.modelled) / double(coverage.modelled + coverage.measured);
+  return kNinety * std::hypot(rows, modelled * hw.kernel_model_error, hw.spread);
 }
 
 void expect_fits(const TrainingPlan& plan, const Hardware& hw) {
@@ -96,7 +98,8 @@ std::vector<Sensitivity> sensitivity(const ProjectionInput& in) {
          hw.attention_forward *= f, hw.attention_backward *= f;
          scale_times(hw.attention, f);
        }},
-      {"memory bandwidth", [](Hardware& hw, double f) { hw.memory_bytes_per_second *= f; }},
+      {"memory bandwidth",
+       [](Hardware& hw, double f) { hw.memory_bytes_per_second *= f, hw.gemm_bytes_per_second *= f; }},
       {"links in a node", [](Hardware& hw, double f) { hw.link_bytes_per_second *= f; }},
       {"network (NIC)", [](Hardware& hw, double f) { hw.network_bytes_per_second *= f; }},
       {"kernel launch", [](Hardware& hw, double f) { hw.launch_seconds /= f; }}};

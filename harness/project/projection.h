@@ -42,8 +42,8 @@ struct Projection {
 
 /// Relative error of projected step times, 90 %: 1.645 root mean squares of what leave-one-out misses on the
 /// calibrating rows of the hardware's generation and precision, or, where they are fewer than three, of all rows, in
-/// quadrature with the spread and the kernel model's error of what was measured.
-double projection_error(const Hardware&, Precision, std::string* source);
+/// quadrature with the spread of what was measured and, for the kernels that were not, the error of their model.
+double projection_error(const TrainingPlan&, const Hardware&, const Shares&, std::string* source);
 
 /// How far memory may exceed a GPU's before it is refused: the formulas' own error (facts of validation: 8 %).
 inline constexpr double kMemoryTolerance = 0.1;

@@ -46,7 +46,7 @@ ordered_json memory_json(const Memory& m) {
 
 ordered_json rates_json(const ProjectionPage& page) {
   ordered_json out = ordered_json::array();
-  const double error = 1 + page.input.model_error, peak = page.input.hardware.peak_flops;
+  const double error = 1 + page.input.model_error, peak = peak_of(page.input);
   for (std::size_t i = 0; i < kFlopConventions.size(); ++i) {
     const double rate = page.projection.model_flops[i];
     out.push_back({{"convention", name_of(kFlopConventions[i])},
@@ -109,7 +109,7 @@ std::string projection_json(const ProjectionPage& page) {
                       {"exposed_communication_seconds", p.step.exposed()},
                       {"memory_bytes", memory_json(p.memory)},
                       {"tokens_per_second_per_gpu", range_json(tokens / error, tokens, tokens * error)},
-                      {"peak_flops_per_second", in.hardware.peak_flops},
+                      {"peak_flops_per_second", peak_of(in)},
                       {"model_flops", rates_json(page)},
                       {"goodput", goodput_json(page)},
                       {"bill", bill_json(page)}};

@@ -13,9 +13,14 @@ std::string seconds_text(double s) {
   return s >= 1e-3 ? fmt::format("{:.3g} ms", s * 1e3) : fmt::format("{:.3g} us", s * 1e6);
 }
 
-std::string range_text(double low, double value, double high, const char* format) {
-  return fmt::format("{} ({} to {})", fmt::format(fmt::runtime(format), value), fmt::format(fmt::runtime(format), low),
-                     fmt::format(fmt::runtime(format), high));
+/// Four digits, never an exponent.
+std::string number(double value) {
+  const int decimals = std::clamp(3 - int(std::floor(std::log10(std::max(1e-3, value)))), 0, 3);
+  return fmt::format("{:.{}f}", value, decimals);
+}
+
+std::string range_text(double low, double value, double high) {
+  return fmt::format("{} ({} to {})", number(value), number(low), number(high));
 }
 
 /// Parts, largest first, none below a thousandth.
@@ -65,12 +70,12 @@ std::string memory_text(const ProjectionPage& page) {
 
 std::string rates_text(const ProjectionPage& page) {
   const auto& [in, p] = std::tie(page.input, page.projection);
-  const double peak = in.hardware.peak_flops, error = 1 + in.model_error;
+  const double peak = peak_of(in), error = 1 + in.model_error;
   const auto tokens = tokens_per_second_per_gpu(in.plan, p.step.total());
-  std::string out =
-      fmt::format("tokens/s a GPU: {}; all: {:.4g}\n", range_text(tokens / error, tokens, tokens * error, "{:.4g}"),
-                  tokens * double(in.plan.gpus));
-  out += fmt::format("model FLOP/s a GPU, and MFU of the dense bf16 peak of {:.4g} TFLOP/s:\n", peak / 1e12);
+  std::string out = fmt::format("tokens/s a GPU: {}; all: {}\n", range_text(tokens / error, tokens, tokens * error),
+                                number(tokens * double(in.plan.gpus)));
+  out += fmt::format("model FLOP/s a GPU, and MFU of the dense {} peak of {:.4g} TFLOP/s:\n",
+                     name_of(in.plan.precision), peak / 1e12);
   for (std::size_t i = 0; i < kFlopConventions.size(); ++i)
     out += fmt::format("  {:<28}{:>10.4g} TFLOP/s  {:>5.1f} % ({:.1f} to {:.1f})\n", name_of(kFlopConventions[i]),
                        p.model_flops[i] / 1e12, 100 * p.model_flops[i] / peak, 100 * p.model_flops[i] / peak / error,
@@ -95,18 +100,17 @@ std::string bill_text(const ProjectionPage& page) {
   const auto& [in, p] = std::tie(page.input, page.projection);
   if (!p.bill) return {};
   const Bill &b = *p.bill, &low = *p.bill_low, &high = *p.bill_high;
-  std::string out = fmt::format("{:.4g} tokens: {} days, {} GPU-hours\n", *in.tokens,
-                                range_text(low.days, b.days, high.days, "{:.3g}"),
-                                range_text(low.gpu_hours, b.gpu_hours, high.gpu_hours, "{:.4g}"));
+  std::string out =
+      fmt::format("{:.4g} tokens: {} days, {} GPU-hours\n", *in.tokens, range_text(low.days, b.days, high.days),
+                  range_text(low.gpu_hours, b.gpu_hours, high.gpu_hours));
   if (b.kilowatt_hours > 0)
-    out += fmt::format(
-        "  energy {} MWh: boards of {:.0f} W, PUE {:.2f} ({}); hosts and switches not counted\n",
-        range_text(low.kilowatt_hours / 1e3, b.kilowatt_hours / 1e3, high.kilowatt_hours / 1e3, "{:.4g}"),
-        in.hardware.watts, in.cluster.power_usage_effectiveness.value, in.cluster.power_usage_effectiveness.source);
+    out += fmt::format("  energy {} MWh: boards of {:.0f} W, PUE {:.2f} ({}); hosts and switches not counted\n",
+                       range_text(low.kilowatt_hours / 1e3, b.kilowatt_hours / 1e3, high.kilowatt_hours / 1e3),
+                       in.hardware.watts, in.cluster.power_usage_effectiveness.value,
+                       in.cluster.power_usage_effectiveness.source);
   if (const auto& price = in.cluster.dollars_per_gpu_hour)
     out += fmt::format("  money {} million dollars: {:.3g} a GPU-hour ({})\n",
-                       range_text(low.dollars / 1e6, b.dollars / 1e6, high.dollars / 1e6, "{:.4g}"), price->value,
-                       price->source);
+                       range_text(low.dollars / 1e6, b.dollars / 1e6, high.dollars / 1e6), price->value, price->source);
   else
     out += "  money: no price is known; --price takes dollars a GPU-hour\n";
   return out;
@@ -142,6 +146,11 @@ std::string sensitivity_text(const std::vector<Sensitivity>& parts) {
 }
 
 }  // namespace
+
+double peak_of(const ProjectionInput& in) {
+  const double narrow = in.hardware.datasheet_flops[int(in.plan.precision)];
+  return narrow > 0 ? narrow : in.hardware.peak_flops;
+}
 
 std::string describe(const TrainingPlan& plan) {
   const Parallelism& p = plan.split;

@@ -15,6 +15,8 @@ struct ProjectionPage {
   std::vector<Sensitivity> sensitivity;  // empty where not asked for
 };
 
+/// Of the precision that the linear layers have, dense: what MFU is of here.
+double peak_of(const ProjectionInput&);
 /// "tp 8, pp 8 x 8, cp 2, dp 4, zero 1, micro-batch 1, recompute selective"
 std::string describe(const TrainingPlan&);
 std::string projection_text(const ProjectionPage&);

@@ -65,7 +65,7 @@ double data_once(const TrainingPlan& s, const Hardware& hw, const Shares& shares
 }
 
 /// ZeRO-3 without a pipeline: every microbatch gathers each layer twice and scatters its gradients, one layer ahead.
-double data_every_microbatch(const TrainingPlan& s, const Hardware& hw, const Shares& shares, const Stage& stage) {
+double data_every_microbatch(const TrainingPlan& s, const Hardware& hw, const Stage& stage) {
   const LocalParameters local = local_parameters(s);
   double gather = 0, scatter = 0;
   const auto add = [&](double elements, const Group& group) {
@@ -76,16 +76,16 @@ double data_every_microbatch(const TrainingPlan& s, const Hardware& hw, const Sh
   add(local.dense, data_group(s));
   add(local.experts, expert_data_group(s));
   const double forward = stage.forward() / stage.layers, backward = stage.backward() / stage.layers;
-  const auto exposed = [&](double communication, double window) {
-    return exposed_seconds(communication, window, 1e9, shares.contention);
-  };
+  // Neither stream is steady: where they take alike long, each waits for the other now and then.  The root of the sum
+  // of squares is at least the longer, and near it where one is much longer.
+  const auto exposed = [](double communication, double window) { return std::hypot(communication, window) - window; };
   const double layer = exposed(gather, forward) + exposed(gather + scatter, backward);
   return double(s.microbatches()) * stage.layers * layer + gather + scatter;  // the first and the last find no window
 }
 
 double data_seconds(const TrainingPlan& s, const Hardware& hw, const Shares& shares, const Stage& stage) {
   if (data_group(s).size <= 1) return 0;
-  return s.split.zero == 3 && s.split.pipeline == 1 ? data_every_microbatch(s, hw, shares, stage)
+  return s.split.zero == 3 && s.split.pipeline == 1 ? data_every_microbatch(s, hw, stage)
                                                     : data_once(s, hw, shares, stage);
 }
 

@@ -60,8 +60,11 @@ std::string ranges_problem(const TrainingPlan& s) {
                               std::pair{"--global-batch", s.global_batch},
                               std::pair{"--micro-batch", s.micro_batch},
                               std::pair{"--seq", s.sequence}};
-  for (const auto& [flag, value] : degrees)
+  constexpr std::int64_t kMost = 1'000'000'000;  // as in configs/models: no product of two overflows
+  for (const auto& [flag, value] : degrees) {
     if (below_one(value)) return fmt::format("{} {}: must be at least 1", flag, value);
+    if (value > kMost) return fmt::format("{} {}: must be at most {}", flag, value, kMost);
+  }
   if (s.gpus < 1 || s.gpus > kMostGpus) return fmt::format("--gpus {}: expected 1 to {}", s.gpus, kMostGpus);
   if (p.zero < 0 || p.zero > 3) return fmt::format("--zero {}: expected 0, 1, 2 or 3", p.zero);
   return {};

@@ -1,0 +1,87 @@
+// What cannot be is refused in one line that says what would work.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "harness/core/error.h"
+#include "harness/project/search.h"
+#include "tests/harness/project/plans.h"
+
+namespace assay {
+namespace {
+
+using testing::HasSubstr;
+
+template <class Call>
+std::string refusal(const Call& call) {
+  try {
+    call();
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), testing::Not(HasSubstr("\n")));
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Mistakes, SplitsThatDoNotDivide) {
+  TrainingPlan plan = plan_of("llama3-70b", 64, 3, 1);
+  EXPECT_EQ(plan_problem(plan), "--tp 3 does not divide the 64 heads and 8 kv heads of llama3-70b; 1, 2, 4, 8 would");
+  plan = plan_of("llama3-70b", 63, 1, 9);
+  EXPECT_THAT(plan_problem(plan), HasSubstr("divides neither the 80 layers of llama3-70b nor 82"));
+  plan = plan_of("llama3-70b", 100, 8, 1);
+  EXPECT_EQ(plan_problem(plan), "--gpus 100 is no multiple of tp x pp x cp = 8; 96 or 104 would be");
+  plan = plan_of("llama3-70b", 24, 8, 1);
+  EXPECT_EQ(plan_problem(plan),
+            "--global-batch 1024 is no multiple of micro-batch x data-parallel = 1 x 3; 1023 or 1026 would be");
+  plan = plan_of("llama3-70b", 64, 8, 1);
+  plan.split.expert = 8;
+  EXPECT_EQ(plan_problem(plan), "--ep 8: llama3-70b has no experts; only --ep 1 works");
+  plan = plan_of("llama3-70b", 64, 8, 1, 2);
+  EXPECT_EQ(plan_problem(plan), "--vp 2 needs a pipeline; with --pp 1 only --vp 1 works");
+  plan = plan_of("llama3-70b", 64, 8, 1);
+  plan.sequence = 0;
+  EXPECT_EQ(plan_problem(plan), "--seq 0: must be at least 1");
+  plan.sequence = 8192, plan.global_batch = std::int64_t(1) << 62;
+  EXPECT_THAT(plan_problem(plan), HasSubstr("--global-batch 4611686018427387904: must be at most 1000000000"));
+}
+
+TEST(Mistakes, MemoryThatDoesNotFit) {
+  const std::string why = refusal([] { expect_fits(plan_of("llama3-70b", 8, 8, 1), h100()); });
+  EXPECT_THAT(why, HasSubstr("do not fit in the 80 GB of h100"));
+  // Exactly what is offered must fit.
+  TrainingPlan plan = plan_of("llama3-70b", 64, 4, 1);
+  EXPECT_THAT(refusal([&] { expect_fits(plan, h100()); }), HasSubstr("--zero 3 would fit"));
+  plan.split.zero = 3;
+  EXPECT_EQ(refusal([&] { expect_fits(plan, h100()); }), "");
+}
+
+TEST(Mistakes, NothingFits) {
+  ProjectionInput in;
+  in.plan = plan_of("llama3-405b", 8, 1, 1);
+  in.hardware = h100();
+  EXPECT_THAT(refusal([&] { search(in, 1); }), HasSubstr("fits in none of"));
+}
+
+TEST(Mistakes, Names) {
+  EXPECT_THAT(refusal([] { cluster_named("dgx-h10"); }), HasSubstr("did you mean 'dgx-h100'?"));
+  EXPECT_THAT(refusal([] { stack_named(published_runs(), "curent"); }), HasSubstr("did you mean 'current'?"));
+}
+
+TEST(Mistakes, FilesOfRuns) {
+  const auto parse = [](const std::string& run) {
+    return refusal([&] {
+      parse_published_runs(
+          R"({"schema": "assay-training-runs/1", "name": "n", "description": "d", "runs": [)" + run + "]}", "r.json");
+    });
+  };
+  const std::string row =
+      R"({"id": "a", "group": "g", "model": "llama3-8b", "accelerator": "h100", "gpus": 8, "tensor": 1,
+    "pipeline": 1, "global_batch": 8, "micro_batch": 1, "sequence": 8192, "recompute": "full", "precision": "bf16",
+    "stack": "current", "source": "s", "date": "2026")";
+  EXPECT_EQ(parse(row + R"(, "step_seconds": 1})"), "");
+  EXPECT_THAT(parse(row + "}"), HasSubstr("r.json: run 'a': expected exactly one of step_seconds"));
+  EXPECT_THAT(parse(row + R"(, "tflops_per_gpu": 400})"), HasSubstr("needs convention"));
+  EXPECT_THAT(parse(row + R"(, "step_seconds": 0})"), HasSubstr("/step_seconds"));
+}
+
+}  // namespace
+}  // namespace assay

@@ -1,0 +1,61 @@
+// The bars that the projector has to meet on published runs, and that missing them would be seen.
+#include "harness/project/validation.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "harness/project/projection_text.h"
+
+namespace assay {
+namespace {
+
+const Validation& shipped() {
+  static const Validation validation = validate_shipped();
+  return validation;
+}
+
+const ValidatedGroup& group(const Validation& v, const std::string& name) {
+  for (const auto& each : v.groups)
+    if (each.name == name) return each;
+  throw std::logic_error("no group " + name);
+}
+
+TEST(Validation, MeetsItsBars) {
+  EXPECT_LE(group(shipped(), "MLPerf 405B").mean_absolute, 0.10);
+  EXPECT_LE(group(shipped(), "Selene 2022").mean_absolute, 0.04);
+  EXPECT_EQ(group(shipped(), "Selene 2022").rows, 8u);
+  for (const auto& order : shipped().orders) EXPECT_TRUE(order.passed()) << order.pair.faster;
+  EXPECT_EQ(shipped().orders.size(), 8u);
+  for (const auto& flops : shipped().flops) EXPECT_TRUE(flops.passed()) << flops.what;
+  EXPECT_TRUE(shipped().passed());
+  EXPECT_THAT(validation_text(shipped()), testing::HasSubstr("Every bar is met."));
+}
+
+// What was never fitted is projected about as well as what was: the factors are no row's own.
+TEST(Validation, HoldsOnRowsThatNoneFitted) {
+  EXPECT_LE(group(shipped(), "Selene 2021").mean_absolute, 0.08);
+  EXPECT_LE(group(shipped(), "Megatron Bridge").mean_absolute, 0.08);
+}
+
+TEST(Validation, LeavesTheRowOut) {
+  const PublishedRuns& runs = published_runs();
+  for (const auto& factor : Calibration::fit(runs, "selene-22b-full").factors())
+    EXPECT_THAT(factor.fitted_on, testing::Not(testing::Contains("selene-22b-full"))) << factor.name;
+  EXPECT_LT(calibration().factors().size() * 3, runs.runs.size());  // far fewer factors than rows
+}
+
+// A projector that forgot the backward pass, or a source that lied, would be seen.
+TEST(Validation, SeesAMiss) {
+  PublishedRuns wrong = published_runs();
+  std::erase_if(wrong.runs, [](const PublishedRun& run) { return run.group != "MLPerf 405B"; });
+  wrong.orders = {{"mlperf-405b-h100-8192", "mlperf-405b-h100-512"}};  // fewer tokens/s a GPU, not more
+  for (auto& run : wrong.runs) run.step_seconds /= 3;
+  const Validation seen = validate_runs(wrong, calibration());
+  EXPECT_GT(group(seen, "MLPerf 405B").mean_absolute, 1.5);
+  EXPECT_FALSE(seen.orders.front().passed());
+  EXPECT_FALSE(seen.passed());
+  EXPECT_THAT(validation_text(seen), testing::HasSubstr("A bar is missed."));
+}
+
+}  // namespace
+}  // namespace assay
