@@ -94,9 +94,13 @@ Result thinned(const ReportedResult& whole, const Thinning& how) {
 Archives archive(const std::vector<ReportedResult>& results, std::size_t limit) {
   Archives out = archive_with(results, {});
   if (out.bytes() <= limit) return out;
+  out = archive_with(results, {1, true});
+  const double too_large = double(out.bytes()) / double(std::max<std::size_t>(limit, 1));
   for (const int every : kStrides) {
-    out = archive_with(results, {every, true});
     if (out.bytes() <= limit) break;
+    // Besides samples there is the rest: a k-th of them takes more than a k-th of the space.
+    if (every < too_large && every != kStrides.back()) continue;
+    out = archive_with(results, {every, true});
   }
   return out;
 }
@@ -127,8 +131,7 @@ std::string base64(std::string_view bytes) {
     std::uint32_t group = 0;
     for (std::size_t j = 0; j < 3; ++j)
       group = group << 8 | (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0u);
-    for (std::size_t j = 0; j < 4; ++j)
-      out += i + j <= bytes.size() ? kDigits[group >> (18 - 6 * j) & 63] : '=';
+    for (std::size_t j = 0; j < 4; ++j) out += i + j <= bytes.size() ? kDigits[group >> (18 - 6 * j) & 63] : '=';
   }
   return out;
 }

@@ -113,6 +113,8 @@ class ReportFile(Folder):
         self.assertIn(command, page)
         subprocess.run(["sh", "-c", command.replace("PAGE", "page")], cwd=self.folder, check=True)
         self.assertEqual((self.folder / "result.json").read_bytes(), QUICK.read_bytes())
+        examined = json.loads(program.assay("validate", "--json", self.folder / "result.json").stdout)[0]
+        self.assertEqual((examined["sha256"], examined["broken"]), (hashlib.sha256(QUICK.read_bytes()).hexdigest(), ""))
 
     def test_a_smaller_page_holds_fewer_samples_and_says_so(self):
         done = json.loads(self.run_ok("report", QUICK, "--out", "page.html", "--kilobytes", 160, "--json").stdout)
