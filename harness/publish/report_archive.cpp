@@ -9,8 +9,8 @@
 namespace assay {
 namespace {
 
-/// 1, 2, 3, 5, 10, 20, 30, 50, 100: the page says the number, so it is one that people read easily.
-constexpr std::array kStrides = {1, 2, 3, 5, 10, 20, 30, 50, 100};
+/// The page says the number, so it is one that people read easily.
+constexpr std::array kStrides = {2, 3, 5, 10, 20, 30, 50, 100};
 
 /// Of a series of `n`, so that kLeastSamplesKept remain.
 std::size_t stride_of(std::size_t n, int every) {
@@ -66,6 +66,12 @@ void thin(Record& record, const Thinning& how) {
     keep_every(telemetry.readings, stride_of(telemetry.readings.size(), how.every));
 }
 
+bool has_rank_times(const ReportedResult& one) {
+  const auto& records = one.result.records;
+  return std::any_of(records.begin(), records.end(),
+                     [](const Record& record) { return !record.measurement.rank_seconds.empty(); });
+}
+
 Archives archive_with(const std::vector<ReportedResult>& results, const Thinning& how) {
   Archives out{how, {}};
   for (const auto& one : results)
@@ -94,13 +100,14 @@ Result thinned(const ReportedResult& whole, const Thinning& how) {
 Archives archive(const std::vector<ReportedResult>& results, std::size_t limit) {
   Archives out = archive_with(results, {});
   if (out.bytes() <= limit) return out;
-  out = archive_with(results, {1, true});
+  const bool ranks = std::any_of(results.begin(), results.end(), has_rank_times);
+  if (ranks) out = archive_with(results, {1, true});
   const double too_large = double(out.bytes()) / double(std::max<std::size_t>(limit, 1));
   for (const int every : kStrides) {
     if (out.bytes() <= limit) break;
     // Besides samples there is the rest: a k-th of them takes more than a k-th of the space.
     if (every < too_large && every != kStrides.back()) continue;
-    out = archive_with(results, {every, true});
+    out = archive_with(results, {every, ranks});
   }
   return out;
 }

@@ -124,6 +124,8 @@ class ReportFile(Folder):
         thinned = json.loads((self.folder / "result.json").read_text())
         self.assertEqual(thinned["provenance"]["thinned"]["sha256_of_whole"], hashlib.sha256(QUICK.read_bytes()).hexdigest())
         self.run_ok("table", "result.json")
+        (self.folder / "changed.json").write_text((self.folder / "result.json").read_text().replace('"quick"', '"quack"'))
+        self.refused(2, ["changed.json", "seal"], "report", "changed.json", "--out", "p.html")
         before = json.loads(QUICK.read_text())["records"]
         for old, new in zip(before, thinned["records"]):
             if old["measurement"]:
@@ -296,4 +298,4 @@ if __name__ == "__main__":
     if "ReportPage" in sys.argv and not browser.find():
         print("no Chromium here")
         sys.exit(77)
-    program.main("__main__")
+    program.main(__name__)
