@@ -216,12 +216,12 @@ class ReportPage(Folder):
         self.assertEqual(self.view.run("document.querySelectorAll('[data-chart=samples] svg .mark').length"), len(first["measurement"]["seconds"]))
         self.clean()
 
-    def laid_out(self, what):
+    def laid_out(self, what, least=100):
         for width in (1600, 400):
             self.view.look(width)
             self.view.settle()
             layout = self.view.run(LAYOUT)
-            self.assertGreater(layout["count"], 100)
+            self.assertGreater(layout["count"], least)
             self.assertEqual(layout["bad"][:10], [], f"{what} at {width} pixels")
 
     def two_machines(self):
@@ -280,6 +280,28 @@ class ReportPage(Folder):
         self.assertEqual(self.view.run("document.querySelectorAll('img').length"), 0)
         self.assertIsNone(self.view.run("window.hacked ?? null"))
         self.clean()
+
+    def test_what_went_wrong_and_what_is_missing_still_makes_a_page(self):
+        result = small(json.loads(QUICK.read_text()), ("m=128/",))
+        wrong, failed, single = result["records"][:3]
+        wrong.update(outcome="wrong", reason="d[1, 2] is 3, expected 4", summary=None)
+        wrong["check"].update(ok=False, error_over_allowed=7.0, wrong=3)
+        failed.update(outcome="failed", reason="out of memory", summary=None, check=None, measurement=None)
+        for key in ("seconds", "placement"):
+            single["measurement"][key] = single["measurement"][key][:1]
+        result["records"] = [wrong, failed, single]
+        (self.folder / "r.json").write_text(json.dumps(result))
+        self.open("r.json")
+        self.assertEqual(self.view.run("document.querySelector('#verdict h2').textContent"), "Wrong numbers")
+        self.assertEqual(self.cells("seconds")[:2], [None, None], "what is wrong has no time")
+        self.view.run("document.querySelectorAll('.open-case').forEach((button) => button.click())")
+        self.view.run("new Promise((done) => { const wait = () => document.querySelector('[data-chart=samples] svg') ? done() : setTimeout(wait, 10); wait(); })")
+        self.laid_out("wrong, failed, and a single sample", least=50)
+        self.clean()
+        result["records"] = []
+        (self.folder / "r.json").write_text(json.dumps(result))
+        self.open("r.json")
+        self.assertEqual(self.ids(), [])
 
     def test_a_fleet_its_slow_node_and_a_soak(self):
         fleet(self.folder, json.loads(QUICK.read_text()), slow=3)
