@@ -65,12 +65,13 @@ class EndOnSignal {
 };
 
 constexpr const char* kNcclTests = "nccl-tests";
+constexpr const char* kJson = "json";
 
 struct Options {
   Selection selection;
   std::string out, soak_for, telemetry;
   std::string format = "console";
-  bool resume = false, quiet = false, anyway = false;
+  bool resume = false, quiet = false, anyway = false, json = false;
   double timeout_seconds = 0;  // 0: the suite's
 };
 
@@ -121,6 +122,7 @@ void publish(const Result& result, const Suite& suite, const fs::path& out, cons
   google.replace_extension(".gbench.json");
   write_file_atomically(markdown, to_markdown(rows) + more);
   write_file_atomically(google, to_google_benchmark(result));
+  if (format == kJson) return print(out == run_out ? to_table_json(rows) : "");  // one array, whatever the rounds
   const bool as_nccl_tests = format == kNcclTests;
   const char* const remark = as_nccl_tests ? "# " : "";  // to a script that reads the table
   print(as_nccl_tests ? to_nccl_tests({result}) : to_console(rows, terminal_columns()) + more + "\n");
@@ -213,6 +215,7 @@ struct Measuring {
   Communicator& communicator;
   RunOptions options;
   bool quiet = false;
+  std::string format = "console";
 };
 
 Result measure_round(const Suite& suite, Measuring& with) {
@@ -240,10 +243,10 @@ Narrowed narrow_down(const Suite& suite, Measuring& with) {
   const Suite round = first_round(suite);
   const Result first = measure_round(round, with);
   const ExitCode code = exit_code_of(first);
-  if (code == ExitCode::ok)
+  if (code == ExitCode::ok && with.format != kJson)
     print(fmt::format("first round: {} cases, {}\n\n", first.records.size(), with.options.out.string()));
   else
-    publish(first, round, with.options.out, run_out, "console");
+    publish(first, round, with.options.out, run_out, with.format == kJson ? kJson : "console");
   with.options.out = run_out;
   return {first.complete ? std::optional(second_round(suite, first)) : std::nullopt, code};
 }
@@ -257,7 +260,8 @@ int measure(const Options& options, const std::vector<std::string>& arguments, c
                   options.resume,
                   {"assay"},
                   options.anyway},
-                 options.quiet};
+                 options.quiet,
+                 options.format};
   with.options.command.insert(with.options.command.end(), arguments.begin(), arguments.end());
   if (communicator.is_root()) make_folder_of(with.options.out);
   communicator.set_deadline(suite.sampling.timeout_seconds);
@@ -268,7 +272,7 @@ int measure(const Options& options, const std::vector<std::string>& arguments, c
   if (communicator.is_root()) {
     publish(result, suite, with.options.out, with.options.out, options.format);
     for (const auto& note : suite.notes)
-      print((options.format == kNcclTests ? "# left out: " : "left out: ") + note + "\n");
+      if (options.format != kJson) print((options.format == kNcclTests ? "# left out: " : "left out: ") + note + "\n");
   }
   // Rank 0 holds what an earlier run finished, too.
   const ExitCode code = exit_code_of(result);
@@ -296,10 +300,14 @@ void add_run(CLI::App& app, const Catalog& workloads, int& exit_code, const std:
   verb->add_flag("--anyway", options->anyway,
                  "measure although `assay devices` finds the machine unfit; the result says so");
   verb->add_flag("--quiet", options->quiet, "no progress on stderr");
-  verb->add_option("--format", options->format, "of what is printed: console, or nccl-tests: collectives as it does")
-      ->check(CLI::IsMember({"console", kNcclTests}))
-      ->capture_default_str();
+  auto* format = verb->add_option("--format", options->format,
+                                  "of what is printed: console, json, or nccl-tests: collectives as it does")
+                     ->check(CLI::IsMember({"console", kJson, kNcclTests}))
+                     ->capture_default_str();
+  verb->add_flag("--json", options->json, "--format json: the rows as `assay table --format json` prints them")
+      ->excludes(format);
   verb->callback([options, &workloads, &exit_code, &arguments] {
+    if (options->json) options->format = kJson;
     if (options->resume && options->out.empty())
       throw InputError("--resume needs --out FILE: the result of the run to continue");
     // From here on: a launcher that loses a rank sends SIGTERM to the others, who still have to say whom they lost.

@@ -39,12 +39,23 @@ std::string csp_digest(std::string_view text) {
 std::string html_escaped(std::string_view text) {
   std::string out;
   for (const char c : text) switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
     }
   return out;
 }
@@ -115,8 +126,8 @@ ReportPage to_report(const Report& report, std::size_t limit) {
   data["thinning"] = {{"every", archives.thinning.every},
                       {"without_ranks", archives.thinning.without_ranks},
                       {"least_samples", kLeastSamplesKept}};
-  const std::string policy = "default-src 'none'; base-uri 'none'; form-action 'none'; script-src " +
-                             csp_digest(code) + "; style-src " + csp_digest(style);
+  const std::string policy = "default-src 'none'; base-uri 'none'; form-action 'none'; script-src " + csp_digest(code) +
+                             "; style-src " + csp_digest(style);
   return {fill(file("page.html"), {{"policy", policy},
                                    {"title", html_escaped(title_of(report))},
                                    {"version", ASSAY_VERSION},

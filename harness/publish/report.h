@@ -11,9 +11,9 @@
 namespace assay {
 
 struct Report {
-  std::vector<ReportedResult> results;  // whose cases are shown
-  Verdict verdict;                      // over all results, those too whose cases are not
-  bool judged = false;                  // there were expectations for one of them at least
+  std::vector<ReportedResult> results;          // whose cases are shown
+  Verdict verdict;                              // over all results, those too whose cases are not
+  bool judged = false;                          // there were expectations for one of them at least
   std::optional<nlohmann::ordered_json> fleet;  // fleet_json(); of three nodes or more
   std::size_t results_given = 0;
 };

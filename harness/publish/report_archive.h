@@ -18,7 +18,7 @@ struct ReportedResult {
 
 /// How much of the samples the archives keep.
 struct Thinning {
-  int every = 1;             // of each case, the 1st, (1+k)-th, (1+2k)-th ... sample
+  int every = 1;               // of each case, the 1st, (1+k)-th, (1+2k)-th ... sample
   bool without_ranks = false;  // each rank's own times are left out
   bool whole() const { return every == 1 && !without_ranks; }
 };

@@ -17,11 +17,16 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
-const char* word(Seal seal) {
-  return seal == Seal::intact ? "intact" : seal == Seal::broken ? "broken" : "none";
+/// Of what is told and not compared: to four digits.
+Json rounded(double value) {
+  constexpr int kDigits = 4;
+  if (!std::isfinite(value)) return nullptr;
+  if (value == 0) return 0;
+  const double step = std::pow(10.0, kDigits - 1 - std::floor(std::log10(std::abs(value))));
+  return std::round(value * step) / step;
 }
+
+const char* word(Seal seal) { return seal == Seal::intact ? "intact" : seal == Seal::broken ? "broken" : "none"; }
 
 /// The file's name without its folders, which are nobody's business; a second one of a name is told apart.
 std::vector<std::string> file_names(const std::vector<ReportedResult>& results) {
@@ -58,21 +63,21 @@ void add_statistics(const Record& record, const Rates& derived, Json& out) {
   const Summary& s = derived.seconds;
   const Measurement& m = record.measurement;
   out.update({{"n", s.n},
-              {"n_effective", number(s.n_effective)},
+              {"n_effective", rounded(s.n_effective)},
               {"minimum", s.minimum},
               {"p5", s.p5},
               {"p95", s.p95},
               {"maximum", s.maximum},
-              {"autocorrelation", number(s.autocorrelation)},
-              {"drift", number(s.drift)},
+              {"autocorrelation", rounded(s.autocorrelation)},
+              {"drift", rounded(s.drift)},
               {"modes", s.modes},
               {"placement", name(s.placement)},
               {"stop", name(m.stop)},
               {"batch", m.batch},
               {"in_turns", m.in_turns},
-              {"warmup_seconds", m.warmup_seconds},
+              {"warmup_seconds", rounded(m.warmup_seconds)},
               {"wall_seconds", m.wall_seconds},
-              {"floor_seconds", m.floor_seconds}});
+              {"floor_seconds", rounded(m.floor_seconds)}});
 }
 
 /// The table's row without what is empty, and what charts need besides.
@@ -134,8 +139,7 @@ Json ceilings_json(const Result& result, std::size_t index) {
     if (!seen.insert({point.device_name(), name(point.dtype)}).second) continue;
     const auto add = [&](const char* origin, const std::optional<double>& flops, const std::optional<double>& bytes) {
       if (!flops && !bytes) return;
-      Json one = {
-          {"result", index}, {"device", point.device_name()}, {"dtype", name(point.dtype)}, {"origin", origin}};
+      Json one = {{"result", index}, {"device", point.device_name()}, {"dtype", name(point.dtype)}, {"origin", origin}};
       if (flops) one["flops_per_second"] = *flops;
       if (bytes) one["bytes_per_second"] = *bytes;
       out.push_back(one);
@@ -148,12 +152,13 @@ Json ceilings_json(const Result& result, std::size_t index) {
   return out;
 }
 
-/// Of a pass no more than its number is worth the space, once there are many.
+/// Of cases that nobody judged only their number.
 Json verdict_json(const Report& report) {
   constexpr std::size_t kMostListed = 500;
   Json listed = Json::array();
   for (const auto& j : report.verdict.judgements) {
     if (listed.size() == kMostListed) break;
+    if (j.standing == Standing::not_judged) continue;
     Json one = {{"standing", name(j.standing)}, {"host", j.host}, {"id", j.id}, {"text", j.text}};
     if (j.wrong) one["wrong"] = true;
     if (!j.expectation.empty()) one["expectation"] = j.expectation, one["source"] = j.source;

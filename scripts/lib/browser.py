@@ -39,9 +39,9 @@ class Browser:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, close_fds=False, preexec_fn=pipes)
         os.close(commands)
         os.close(replies)
-        self.buffer, self.last, self.session, self.events = b"", 0, None, []
+        self.buffer, self.last, self.attached, self.events = b"", 0, None, []
         target = next(t for t in self.call("Target.getTargets")["targetInfos"] if t["type"] == "page")
-        self.session = self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
+        self.attached = self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(domain + ".enable")
         self.look(width, height, dark)
@@ -75,8 +75,8 @@ class Browser:
     def call(self, method, timeout=120, **parameters):
         self.last += 1
         message = {"id": self.last, "method": method, "params": parameters}
-        if self.session:
-            message["sessionId"] = self.session
+        if self.attached:
+            message["sessionId"] = self.attached
         os.write(self.commands, json.dumps(message).encode() + b"\0")
         deadline = time.monotonic() + timeout
         while True:
@@ -104,7 +104,7 @@ class Browser:
 
     def settle(self):
         """Until charts have been drawn at the size there is: two frames after the observers ran."""
-        if self.session:
+        if self.attached:
             self.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 20))))")
 
     def run(self, expression):

@@ -113,6 +113,8 @@ class ReportFile(Folder):
         self.assertIn(command, page)
         subprocess.run(["sh", "-c", command.replace("PAGE", "page")], cwd=self.folder, check=True)
         self.assertEqual((self.folder / "result.json").read_bytes(), QUICK.read_bytes())
+        examined = json.loads(program.assay("validate", "--json", self.folder / "result.json").stdout)[0]
+        self.assertEqual((examined["sha256"], examined["broken"]), (hashlib.sha256(QUICK.read_bytes()).hexdigest(), ""))
 
     def test_a_smaller_page_holds_fewer_samples_and_says_so(self):
         done = json.loads(self.run_ok("report", QUICK, "--out", "page.html", "--kilobytes", 160, "--json").stdout)
@@ -122,6 +124,8 @@ class ReportFile(Folder):
         thinned = json.loads((self.folder / "result.json").read_text())
         self.assertEqual(thinned["provenance"]["thinned"]["sha256_of_whole"], hashlib.sha256(QUICK.read_bytes()).hexdigest())
         self.run_ok("table", "result.json")
+        (self.folder / "changed.json").write_text((self.folder / "result.json").read_text().replace('"quick"', '"quack"'))
+        self.refused(2, ["changed.json", "seal"], "report", "changed.json", "--out", "p.html")
         before = json.loads(QUICK.read_text())["records"]
         for old, new in zip(before, thinned["records"]):
             if old["measurement"]:
@@ -183,6 +187,7 @@ class ReportPage(Folder):
             self.assertLessEqual(abs(float(text) * 1e-3 - seconds), 0.5001e-3 * 10.0 ** -decimals, text)
         table = json.loads(self.run_ok("table", QUICK, "--format", "json").stdout)
         self.assertEqual(self.cells("percent_of_peak"), [row["percent_of_peak"] for row in table])
+        self.assertEqual(self.view.run("resultText(0)"), QUICK.read_text(), "what its button saves")
 
     def test_it_sorts_and_filters_by_keyboard(self):
         self.open(QUICK)
@@ -211,20 +216,16 @@ class ReportPage(Folder):
         self.assertEqual(self.view.run("document.querySelectorAll('[data-chart=samples] svg .mark').length"), len(first["measurement"]["seconds"]))
         self.clean()
 
-    def test_the_results_are_in_it(self):
-        self.open(QUICK)
-        self.assertEqual(self.view.run("resultText(0).then((text) => crypto.subtle ? text : text)"), QUICK.read_text())
-
-    def laid_out(self, what):
+    def laid_out(self, what, least=100):
         for width in (1600, 400):
             self.view.look(width)
             self.view.settle()
             layout = self.view.run(LAYOUT)
-            self.assertGreater(layout["count"], 100)
+            self.assertGreater(layout["count"], least)
             self.assertEqual(layout["bad"][:10], [], f"{what} at {width} pixels")
 
     def two_machines(self):
-        other = small(json.loads(GEMM.read_text()), ("peak", "m=512/", "m=1024/", "m=2048/"))
+        other = small(json.loads(GEMM.read_text()), ("peak", "m=512/", "layout=tn/m=1024/"))
         (self.folder / "gemm.json").write_text(json.dumps(other))
         self.open(QUICK, "gemm.json")
 
@@ -280,6 +281,28 @@ class ReportPage(Folder):
         self.assertIsNone(self.view.run("window.hacked ?? null"))
         self.clean()
 
+    def test_what_went_wrong_and_what_is_missing_still_makes_a_page(self):
+        result = small(json.loads(QUICK.read_text()), ("m=128/",))
+        wrong, failed, single = result["records"][:3]
+        wrong.update(outcome="wrong", reason="d[1, 2] is 3, expected 4", summary=None)
+        wrong["check"].update(ok=False, error_over_allowed=7.0, wrong=3)
+        failed.update(outcome="failed", reason="out of memory", summary=None, check=None, measurement=None)
+        for key in ("seconds", "placement"):
+            single["measurement"][key] = single["measurement"][key][:1]
+        result["records"] = [wrong, failed, single]
+        (self.folder / "r.json").write_text(json.dumps(result))
+        self.open("r.json")
+        self.assertEqual(self.view.run("document.querySelector('#verdict h2').textContent"), "Wrong numbers")
+        self.assertEqual(self.cells("seconds")[:2], [None, None], "what is wrong has no time")
+        self.view.run("document.querySelectorAll('.open-case').forEach((button) => button.click())")
+        self.view.run("new Promise((done) => { const wait = () => document.querySelector('[data-chart=samples] svg') ? done() : setTimeout(wait, 10); wait(); })")
+        self.laid_out("wrong, failed, and a single sample", least=50)
+        self.clean()
+        result["records"] = []
+        (self.folder / "r.json").write_text(json.dumps(result))
+        self.open("r.json")
+        self.assertEqual(self.ids(), [])
+
     def test_a_fleet_its_slow_node_and_a_soak(self):
         fleet(self.folder, json.loads(QUICK.read_text()), slow=3)
         nodes = sorted(self.folder.glob("node*.json"))
@@ -297,4 +320,4 @@ if __name__ == "__main__":
     if "ReportPage" in sys.argv and not browser.find():
         print("no Chromium here")
         sys.exit(77)
-    program.main("__main__")
+    program.main(__name__)

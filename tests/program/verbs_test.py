@@ -53,6 +53,12 @@ class Verbs(program.Folder):
         markdown = self.run_ok("table", "smoke.json", "--format", "md").stdout
         self.assertGreaterEqual(markdown.count("\n|"), len(rows))
 
+    def test_run_prints_its_rows_as_json(self):
+        done = self.run_ok("run", "smoke", "--filter", "gemm/cpu_blocked/*/m=1/n=1/*", "--set", "device=cpu", "--json", "--out", "r.json")
+        rows = json.loads(done.stdout)
+        self.assertTrue(rows)
+        self.assertEqual(rows, json.loads(self.run_ok("table", "r.json", "--format", "json").stdout))
+
     def test_list_names_every_case_and_why_it_is_skipped(self):
         self.assertIn("gemm/", self.run_ok("list", "smoke").stdout)
         for suite in ("quick", "gemm", "grouped_gemm", "attention", "all_reduce", "collectives"):

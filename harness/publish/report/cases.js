@@ -1,7 +1,5 @@
 // The cases: one table, sortable, filterable, each row opening what its samples show.
-function varies(key) {
-  return unique(CASES.map((one) => one[key])).length > 1;
-}
+function varies(key) { return unique(CASES.map((one) => one[key])).length > 1; }
 
 const has = (key) => CASES.some((one) => one[key] !== undefined && one[key] !== null);
 
@@ -17,13 +15,26 @@ function caseColumns() {
   const time = columnUnit("seconds", "s", 1e-6, median) ?? {size: 1, name: "s"};
   const rate = (key, label, unit, least) => {
     const scale = columnUnit(key, unit, least, largest);
-    return scale && {key, head: label + scale.name, number: true, text: (one) => {
-      if (one[key] === undefined) return "";
-      const [low, high] = rateInterval(one, one[key]);
-      return withInterval(one[key] / scale.size, low / scale.size, high / scale.size);
-    }};
+    return scale && {
+      key,
+      head: label + scale.name,
+      number: true,
+      text: (one) => {
+        if (one[key] === undefined) return "";
+        const [low, high] = rateInterval(one, one[key]);
+        return withInterval(one[key] / scale.size, low / scale.size, high / scale.size);
+      }
+    };
   };
-  const plain = (key, head, digits) => has(key) && {key, head, number: true, text: (one) => (one[key] === undefined ? "" : digits === null ? short(one[key]) : one[key].toFixed(digits))};
+  const plain = (key, head, digits) => has(key) && {
+    key,
+    head,
+    number: true,
+    text: (one) =>
+        (one[key] === undefined ? "" :
+             digits === null    ? short(one[key]) :
+                                  one[key].toFixed(digits))
+  };
   return [
     {key: "kernel", head: "Kernel", open: true},
     {key: "workload", head: "Workload"},
@@ -31,10 +42,24 @@ function caseColumns() {
     varies("device") && {key: "device", head: "Device"},
     MACHINES.length > 1 && {key: "machine", head: "Machine", value: (one) => machineOf(one).name},
     {key: "shape", head: "Shape", wide: true},
-    {key: "seconds", head: "Time, " + time.name, number: true,
-      text: (one) => (one.seconds === undefined ? "" : withInterval(one.seconds / time.size, one.seconds_low / time.size, one.seconds_high / time.size))},
-    {key: "width", head: "95 %, ±%", number: true, value: (one) => one.seconds && 50 * (one.seconds_high - one.seconds_low) / one.seconds,
-      text: (one) => (one.seconds === undefined ? "" : (50 * (one.seconds_high - one.seconds_low) / one.seconds).toPrecision(2)), after: whisker},
+    {
+      key: "seconds",
+      head: "Time, " + time.name,
+      number: true,
+      text: (one) =>
+          (one.seconds === undefined ?
+               "" :
+               withInterval(one.seconds / time.size, one.seconds_low / time.size, one.seconds_high / time.size))
+    },
+    {
+      key: "width",
+      head: "95 %, ±%",
+      number: true,
+      value: (one) => one.seconds && 50 * (one.seconds_high - one.seconds_low) / one.seconds,
+      text: (one) =>
+          (one.seconds === undefined ? "" : (50 * (one.seconds_high - one.seconds_low) / one.seconds).toPrecision(2)),
+      after: whisker
+    },
     rate("flops_per_second", "", "FLOP/s", 1e9),
     rate("bytes_per_second", "", "B/s", 1e9),
     rate("bus_bytes_per_second", "busbw, ", "B/s", 1e9),
@@ -55,26 +80,43 @@ function whisker(one) {
   if (one.seconds === undefined) return null;
   const most = 0.05, at = (v) => 32 + 31 * Math.max(-1, Math.min(1, (v / one.seconds - 1) / most));
   const low = at(one.seconds_low), high = at(one.seconds_high);
-  return s("svg", {class: "whisker", viewBox: "0 0 64 12", "aria-hidden": "true"},
-    s("path", {class: "axis", d: "M1,6H63M32,2V10"}),
-    s("path", {d: `M${low.toFixed(1)},6H${high.toFixed(1)}M${low.toFixed(1)},3V9M${high.toFixed(1)},3V9`}));
+  return s(
+      "svg", {class: "whisker", viewBox: "0 0 64 12", "aria-hidden": "true"},
+      s("path", {class: "axis", d: "M1,6H63M32,2V10"}),
+      s("path", {d: `M${low.toFixed(1)},6H${high.toFixed(1)}M${low.toFixed(1)},3V9M${high.toFixed(1)},3V9`}));
 }
 
 function caseCell(one, column) {
   if (column.open) {
-    const button = h("button", {class: "open-case", type: "button", "aria-expanded": "false", "aria-label": `${one.kernel}: samples and details of ${one.id}`}, one.kernel);
+    const button =
+        h("button", {
+          class: "open-case",
+          type: "button",
+          "aria-expanded": "false",
+          "aria-label": `${one.kernel}: samples and details of ${one.id}`
+        },
+          one.kernel);
     return h("td", {class: "name"}, button);
   }
   const raw = column.value ? column.value(one) : one[column.key];
   const text = column.text ? column.text(one) : raw ?? "";
-  const attributes = {"data-label": column.head, "data-key": column.key, class: column.number ? "num" : column.wide ? "wide" : null};
+  const attributes = {
+    "data-label": column.head,
+    "data-key": column.key,
+    class: column.number ? "num" :
+        column.wide      ? "wide" :
+                           null
+  };
   if (column.number && raw !== undefined) attributes["data-value"] = raw;
   if (column.outcome) {
     attributes.class = one.outcome === "ok" || one.outcome === "skipped" ? "outcome-ok" : "outcome-bad";
     return h("td", attributes, one.outcome, one.reason && h("div", {class: "small muted"}, one.reason));
   }
   if (text === "") return h("td", attributes);
-  if (column.wide) return h("td", attributes, text, h("div", {class: "small muted"}, [one.cache, one.mode, one.labels].filter(Boolean).join(", ")));
+  if (column.wide)
+    return h(
+        "td", attributes, text,
+        h("div", {class: "small muted"}, [one.cache, one.mode, one.labels].filter(Boolean).join(", ")));
   return h("td", attributes, text, column.after && column.after(one));
 }
 
@@ -86,17 +128,24 @@ class CaseTable {
     this.filters = {text: "", workload: "", dtype: "", outcome: ""};
     this.status = h("p", {class: "small muted", role: "status"});
     this.body = h("tbody");
-    this.heads = this.columns.map((column) => h("th", {scope: "col", class: column.number ? "num" : null},
-      h("button", {type: "button", onclick: () => this.sortBy(column.key)}, column.head)));
+    this.heads = this.columns.map(
+        (column) =>
+            h("th", {scope: "col", class: column.number ? "num" : null},
+              h("button", {type: "button", onclick: () => this.sortBy(column.key)}, column.head)));
     this.rows = CASES.map((one) => this.rowOf(one));
-    this.element = h("div", null, this.tools(), this.status,
-      h("div", {class: "wrap"}, h("table", {class: "cases"}, h("caption", {class: "hidden"}, "The cases; a heading’s button sorts, a kernel’s button opens its samples"),
-        h("thead", null, h("tr", null, this.heads)), this.body)));
+    this.element = h(
+        "div", null, this.tools(), this.status,
+        h("div", {class: "wrap"},
+          h("table", {class: "cases"},
+            h("caption", {class: "hidden"}, "The cases; a heading’s button sorts, a kernel’s button opens its samples"),
+            h("thead", null, h("tr", null, this.heads)), this.body)));
     this.show();
   }
 
   rowOf(one) {
-    const row = h("tr", {class: "case" + (one.vendor ? " library" : ""), "data-id": one.id, "data-result": one.result}, this.columns.map((column) => caseCell(one, column)));
+    const row =
+        h("tr", {class: "case" + (one.vendor ? " library" : ""), "data-id": one.id, "data-result": one.result},
+          this.columns.map((column) => caseCell(one, column)));
     const button = row.querySelector(".open-case");
     button.addEventListener("click", () => {
       const open = button.getAttribute("aria-expanded") === "true";
@@ -105,7 +154,9 @@ class CaseTable {
       row.detail = h("tr", {class: "detail"}, h("td", {colspan: this.columns.length}, caseDetail(one)));
       row.after(row.detail);
     });
-    const words = [one.id, one.labels, one.outcome, one.accelerator, MACHINES.length > 1 ? machineOf(one).name : ""].join(" ").toLowerCase();
+    const words = [
+      one.id, one.labels, one.outcome, one.accelerator, MACHINES.length > 1 ? machineOf(one).name : ""
+    ].join(" ").toLowerCase();
     return {one, row, words};
   }
 
@@ -118,23 +169,36 @@ class CaseTable {
       const values = unique(CASES.map((one) => one[key])).sort();
       return values.length > 1 && choice(label, ["", ...values], set(key), ["all", ...values]);
     };
-    this.search = h("input", {type: "search", id: "filter", placeholder: "words that the id holds: bf16 m=4096", oninput: (event) => set("text")(event.target.value)});
-    const sorts = choice("Sort by", ["", ...this.columns.map((c) => c.key)], (key) => this.sortBy(key || null), ["order of the run", ...this.columns.map((c) => c.head)]);
+    this.search = h("input", {
+      type: "search",
+      id: "filter",
+      placeholder: "words that the id holds: bf16 m=4096",
+      oninput: (event) => set("text")(event.target.value)
+    });
+    const sorts = choice(
+        "Sort by", ["", ...this.columns.map((c) => c.key)], (key) => this.sortBy(key || null),
+        ["order of the run", ...this.columns.map((c) => c.head)]);
     sorts.classList.add("narrow-only");
-    return h("div", {class: "tools"}, h("label", {class: "grow"}, "Filter ( / )", this.search),
-      pick("Workload", "workload"), pick("Dtype", "dtype"), pick("Outcome", "outcome"), sorts);
+    return h(
+        "div", {class: "tools"}, h("label", {class: "grow"}, "Filter ( / )", this.search), pick("Workload", "workload"),
+        pick("Dtype", "dtype"), pick("Outcome", "outcome"), sorts);
   }
 
   sortBy(key) {
     const column = this.columns.find((one) => one.key === key);
     // What is measured is best first; words and times as one reads them.
     const first = Boolean(column?.number) && key !== "seconds" && key !== "width";
-    if (this.sortKey === key && this.descending !== first) [this.sortKey, this.descending] = [null, false];
-    else if (this.sortKey === key) this.descending = !this.descending;
-    else [this.sortKey, this.descending] = [key, first];
+    if (this.sortKey === key && this.descending !== first)
+      [this.sortKey, this.descending] = [null, false];
+    else if (this.sortKey === key)
+      this.descending = !this.descending;
+    else
+      [this.sortKey, this.descending] = [key, first];
     this.heads.forEach((head, i) => {
-      if (this.columns[i].key === this.sortKey) head.setAttribute("aria-sort", this.descending ? "descending" : "ascending");
-      else head.removeAttribute("aria-sort");
+      if (this.columns[i].key === this.sortKey)
+        head.setAttribute("aria-sort", this.descending ? "descending" : "ascending");
+      else
+        head.removeAttribute("aria-sort");
     });
     this.show();
   }
@@ -142,7 +206,7 @@ class CaseTable {
   shown() {
     const words = this.filters.text.toLowerCase().split(/\s+/).filter(Boolean);
     const keep = ({one, words: all}) => words.every((word) => all.includes(word)) &&
-      ["workload", "dtype", "outcome"].every((key) => !this.filters[key] || one[key] === this.filters[key]);
+        ["workload", "dtype", "outcome"].every((key) => !this.filters[key] || one[key] === this.filters[key]);
     const rows = this.rows.filter(keep);
     const column = this.columns.find((one) => one.key === this.sortKey);
     if (!column) return rows;
@@ -150,14 +214,18 @@ class CaseTable {
     const way = this.descending ? -1 : 1;
     return rows.sort((a, b) => {
       const [u, v] = [value(a), value(b)];
-      if (u === undefined || v === undefined) return (u === undefined) - (v === undefined);  // what was not measured is last
+      if (u === undefined || v === undefined)
+        return (u === undefined) - (v === undefined);  // what was not measured is last
       return way * (typeof u === "number" ? u - v : String(u).localeCompare(String(v), "en", {numeric: true}));
     });
   }
 
   show() {
     const rows = this.shown();
-    this.body.replaceChildren(...rows.flatMap(({row}) => (row.detail && row.querySelector(".open-case").getAttribute("aria-expanded") === "true" ? [row, row.detail] : [row])));
+    this.body.replaceChildren(...rows.flatMap(
+        ({row}) => (
+            row.detail && row.querySelector(".open-case").getAttribute("aria-expanded") === "true" ? [row, row.detail] :
+                                                                                                     [row])));
     this.status.textContent = `${rows.length} of ${CASES.length} cases`;
   }
 }
@@ -169,7 +237,10 @@ function casesSection() {
     event.preventDefault();
     table.search.focus();
   });
-  const left = DATA.results_given > DATA.results.length
-    ? h("p", null, `Shown are the cases of ${DATA.results.length} of ${DATA.results_given} results: of those accused below, and the first others.`) : null;
+  const left = DATA.results_given > DATA.results.length ?
+      h("p", null,
+        `Shown are the cases of ${DATA.results.length} of ${
+            DATA.results_given} results: of those accused below, and the first others.`) :
+      null;
   return section("cases", "Cases", left, table.element, DATA.notes.map((note) => h("p", {class: "small"}, note)));
 }

@@ -40,18 +40,32 @@ const rateText = (one) => {
 
 function hardwareOf(provenance) {
   const gpus = (provenance.gpus ?? []).map((gpu) => gpu.name);
-  const names = unique(gpus).map((name) => (gpus.filter((one) => one === name).length > 1 ? gpus.filter((one) => one === name).length + " × " : "") + name);
+  const names = unique(gpus).map(
+      (name) =>
+          (gpus.filter((one) => one === name).length > 1 ? gpus.filter((one) => one === name).length + " × " : "") +
+          name);
   const cpu = provenance.cpu ?? {}, l1 = (cpu.caches ?? []).find((cache) => cache.name === "L1d");
-  const detail = [cpu.threads && `${cpu.threads} thread${cpu.threads > 1 ? "s" : ""}`, !gpus.length && l1 && "L1d " + bytesText(l1.bytes)].filter(Boolean);
+  const detail = [
+    cpu.threads && `${cpu.threads} thread${cpu.threads > 1 ? "s" : ""}`,
+    !gpus.length && l1 && "L1d " + bytesText(l1.bytes)
+  ].filter(Boolean);
   return [...names, (cpu.model ?? "unknown CPU") + (detail.length ? " (" + detail.join(", ") + ")" : "")].join(", ");
 }
 
 /// Results of one host and hardware are one machine.
-const MACHINES = [...groupBy(DATA.results.map((result, i) => ({...result, index: i})),
-  (result) => JSON.stringify([result.provenance.system?.hostname, hardwareOf(result.provenance)])).values()]
-  .map((results, i) => ({index: i, results, hardware: hardwareOf(results[0].provenance), host: results[0].provenance.system?.hostname ?? "unknown host"}));
+const MACHINES = [
+  ...groupBy(DATA.results.map((result, i) => ({...result, index: i})), (result) => JSON.stringify([
+    result.provenance.system?.hostname, hardwareOf(result.provenance)
+  ])).values()
+].map((results, i) => ({
+        index: i,
+        results,
+        hardware: hardwareOf(results[0].provenance),
+        host: results[0].provenance.system?.hostname ?? "unknown host"
+      }));
 const SAME_HARDWARE = unique(MACHINES.map((m) => m.hardware)).length < MACHINES.length;
-for (const machine of MACHINES) machine.name = SAME_HARDWARE ? machine.host + ", " + machine.hardware : machine.hardware;
+for (const machine of MACHINES)
+  machine.name = SAME_HARDWARE ? machine.host + ", " + machine.hardware : machine.hardware;
 const MACHINE_OF_RESULT = DATA.results.map((_, i) => MACHINES.find((m) => m.results.some((r) => r.index === i)));
 const machineOf = (one) => MACHINE_OF_RESULT[one.result];
 
@@ -62,35 +76,48 @@ const markerOf = (one) => DTYPES.indexOf(one.dtype) % MARKS.length;
 
 function titleOf(one) {
   const where = MACHINES.length > 1 ? ", " + machineOf(one).name : "";
-  return `${one.workload} ${one.kernel} ${one.dtype} ${one.device}, ${one.shape}, ${one.cache} ${one.mode}: ${rateText(one)}${where}`;
+  return `${one.workload} ${one.kernel} ${one.dtype} ${one.device}, ${one.shape}, ${one.cache} ${one.mode}: ${
+      rateText(one)}${where}`;
 }
 
 const unpacked = new Map();
 /// The text of result `i` as it stands in the page.
 function resultText(i) {
-  if (!unpacked.has(i)) unpacked.set(i, (async () => {
-    if (typeof DecompressionStream === "undefined") throw new Error("this browser cannot unpack gzip");
-    const bytes = Uint8Array.from(atob(document.getElementById("archive-" + i).textContent.trim()), (c) => c.charCodeAt(0));
-    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
-  })());
+  if (!unpacked.has(i))
+    unpacked.set(i, (async () => {
+                   if (typeof DecompressionStream === "undefined") throw new Error("this browser cannot unpack gzip");
+                   const bytes = Uint8Array.from(
+                       atob(document.getElementById("archive-" + i).textContent.trim()), (c) => c.charCodeAt(0));
+                   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+                 })());
   return unpacked.get(i);
 }
 
 const parsed = new Map();
 async function recordOf(one) {
-  if (!parsed.has(one.result)) parsed.set(one.result, resultText(one.result).then((text) => new Map(JSON.parse(text).records.map((r) => [r.id, r]))));
+  if (!parsed.has(one.result))
+    parsed.set(
+        one.result, resultText(one.result).then((text) => new Map(JSON.parse(text).records.map((r) => [r.id, r]))));
   return (await parsed.get(one.result)).get(one.id);
 }
 
 /// "tn m=4096 n=4096 k=4096": what is a word says itself.
-const shapeText = (one) => Object.entries(one.axes).map(([name, v]) => (typeof v === "string" ? v : `${name}=${v}`)).join(" ");
+const shapeText = (one) =>
+    Object.entries(one.axes).map(([name, v]) => (typeof v === "string" ? v : `${name}=${v}`)).join(" ");
 
 const ordinal = (n) => n + (n === 2 ? "nd" : n === 3 ? "rd" : "th");
 
 function thinningText() {
   const {every, without_ranks, least_samples} = DATA.thinning;
-  if (every === 1 && !without_ranks) return "The results are in this page byte for byte: their digests are those below.";
+  if (every === 1 && !without_ranks)
+    return "The results are in this page byte for byte: their digests are those below.";
   const ranks = without_ranks ? "each rank’s own times are left out" : "";
-  const samples = every > 1 ? `of each case every ${ordinal(every)} sample is kept, in time order, but at least ${least_samples} (of a soak, neighbouring intervals are joined; of clock and power, every ${ordinal(every)} reading is kept)` : "";
-  return `To stay within its size, this page holds the results thinned: ${[ranks, samples].filter(Boolean).join("; ")}. Every figure in tables is from all samples; only the charts of single cases, and what is saved from here, are thinned. A saved result names the digest of the whole one.`;
+  const samples = every > 1 ?
+      `of each case every ${ordinal(every)} sample is kept, in time order, but at least ${
+          least_samples} (of a soak, neighbouring intervals are joined; of clock and power, every ${
+          ordinal(every)} reading is kept)` :
+      "";
+  return `To stay within its size, this page holds the results thinned: ${
+          [ranks, samples].filter(Boolean).join(
+              "; ")}. Every figure in tables is from all samples; only the charts of single cases, and what is saved from here, are thinned. A saved result names the digest of the whole one.`;
 }

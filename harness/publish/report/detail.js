@@ -4,23 +4,46 @@ function sampleSeries(record, unit) {
   const n = seconds.length, most = record.measurement.wall_seconds;
   const classes = placement?.length ? placement : seconds.map(() => "");
   const tones = {near: "ours", far: "library-mark", "": "ours"};
-  return unique(classes).map((name) => ({
-    name: name && "cores " + name, tone: tones[name] ?? "second", radius: n > 300 ? 1.6 : 2.4,
-    points: seconds.map((v, i) => ({x: (i + 0.5) / n * most, y: v / unit.size, of: classes[i], title: `sample ${i + 1} of ${n}: ${withUnit(v, "s")}${classes[i] ? ", cores " + classes[i] : ""}`})).filter((p) => p.of === name),
-  }));
+  return unique(classes).map(
+      (name) => ({
+        name: name && "cores " + name,
+        tone: tones[name] ?? "second",
+        radius: n > 300 ? 1.6 : 2.4,
+        points:
+            seconds
+                .map((v, i) => ({
+                       x: (i + 0.5) / n * most,
+                       y: v / unit.size,
+                       of: classes[i],
+                       title: `sample ${i + 1} of ${n}: ${withUnit(v, "s")}${classes[i] ? ", cores " + classes[i] : ""}`
+                     }))
+                .filter((p) => p.of === name),
+      }));
 }
 
 const FAR_OUT = 4;  // times the median: from there on a few samples would press all others onto a line
 
 function samplesChart(one, record, unit) {
-  const rows = record.measurement.seconds.map((v, i) => [i + 1, short(v / unit.size), record.measurement.placement?.[i] ?? ""]);
+  const rows =
+      record.measurement.seconds.map((v, i) => [i + 1, short(v / unit.size), record.measurement.placement?.[i] ?? ""]);
   return chart({
-    name: "samples", title: "Samples in time order", height: 210,
-    note: "The line is the median, the band its 95 % interval. Samples carry no time of their own: they are spaced evenly over the case’s time.",
-    alt: `${rows.length} samples of ${one.id} in time order, median ${withUnit(one.seconds, "s")}; drift ${signed(one.drift)} from the first third to the last`,
-    x: {label: "s since the first sample", low: 0, high: record.measurement.wall_seconds}, y: {label: "Time of a launch, " + unit.name, log: Math.max(...record.measurement.seconds) > FAR_OUT * one.seconds},
+    name: "samples",
+    title: "Samples in time order",
+    height: 210,
+    note:
+        "The line is the median, the band its 95 % interval. Samples carry no time of their own: they are spaced evenly over the case’s time.",
+    alt: `${rows.length} samples of ${one.id} in time order, median ${withUnit(one.seconds, "s")}; drift ${
+        signed(one.drift)} from the first third to the last`,
+    x: {label: "s since the first sample", low: 0, high: record.measurement.wall_seconds},
+    y: {label: "Time of a launch, " + unit.name, log: Math.max(...record.measurement.seconds) > FAR_OUT * one.seconds},
     rules: [{across: one.seconds / unit.size, tone: ""}],
-    under: (x, y, frame) => s("rect", {class: "band", x: frame.left, width: frame.right - frame.left, y: y(one.seconds_high / unit.size), height: Math.max(1, y(one.seconds_low / unit.size) - y(one.seconds_high / unit.size))}),
+    under: (x, y, frame) => s("rect", {
+      class: "band",
+      x: frame.left,
+      width: frame.right - frame.left,
+      y: y(one.seconds_high / unit.size),
+      height: Math.max(1, y(one.seconds_low / unit.size) - y(one.seconds_high / unit.size))
+    }),
     series: sampleSeries(record, unit),
     table: {columns: [["Sample", true], ["Time, " + unit.name, true], ["Cores", false]], rows: () => rows},
   });
@@ -44,15 +67,35 @@ function distributionChart(one, record, unit) {
   const most = largest(counts), edge = (i) => low + i * step;
   const {p5, p95} = one;
   return chart({
-    name: "distribution", title: "Distribution", height: 210,
-    note: `5th percentile ${withUnit(p5, "s")}, median ${withUnit(one.seconds, "s")} (the line), 95th ${withUnit(p95, "s")}.${beyond ? ` The ${beyond} slowest, up to ${withUnit(one.maximum, "s")}, are not drawn.` : ""}`,
+    name: "distribution",
+    title: "Distribution",
+    height: 210,
+    note: `5th percentile ${withUnit(p5, "s")}, median ${withUnit(one.seconds, "s")} (the line), 95th ${
+        withUnit(
+            p95, "s")}.${beyond ? ` The ${beyond} slowest, up to ${withUnit(one.maximum, "s")}, are not drawn.` : ""}`,
     alt: `Histogram of the times of ${one.id}: ${one.modes} peak${one.modes > 1 ? "s" : ""}`,
-    x: {label: "Time of a launch, " + unit.name}, y: {label: "Samples", low: 0, high: most * 1.08},
-    series: [{tone: "soft", marker: null, points: counts.map((n, i) => ({x: edge(i + 0.5), y: n, title: `${short(edge(i))} to ${short(edge(i + 1))} ${unit.name}: ${n} samples`}))}],
-    under: (x, y) => [
-      counts.map((n, i) => s("rect", {class: "bar", x: x(edge(i)) + 0.5, width: Math.max(1, x(edge(i + 1)) - x(edge(i)) - 1), y: y(n), height: Math.max(0, y(0) - y(n))})),
-      s("path", {class: "rule", d: `M${x(one.seconds / unit.size)},${y(0)}V${y(most * 1.05)}`})],
-    table: {columns: [["From, " + unit.name, true], ["To, " + unit.name, true], ["Samples", true]], rows: () => counts.map((n, i) => [short(edge(i)), short(edge(i + 1)), n])},
+    x: {label: "Time of a launch, " + unit.name},
+    y: {label: "Samples", low: 0, high: most * 1.08},
+    series: [{
+      tone: "soft",
+      marker: null,
+      points: counts.map(
+          (n, i) => (
+              {x: edge(i + 0.5), y: n, title: `${short(edge(i))} to ${short(edge(i + 1))} ${unit.name}: ${n} samples`}))
+    }],
+    under: (x, y) =>
+        [counts.map((n, i) => s("rect", {
+                      class: "bar",
+                      x: x(edge(i)) + 0.5,
+                      width: Math.max(1, x(edge(i + 1)) - x(edge(i)) - 1),
+                      y: y(n),
+                      height: Math.max(0, y(0) - y(n))
+                    })),
+         s("path", {class: "rule", d: `M${x(one.seconds / unit.size)},${y(0)}V${y(most * 1.05)}`})],
+    table: {
+      columns: [["From, " + unit.name, true], ["To, " + unit.name, true], ["Samples", true]],
+      rows: () => counts.map((n, i) => [short(edge(i)), short(edge(i + 1)), n])
+    },
   });
 }
 
@@ -60,36 +103,78 @@ function distributionChart(one, record, unit) {
 function telemetryCharts(one, record) {
   const kinds = [["clock_mhz", "Clock, MHz"], ["power_watts", "Power, W"], ["temperature_celsius", "Temperature, °C"]];
   const devices = record.telemetry ?? [];
-  return kinds.map(([key, label]) => {
-    const series = devices.filter((d) => d.readings?.[key]?.some((v) => v !== null)).map((d, i) => ({
-      name: d.device, tone: ["ours", "second", "library-mark", "soft"][i % 4], line: true, marker: null,
-      points: d.readings[key].map((v, j) => ({x: d.readings.seconds[j], y: v, title: `${d.device}: ${v} at ${short(d.readings.seconds[j])} s`})).filter((p) => p.y !== null),
-    }));
-    return series.length && chart({
-      name: key, title: label, height: 130, alt: `${label} of ${one.id} while it was sampled`,
-      x: {label: "s since the first sample", low: 0, high: record.measurement.wall_seconds}, y: {label: ""}, series,
-      table: {columns: [["Device", false], ["s", true], [label, true]], rows: () => series.flatMap((d) => d.points.map((p) => [d.name, short(p.x), p.y]))},
-    });
-  }).filter(Boolean);
+  return kinds
+      .map(([key, label]) => {
+        const series = devices.filter((d) => d.readings?.[key]?.some((v) => v !== null))
+                           .map((d, i) => ({
+                                  name: d.device,
+                                  tone: ["ours", "second", "library-mark", "soft"][i % 4],
+                                  line: true,
+                                  marker: null,
+                                  points: d.readings[key]
+                                              .map((v, j) => ({
+                                                     x: d.readings.seconds[j],
+                                                     y: v,
+                                                     title: `${d.device}: ${v} at ${short(d.readings.seconds[j])} s`
+                                                   }))
+                                              .filter((p) => p.y !== null),
+                                }));
+        return series.length && chart({
+                 name: key,
+                 title: label,
+                 height: 130,
+                 alt: `${label} of ${one.id} while it was sampled`,
+                 x: {label: "s since the first sample", low: 0, high: record.measurement.wall_seconds},
+                 y: {label: ""},
+                 series,
+                 table: {
+                   columns: [["Device", false], ["s", true], [label, true]],
+                   rows: () => series.flatMap((d) => d.points.map((p) => [d.name, short(p.x), p.y]))
+                 },
+               });
+      })
+      .filter(Boolean);
 }
 
 function timeText(one) {
-  const unit = unitFor(one.seconds, "s"), text = (v) => withInterval(v / unit.size, one.seconds_low / unit.size, one.seconds_high / unit.size);
+  const unit = unitFor(one.seconds, "s"),
+        text = (v) => withInterval(v / unit.size, one.seconds_low / unit.size, one.seconds_high / unit.size);
   return `${text(one.seconds)} ${unit.name}; 95 %: ${text(one.seconds_low)} to ${text(one.seconds_high)}`;
 }
 
 function caseFacts(one) {
-  const t = one.n === undefined ? null : one, work = [one.flop && withUnit(one.flop, "FLOP"), one.bytes && withUnit(one.bytes, "B")].filter(Boolean).join(", ");
+  const t = one.n === undefined ? null : one,
+        work =
+            [one.flop && withUnit(one.flop, "FLOP"), one.bytes && withUnit(one.bytes, "B")].filter(Boolean).join(", ");
   return facts([
     ["Median time", t && timeText(one)],
-    ["Rate", rateText(one)], ["Work", work && `${work} (${one.convention})`],
-    ["Samples", t && `${one.samples}, of them ${t.n} in the summary, worth ${t.n_effective === undefined ? "?" : Math.round(t.n_effective)} independent ones (autocorrelation ${short(t.autocorrelation)})`],
-    ["Stopped by", t && t.stop.replace("_", " ")], ["Drift", t && signed(t.drift)], ["Modes", t?.modes],
+    ["Rate", rateText(one)],
+    ["Work", work && `${work} (${one.convention})`],
+    [
+      "Samples",
+      t &&
+          `${one.samples}, of them ${t.n} in the summary, worth ${
+              t.n_effective === undefined ?
+                  "?" :
+                  Math.round(t.n_effective)} independent ones (autocorrelation ${short(t.autocorrelation)})`
+    ],
+    ["Stopped by", t && t.stop.replace("_", " ")],
+    ["Drift", t && signed(t.drift)],
+    ["Modes", t?.modes],
     ["Cores", t?.placement && t.placement !== "none" && t.placement],
-    ["Launches a sample", t?.batch], ["In turns with", t && t.in_turns > 1 && `${t.in_turns - 1} other case${t.in_turns > 2 ? "s" : ""}`],
-    ["Warm-up", t && withUnit(t.warmup_seconds, "s")], ["First launch", one.first_seconds && withUnit(one.first_seconds, "s")],
-    ["Check", one.check_elements && `worst error ${short(one.error_over_allowed ?? NaN)} of the allowed, at ${one.check_where}, ${one.check_elements} elements compared`],
-    ["Kernel", one.description], ["Algorithm", [one.algorithm, one.protocol].filter(Boolean).join(", ")], ["Ceiling", one.ceiling],
+    ["Launches a sample", t?.batch],
+    ["In turns with", t && t.in_turns > 1 && `${t.in_turns - 1} other case${t.in_turns > 2 ? "s" : ""}`],
+    ["Warm-up", t && withUnit(t.warmup_seconds, "s")],
+    ["First launch", one.first_seconds && withUnit(one.first_seconds, "s")],
+    [
+      "Check",
+      one.check_elements &&
+          `worst error ${short(one.error_over_allowed ?? NaN)} of the allowed, at ${one.check_where}, ${
+              one.check_elements} elements compared`
+    ],
+    ["Kernel", one.description],
+    ["Algorithm", [one.algorithm, one.protocol].filter(Boolean).join(", ")],
+    ["Ceiling", one.ceiling],
     ["Reason", one.reason],
   ]);
 }
@@ -102,9 +187,13 @@ function caseDetail(one) {
     const unit = unitFor(one.seconds ?? median(record.measurement.seconds), "s");
     if (one.n === undefined) return [h("p", {class: "muted"}, "It was not right, so its times are no result.")];
     const telemetry = telemetryCharts(one, record);
-    return [samplesChart(one, record, unit), distributionChart(one, record, unit), ...telemetry,
-      !telemetry.length && h("p", {class: "muted small"}, "Neither clock nor power could be read here.")].filter(Boolean);
+    return [
+      samplesChart(one, record, unit), distributionChart(one, record, unit), ...telemetry,
+      !telemetry.length && h("p", {class: "muted small"}, "Neither clock nor power could be read here.")
+    ].filter(Boolean);
   };
-  done().then((nodes) => charts.replaceChildren(...nodes), (error) => charts.replaceChildren(h("p", null, "The samples could not be unpacked: " + error.message)));
+  done().then(
+      (nodes) => charts.replaceChildren(...nodes),
+      (error) => charts.replaceChildren(h("p", null, "The samples could not be unpacked: " + error.message)));
   return h("div", {class: "case-detail"}, h("p", {class: "id"}, one.id), caseFacts(one), charts);
 }

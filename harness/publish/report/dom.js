@@ -4,8 +4,10 @@ const SVG_NAMESPACE = "http://www.w3.org/2000/svg";
 function fill(node, attributes, children) {
   for (const [key, value] of Object.entries(attributes ?? {})) {
     if (value === null || value === undefined || value === false) continue;
-    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
-    else node.setAttribute(key, value === true ? "" : value);
+    if (key.startsWith("on"))
+      node.addEventListener(key.slice(2), value);
+    else
+      node.setAttribute(key, value === true ? "" : value);
   }
   for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined || child === false) continue;
@@ -20,24 +22,27 @@ const s = (tag, attributes, ...children) => fill(document.createElementNS(SVG_NA
 /// A table of text; `columns` are [heading, isNumber].
 function plainTable(caption, columns, rows) {
   const numeric = columns.map(([, number]) => (number ? "num" : null));
-  return h("table", null, caption && h("caption", null, caption),
-    h("thead", null, h("tr", null, columns.map(([head], i) => h("th", {scope: "col", class: numeric[i]}, head)))),
-    h("tbody", null, rows.map((row) => h("tr", null, row.map((cell, i) => h("td", {class: numeric[i]}, cell))))));
+  return h(
+      "table", null, caption && h("caption", null, caption),
+      h("thead", null, h("tr", null, columns.map(([head], i) => h("th", {scope: "col", class: numeric[i]}, head)))),
+      h("tbody", null, rows.map((row) => h("tr", null, row.map((cell, i) => h("td", {class: numeric[i]}, cell))))));
 }
 
 /// The same, made when it is opened: a page of hundreds of cases opens fast.
 function tableOnDemand(label, make) {
   const box = h("details", null, h("summary", null, label));
   box.addEventListener("toggle", () => {
-    if (box.open && box.children.length === 1) box.append(h("div", {class: "wrap", tabindex: "0", role: "region", "aria-label": label}, make()));
+    if (box.open && box.children.length === 1)
+      box.append(h("div", {class: "wrap", tabindex: "0", role: "region", "aria-label": label}, make()));
   });
   return box;
 }
 
 function choice(label, values, change, names) {
-  return h("label", null, label,
-    h("select", {onchange: (event) => change(event.target.value)},
-      values.map((value, i) => h("option", {value}, names ? names[i] : value))));
+  return h(
+      "label", null, label,
+      h("select", {onchange: (event) => change(event.target.value)},
+        values.map((value, i) => h("option", {value}, names ? names[i] : value))));
 }
 
 function section(id, title, ...children) {
@@ -45,9 +50,10 @@ function section(id, title, ...children) {
 }
 
 function facts(pairs) {
-  return h("dl", {class: "facts"},
-    pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
-      .map(([name, value]) => [h("dt", null, name), h("dd", null, value)]));
+  return h(
+      "dl", {class: "facts"},
+      pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
+          .map(([name, value]) => [h("dt", null, name), h("dd", null, value)]));
 }
 
 const unique = (values) => [...new Set(values)];

@@ -1,5 +1,6 @@
 // Numbers as text.  Digits follow the interval: two of its half width, as `assay table` prints them.
-const PREFIXES = [[1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""], [1e-3, "m"], [1e-6, "µ"], [1e-9, "n"]];
+const PREFIXES =
+    [[1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""], [1e-3, "m"], [1e-6, "µ"], [1e-9, "n"]];
 
 /// The unit that leaves at least 1 before the point of `value`; headings name it, cells are in it.
 function unitFor(value, unit, least = 1e-9) {

@@ -1,13 +1,14 @@
-// Charts as SVG, drawn at the width they have and again when it changes.  Our own script rather than a library's: a page
-// has at most some thousand marks, and what it needs most - logarithmic axes, ceilings, text that a screen reader finds,
-// lines that print sharp - takes less code here than the smallest library that does it is large.
+// Charts as SVG, drawn at the width they have and again when it changes.  Our own script rather than a library's: a
+// page has at most some thousand marks, and what it needs most - logarithmic axes, ceilings, text that a screen reader
+// finds, lines that print sharp - takes less code here than the smallest library that does it is large.
 const MARKS = [
-  (r) => `M${-r},0a${r},${r} 0 1,0 ${2 * r},0a${r},${r} 0 1,0 ${-2 * r},0`,
-  (r) => `M${-r},${-r}h${2 * r}v${2 * r}h${-2 * r}z`,
-  (r) => `M0,${-1.25 * r}L${1.2 * r},${0.9 * r}H${-1.2 * r}z`,
-  (r) => `M0,${-1.4 * r}L${1.4 * r},0L0,${1.4 * r}L${-1.4 * r},0z`,
+  (r) => `M${- r},0a${r},${r} 0 1,0 ${2 * r},0a${r},${r} 0 1,0 ${- 2 * r},0`,
+  (r) => `M${- r},${- r}h${2 * r}v${2 * r}h${- 2 * r}z`,
+  (r) => `M0,${- 1.25 * r}L${1.2 * r},${0.9 * r}H${- 1.2 * r}z`,
+  (r) => `M0,${- 1.4 * r}L${1.4 * r},0L0,${1.4 * r}L${- 1.4 * r},0z`,
 ];
-const CHARACTER = 7;  // pixels of a character of the charts' text, in the widest of usual fonts: pictures do not depend on the font
+const CHARACTER =
+    7;  // pixels of a character of the charts' text, in the widest of usual fonts: pictures do not depend on the font
 
 function niceTicks(low, high, count) {
   const raw = (high - low) / Math.max(1, count), power = 10 ** Math.floor(Math.log10(raw));
@@ -52,7 +53,8 @@ function scaleOf(axis, values, from, to) {
   const scale = (v) => from + place(v) * (to - from);
   scale.low = low;
   scale.high = high;
-  scale.ticks = axis.log ? logTicks(low, high, axis.base, Math.abs(to - from)) : niceTicks(low, high, Math.max(2, Math.abs(to - from) / 60));
+  scale.ticks = axis.log ? logTicks(low, high, axis.base, Math.abs(to - from)) :
+                           niceTicks(low, high, Math.max(2, Math.abs(to - from) / 60));
   return scale;
 }
 
@@ -70,10 +72,14 @@ function spaced(ticks, scale, extent) {
 }
 
 function legendItem(series) {
-  const mark = series.marker === null ? null :
-    s("path", {d: MARKS[series.marker ?? 0](3.6), transform: "translate(13,6)", class: "mark " + series.tone});
-  const line = (series.line || series.rule) &&
-    s("path", {d: "M0,6H26", class: series.rule ? "rule " + series.tone : "line " + series.tone, "stroke-dasharray": series.dash});
+  const mark = series.marker === null ?
+      null :
+      s("path", {d: MARKS[series.marker ?? 0](3.6), transform: "translate(13,6)", class: "mark " + series.tone});
+  const line = (series.line || series.rule) && s("path", {
+                 d: "M0,6H26",
+                 class: series.rule ? "rule " + series.tone : "line " + series.tone,
+                 "stroke-dasharray": series.dash
+               });
   return h("li", null, s("svg", {viewBox: "0 0 26 12", "aria-hidden": "true"}, line, mark), series.name);
 }
 
@@ -90,40 +96,59 @@ function drawAxes(frame, x, y, spec) {
   const {left, top, right, bottom} = frame;
   const xText = spec.x.format ?? short, yText = spec.y.format ?? short;
   const xTicks = spaced(x.ticks, x, (t) => xText(t).length * CHARACTER + 10)
-    .filter((t) => x(t) + xText(t).length * CHARACTER / 2 <= frame.width && x(t) - xText(t).length * CHARACTER / 2 >= 0);
+                     .filter(
+                         (t) => x(t) + xText(t).length * CHARACTER / 2 <= frame.width &&
+                             x(t) - xText(t).length * CHARACTER / 2 >= 0);
   const yTicks = spaced(y.ticks, y, () => 18);
-  return s("g", {"aria-hidden": "true"},
-    yTicks.map((t) => s("path", {class: "grid-line", d: `M${left},${y(t)}H${right}`})),
-    xTicks.map((t) => s("path", {class: "grid-line", d: `M${x(t)},${top}V${bottom}`})),
-    s("path", {class: "axis-line", d: `M${left},${top}V${bottom}H${right}`, fill: "none"}),
-    yTicks.map((t) => s("text", {x: left - 6, y: y(t) + 4, "text-anchor": "end"}, yText(t))),
-    xTicks.map((t) => s("text", {x: x(t), y: bottom + 16, "text-anchor": "middle"}, xText(t))),
-    spec.x.label && s("text", {x: (left + right) / 2, y: bottom + 33, "text-anchor": "middle", class: "strong"}, spec.x.label),
-    s("text", {x: 0, y: 11, class: "strong"}, spec.y.label));
+  return s(
+      "g", {"aria-hidden": "true"}, yTicks.map((t) => s("path", {class: "grid-line", d: `M${left},${y(t)}H${right}`})),
+      xTicks.map((t) => s("path", {class: "grid-line", d: `M${x(t)},${top}V${bottom}`})),
+      s("path", {class: "axis-line", d: `M${left},${top}V${bottom}H${right}`, fill: "none"}),
+      yTicks.map((t) => s("text", {x: left - 6, y: y(t) + 4, "text-anchor": "end"}, yText(t))),
+      xTicks.map((t) => s("text", {x: x(t), y: bottom + 16, "text-anchor": "middle"}, xText(t))),
+      spec.x.label &&
+          s("text", {x: (left + right) / 2, y: bottom + 33, "text-anchor": "middle", class: "strong"}, spec.x.label),
+      s("text", {x: 0, y: 11, class: "strong"}, spec.y.label));
 }
 
 function drawSeries(series, x, y) {
   const placed = series.points.filter((p) => Number.isFinite(p.x) && Number.isFinite(p.y))
-    .map((p) => ({...p, px: x(p.x), py: y(p.y)}));
+                     .map((p) => ({...p, px: x(p.x), py: y(p.y)}));
   series.placed = placed;
-  const paths = series.line ? [...groupBy(placed, (p) => (p.line === undefined ? "" : p.line))].filter(([line]) => line !== null) : [];
+  const paths = series.line ?
+      [...groupBy(placed, (p) => (p.line === undefined ? "" : p.line))].filter(([line]) => line !== null) :
+      [];
   const radius = series.radius ?? 4;
-  return s("g", null,
-    paths.map(([, points]) => s("path", {class: "line " + series.tone, "stroke-dasharray": series.dash,
-      d: points.sort((a, b) => a.x - b.x).map((p, i) => (i ? "L" : "M") + p.px.toFixed(1) + "," + p.py.toFixed(1)).join("")})),
-    placed.filter((p) => p.low !== undefined).map((p) =>
-      s("path", {class: "whisk " + series.tone, d: `M${p.px.toFixed(1)},${y(p.low).toFixed(1)}V${y(p.high).toFixed(1)}`})),
-    series.marker !== null && placed.map((p) => s("path", {class: "mark " + (p.tone ?? series.tone), d: MARKS[series.marker ?? 0](radius),
-      transform: `translate(${p.px.toFixed(1)},${p.py.toFixed(1)})`})));
+  return s(
+      "g", null, paths.map(([, points]) => s("path", {
+                             class: "line " + series.tone,
+                             "stroke-dasharray": series.dash,
+                             d: points.sort((a, b) => a.x - b.x)
+                                    .map((p, i) => (i ? "L" : "M") + p.px.toFixed(1) + "," + p.py.toFixed(1))
+                                    .join("")
+                           })),
+      placed.filter((p) => p.low !== undefined)
+          .map((p) => s("path", {
+                 class: "whisk " + series.tone,
+                 d: `M${p.px.toFixed(1)},${y(p.low).toFixed(1)}V${y(p.high).toFixed(1)}`
+               })),
+      series.marker !== null && placed.map((p) => s("path", {
+                                             class: "mark " + (p.tone ?? series.tone),
+                                             d: MARKS[series.marker ?? 0](radius),
+                                             transform: `translate(${p.px.toFixed(1)},${p.py.toFixed(1)})`
+                                           })));
 }
 
 function drawRules(spec, x, y, frame) {
   const rules = spec.rules ?? [];
   const labels = rules.filter((r) => r.label).map((r) => ({text: r.label, y: y(r.points.at(-1)[1]) + 4}));
   return [
-    rules.map((r) => s("path", {class: "rule " + r.tone,
-      d: r.points.map(([vx, vy], i) => (i ? "L" : "M") + x(vx).toFixed(1) + "," + y(vy).toFixed(1)).join("")})),
-    frame.labels ? apart(labels, 13, frame.bottom).map((l) => s("text", {x: frame.right + 6, y: l.y}, l.text)) : null];
+    rules.map((r) => s("path", {
+                class: "rule " + r.tone,
+                d: r.points.map(([vx, vy], i) => (i ? "L" : "M") + x(vx).toFixed(1) + "," + y(vy).toFixed(1)).join("")
+              })),
+    frame.labels ? apart(labels, 13, frame.bottom).map((l) => s("text", {x: frame.right + 6, y: l.y}, l.text)) : null
+  ];
 }
 
 function drawChart(spec, width) {
@@ -133,16 +158,27 @@ function drawChart(spec, width) {
   const labels = labelled.length > 0 && width >= 620;
   const bottom = height - (spec.x.label ? 40 : 22);
   const frame = {width, top: 22, bottom, labels, right: width - (labels ? Math.max(...labelled) * CHARACTER + 8 : 10)};
-  const y = scaleOf(spec.y, [...points.flatMap((p) => [p.y, p.low, p.high].filter((v) => v !== undefined)),
-    ...rules.map((r) => r.across ?? r.top)], frame.bottom, frame.top);
+  const y = scaleOf(
+      spec.y,
+      [
+        ...points.flatMap((p) => [p.y, p.low, p.high].filter((v) => v !== undefined)),
+        ...rules.map((r) => r.across ?? r.top)
+      ],
+      frame.bottom, frame.top);
   frame.left = Math.max(...y.ticks.map((t) => (spec.y.format ?? short)(t).length)) * CHARACTER + 10;
   const x = scaleOf(spec.x, points.map((p) => p.x), frame.left, frame.right);
   const extra = typeof spec.under === "function" ? spec.under(x, y, frame) : null;
-  const clipped = rules.map((r) => ({...r, points: r.across ? [[x.low, r.across], [x.high, r.across]] : r.path ? r.path(x, y) : r.points}));
+  const clipped = rules.map(
+      (r) =>
+          ({...r,
+            points: r.across ? [[x.low, r.across], [x.high, r.across]] :
+                r.path       ? r.path(x, y) :
+                               r.points}));
   const ring = s("path", {class: "focus-ring", d: ""});
-  const svg = s("svg", {class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", tabindex: "0", "aria-label": spec.alt},
-    drawAxes(frame, x, y, spec), extra, drawRules({rules: clipped}, x, y, frame),
-    spec.series.map((one) => drawSeries(one, x, y)), ring);
+  const svg =
+      s("svg", {class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", tabindex: "0", "aria-label": spec.alt},
+        drawAxes(frame, x, y, spec), extra, drawRules({rules: clipped}, x, y, frame),
+        spec.series.map((one) => drawSeries(one, x, y)), ring);
   return {svg, ring, points: spec.series.flatMap((one) => one.placed).sort((a, b) => a.px - b.px || a.py - b.py)};
 }
 
@@ -181,9 +217,11 @@ function chart(spec) {
   const readout = h("output", {class: "readout"});
   const canvas = h("div", {class: "canvas"});
   const legend = h("ul", {class: "legend"});
-  const figure = h("figure", {"data-chart": spec.name},
-    h("figcaption", null, h("h3", null, spec.title), spec.note && h("p", null, spec.note)),
-    canvas, legend, readout, spec.table && tableOnDemand("The chart as a table", () => plainTable(spec.title, spec.table.columns, spec.table.rows())));
+  const figure =
+      h("figure", {"data-chart": spec.name},
+        h("figcaption", null, h("h3", null, spec.title), spec.note && h("p", null, spec.note)), canvas, legend, readout,
+        spec.table &&
+            tableOnDemand("The chart as a table", () => plainTable(spec.title, spec.table.columns, spec.table.rows())));
   let drawnAt = 0;
   const draw = () => {
     const width = Math.round(canvas.clientWidth);
@@ -192,10 +230,12 @@ function chart(spec) {
     const drawn = drawChart(spec, width);
     canvas.replaceChildren(drawn.svg);
     attachReadout(drawn, readout);
-    const rules = (spec.rules ?? []).filter((r) => r.label && width < 620)
-      .map((r) => ({name: r.label, tone: r.tone, rule: true, marker: null}));
+    const rules = (spec.rules ?? [])
+                      .filter((r) => r.label && width < 620)
+                      .map((r) => ({name: r.label, tone: r.tone, rule: true, marker: null}));
     const named = spec.series.filter((one) => one.name);
-    legend.replaceChildren(...(named.length + rules.length > 1 || rules.length ? [...named, ...rules] : []).map(legendItem));
+    legend.replaceChildren(
+        ...(named.length + rules.length > 1 || rules.length ? [...named, ...rules] : []).map(legendItem));
   };
   new ResizeObserver(draw).observe(canvas);
   return figure;
