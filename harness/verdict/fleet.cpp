@@ -279,21 +279,6 @@ FleetVerdict judge_fleet(const FleetFiles& files, const FleetCases& cases) {
   return out;
 }
 
-Gap gap_of(const Unreadable& file) { return {file.node.empty() ? file.file : file.node, file.why}; }
-
-void add_missing(FleetVerdict& verdict, const FleetFiles& files, const std::vector<std::string>& expected) {
-  std::set<std::string> there;
-  const auto add = [&](const std::string& name) {
-    const std::string host = name.substr(0, name.find(' '));
-    there.insert({host, host.substr(0, host.find('.'))});
-  };
-  for (const auto& node : files.nodes) add(node.name);
-  for (const auto& file : files.unreadable) add(file.node);  // it gave one, of which another gap speaks
-  for (const auto& name : expected)
-    if (!there.count(name) && !there.count(name.substr(0, name.find('.'))))
-      verdict.gaps.push_back({name, "gave no result"});
-}
-
 int exit_code_of(const FleetVerdict& verdict) {
   if (verdict.wrong_numbers) return int(ExitCode::wrong_numbers);
   if (!verdict.accused.empty()) return int(ExitCode::verdict_failed);

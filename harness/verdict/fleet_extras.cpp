@@ -70,6 +70,21 @@ std::vector<Drift> drifts_of(const FleetFiles& now, const Earlier& earlier) {
 
 }  // namespace
 
+Gap gap_of(const Unreadable& file) { return {file.node.empty() ? file.file : file.node, file.why}; }
+
+void add_missing(FleetVerdict& verdict, const FleetFiles& files, const std::vector<std::string>& expected) {
+  std::set<std::string> there;
+  const auto add = [&](const std::string& name) {
+    const std::string host = name.substr(0, name.find(' '));
+    there.insert({host, host.substr(0, host.find('.'))});
+  };
+  for (const auto& node : files.nodes) add(node.name);
+  for (const auto& file : files.unreadable) add(file.node);  // it gave one, of which another gap speaks
+  for (const auto& name : expected)
+    if (!there.count(name) && !there.count(name.substr(0, name.find('.'))))
+      verdict.gaps.push_back({name, "gave no result"});
+}
+
 void add_drift(FleetVerdict& verdict, const FleetFiles& now, const FleetFiles& before, const FleetCases&) {
   const auto drifts = drifts_of(now, Earlier(before));
   if (drifts.empty()) {

@@ -1,5 +1,10 @@
 // One pass of simdjson over a result file.  Whatever it does not find as expected goes to the slow reader, which says
 // what is wrong and where, or knows better.
+//
+// Why a second JSON library: of 94 KB files of 50 cases, nlohmann parses one in 1.4 ms (66 MB/s), simdjson in 0.08 ms
+// (1.2 GB/s), on a core of an AMD EPYC (Zen 5, virtual).  10,000 of them, their seals verified, are judged in 5 to 6.5
+// s and 232 MB on two such cores; nlohmann's parsing alone would add 7 s to that and pass the ten that a fleet may
+// take.
 #include <fmt/format.h>
 #include <simdjson.h>
 
