@@ -54,7 +54,7 @@ LayerElement swiglu_d_up(const SwigluProblem& p, const SwigluBuffers& host, std:
 }
 
 std::vector<SwigluTensor> swiglu_tensors(const SwigluProblem& p) {
-  const auto row = [&p](auto reference, std::int64_t columns) {
+  const auto row = [](auto reference, std::int64_t columns) {
     return row_of<SwigluProblem, SwigluBuffers>(columns, reference);
   };
   const auto tensor = [&p](std::string name, TensorUse use, std::int64_t columns) {

@@ -70,8 +70,13 @@ struct Bf16 {
   static HWY_INLINE hn::Vec<U> round_quickly(Vec x) { return hn::Add(hn::BitCast(U(), x), hn::Set(U(), 0x8000)); }
   template <bool kStream>
   static HWY_INLINE void store_rounded(hn::Vec<U> even, hn::Vec<U> odd, std::uint16_t* to) {
-    const auto upper = hn::Set(U(), 0xffff0000u);
-    store_words<kStream>(hn::IfVecThenElse(upper, odd, hn::ShiftRight<16>(even)), reinterpret_cast<std::uint32_t*>(to));
+    const auto upper = hn::Set(U(), 0xffff0000u), low = hn::ShiftRight<16>(even);
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+    const auto both = hn::IfVecThenElse(upper, odd, low);  // one operation, bit by bit; older sets choose whole lanes
+#else
+    const auto both = hn::Or(hn::And(odd, upper), low);
+#endif
+    store_words<kStream>(both, reinterpret_cast<std::uint32_t*>(to));
   }
   template <bool kStream>
   static HWY_INLINE void store(Pair x, std::uint16_t* to) {
