@@ -39,7 +39,7 @@ if __name__ == "__main__":
             ("no barrier before the warps' sums are read", REDUCE, "  __syncthreads();\n#pragma unroll\n", "#pragma unroll\n",
              RACE, QUICK),
             ("one place for sums in turn", REDUCE, "scratch.of_warp[turn & 1][i][warp]", "scratch.of_warp[0][i][warp]", RACE),
-            ("the current row reduced is the next", FORWARD, "    auto input = next;\n", "", "any"),
+            ("the current row reduced is the next", FORWARD, "    auto input = next;\n", "    auto& input = next;\n", "any"),
             ("rows not guarded", ROWS, "    if (i < vectors) use(j, i);", "    use(j, i);", "any"),
             ("the residual not rounded before it is normalised", FORWARD, "sum[i] = input.x.vector[j] = Element::pack(a);",
              "sum[i] = Element::pack(a);", WRONG),
