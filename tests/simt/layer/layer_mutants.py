@@ -118,7 +118,6 @@ if __name__ == "__main__":
         ]),
         library("router", "router", "*Simt.*", [
             ("ties go to the higher number", ROUTER, "if (key[i] > best.key) best.key", "if (key[i] >= best.key) best.key", WRONG, QUICK),
-            ("-0 below 0", ROUTER, "__float_as_uint(x + 0.F)", "__float_as_uint(x)", WRONG),
             ("NaN as any number", ROUTER, "  if (isnan(x)) return 0xffffffffU;\n", "", "any"),
             ("a group as good as its best expert", ROUTER, "(second.key != 0 ? value_of(second.key) : 0.F)", "0.F", WRONG),
             ("groups not left out", ROUTER, "  if (p.groups > 1) keep_best_groups(p, key);\n", "", WRONG),
