@@ -13,6 +13,7 @@
 // Shapes      Any number of elements; unaligned arrays an element at a time (adamw_any).
 // Hints       master, m and v streaming both ways (.cs): nobody reads m and v before the next step.  The gradient
 //             past L1; param as usual, since the next forward pass reads it.
+// Status      Proven in tests/simt; not yet run on a GPU.
 // Source      Written for this project.
 #pragma once
 #include "kernels/layer/adamw_cuda.h"

@@ -18,6 +18,7 @@
 //             nearly bound.
 // Shapes      Any.  Rows that do not begin on 16 bytes (odd vocabularies) have up to 7 elements before and behind
 //             their vectors, a thread each.
+// Status      Proven in tests/simt; not yet run on a GPU.
 // Source      Online softmax: Milakov and Gimelshein, arXiv 1805.02867; written for this project.
 #pragma once
 #include "kernels/common/ptx/cp_async.cuh"

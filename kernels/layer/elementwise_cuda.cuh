@@ -12,6 +12,7 @@
 // Shapes      Any number of elements; rows apart (SwiGLU's halves) if row, stride and arrays are multiples of 16
 //             bytes. Otherwise elementwise_any, an element at a time.
 // Hints       Inputs past L1 (read once); outputs as usual, since the next kernel reads them.
+// Status      Proven in tests/simt; not yet run on a GPU.
 // Source      Written for this project.
 #pragma once
 #include "kernels/layer/cuda_elements.cuh"

@@ -19,6 +19,7 @@
 //             (H100), 25 (H200) and 38 KB (B200).  Ids that occur once have one gradient and one row in flight: 24
 //             bytes a lane, 24 KB: a B200 may then be short of requests.
 // Shapes      Any.  dim or arrays that are no multiples of a vector: an element at a time.
+// Status      Proven in tests/simt; not yet run on a GPU.
 // Source      Written for this project.
 #pragma once
 #include "kernels/layer/cuda_elements.cuh"

@@ -11,6 +11,7 @@
 // Resources   Two small tables in the workspace: which tensor a chunk belongs to, and each tensor's first chunk.
 // Shapes      Any; tensors that do not begin on 16 bytes an element at a time, at a fraction of the rate.
 // Hints       Gradients past L1, kept in L2: AdamW reads them next.
+// Status      Proven in tests/simt; not yet run on a GPU.
 // Source      Written for this project.
 #pragma once
 #include "kernels/layer/cuda_elements.cuh"

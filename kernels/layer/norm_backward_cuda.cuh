@@ -15,6 +15,7 @@
 // Resources   Registers bounded by norm_backward_blocks (48 to 255); shared memory by norm_backward_shared_bytes (8
 //             to 64 KB for RMSNorm, twice that for LayerNorm).
 // Hints       x, dy and d_sum past L1 (read once); weights through it: every row's, and not kept in registers.
+// Status      Proven in tests/simt; not yet run on a GPU.
 // Source      Written for this project.
 #pragma once
 #include "kernels/common/ptx/shared_access.cuh"

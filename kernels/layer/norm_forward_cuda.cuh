@@ -14,6 +14,7 @@
 //             or 512 bytes of shared memory for the warps' sums.
 // Hints       x and residual past L1 (read once); weights through it, for every row anew: kept in registers, the
 //             compiler unpacks them once, and spills.  y and sum as usual, since the next kernel reads them.
+// Status      Proven in tests/simt; not yet run on a GPU.
 // Source      Written for this project.
 #pragma once
 #include "kernels/layer/cuda_rows.cuh"

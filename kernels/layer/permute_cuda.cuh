@@ -17,6 +17,7 @@
 //             38 KB (B200).
 // Shapes      Any; an element in place of a vector where rows or arrays are no multiples of 16 bytes.
 // Hints       Rows past L1 (read once); dy of unpermute_backward through it.
+// Status      Proven in tests/simt; not yet run on a GPU.
 // Source      Written for this project.
 #pragma once
 #include "kernels/layer/cuda_elements.cuh"

@@ -10,6 +10,7 @@
 // Shapes      Vectors where half a head is a multiple of 16 bytes and the arrays are aligned; else rope_any, a pair a
 //             thread.
 // Hints       x past L1; cos and sin through it.
+// Status      Proven in tests/simt; not yet run on a GPU.
 // Source      Written for this project.
 #pragma once
 #include "kernels/layer/cuda_elements.cuh"

@@ -39,7 +39,7 @@ if __name__ == "__main__":
             ("no barrier before the warps' sums are read", REDUCE, "  __syncthreads();\n#pragma unroll\n", "#pragma unroll\n",
              RACE, QUICK),
             ("one place for sums in turn", REDUCE, "scratch.of_warp[turn & 1][i][warp]", "scratch.of_warp[0][i][warp]", RACE),
-            ("the current row reduced is the next", FORWARD, "    auto input = next;\n", "", "any"),
+            ("the current row reduced is the next", FORWARD, "    auto input = next;\n", "    auto& input = next;\n", "any"),
             ("rows not guarded", ROWS, "    if (i < vectors) use(j, i);", "    use(j, i);", "any"),
             ("the residual not rounded before it is normalised", FORWARD, "sum[i] = input.x.vector[j] = Element::pack(a);",
              "sum[i] = Element::pack(a);", WRONG),
@@ -118,7 +118,6 @@ if __name__ == "__main__":
         ]),
         library("router", "router", "*Simt.*", [
             ("ties go to the higher number", ROUTER, "if (key[i] > best.key) best.key", "if (key[i] >= best.key) best.key", WRONG, QUICK),
-            ("-0 below 0", ROUTER, "__float_as_uint(x + 0.F)", "__float_as_uint(x)", WRONG),
             ("NaN as any number", ROUTER, "  if (isnan(x)) return 0xffffffffU;\n", "", "any"),
             ("a group as good as its best expert", ROUTER, "(second.key != 0 ? value_of(second.key) : 0.F)", "0.F", WRONG),
             ("groups not left out", ROUTER, "  if (p.groups > 1) keep_best_groups(p, key);\n", "", WRONG),

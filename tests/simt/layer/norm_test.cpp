@@ -32,7 +32,7 @@ const std::vector<Case> kCases = {
 };
 // A team of each kind, with several turns: what bugs are planted against.
 const std::vector<Case> kSmallCases = {
-    {70, 128, DType::bf16, true}, {20, 520, DType::bf16, true}, {19, 101, DType::bf16, true}};
+    {70, 128, DType::bf16, true}, {20, 520, DType::bf16, true}, {19, 301, DType::bf16, true}};
 
 template <class Problem>
 Problem problem_of(const Case& c, LayerPass pass) {

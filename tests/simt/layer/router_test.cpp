@@ -97,7 +97,7 @@ TEST(RouterOnSimt, TiesGoToTheLowerNumber) {
     x[e] = 1;                                   // all alike
     x[70 + e] = e % 7 == 3 ? 2 : float(e % 2);  // 3, 10, 17, 24, 31
     x[140 + e] = e % 2 ? 0.F : -0.F;            // zeros are alike
-    x[210 + e] = e == 40 ? NAN : e == 50 ? INFINITY : -INFINITY;
+    x[210 + e] = e == 40 ? -NAN : e == 50 ? INFINITY : -INFINITY;
   }
   gpu.run(module(), router_plans(p, b));
   const std::int32_t expected[] = {0, 1, 2, 3, 4, 3, 10, 17, 24, 31, 0, 1, 2, 3, 4, 40, 50, 0, 1, 2};
