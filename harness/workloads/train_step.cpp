@@ -52,7 +52,8 @@ class TrainStepRun final : public Workload {
       : point_(point),
         backend_(context.backend),
         communicator_(context.communicator),
-        step_(setup_of(point), kernels, context.backend, context.communicator) {}
+        step_(setup_of(point), kernels, context.backend, context.communicator),
+        peak_(measured_peak(point.dtype, context.backend, context.communicator)) {}
 
   Work work() const override { return work_of(point_, communicator_.size()); }
   int sets() const override { return 1; }
@@ -77,7 +78,7 @@ class TrainStepRun final : public Workload {
                                {"loss_last", last_loss_, {}},  // mean of the last five
                                {"loss_steps", double(curve_.size()), {}},
                                {"loss_least_possible", step_.corpus().entropy_per_byte(), {}}};
-    for (Detail& one : train_step_details(step_, backend_, communicator_)) out.push_back(std::move(one));
+    for (Detail& one : train_step_details(step_, peak_, backend_, communicator_)) out.push_back(std::move(one));
     return out;
   }
 
@@ -127,6 +128,7 @@ class TrainStepRun final : public Workload {
   Backend& backend_;
   Communicator& communicator_;
   TrainStep step_;
+  UnitsPeak peak_;             // before the step was timed
   std::vector<double> curve_;  // the loss of each of the first kLearningSteps, over all ranks
   double last_loss_ = 0;
 };

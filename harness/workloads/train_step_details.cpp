@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cctype>
 #include <limits>
-#include <optional>
 #include <string>
 
 #include "harness/train/times.h"
@@ -11,11 +10,6 @@
 
 namespace assay {
 namespace {
-
-struct Peak {
-  double flops_per_second = 0;
-  std::string kernel;
-};
 
 /// The rate of one kernel: of its fastest launch, since a low peak would flatter the step.
 double peak_rate(const PeakKernel& kernel, const PeakProblem& problem, Backend& backend, Communicator& communicator) {
@@ -33,21 +27,6 @@ double peak_rate(const PeakKernel& kernel, const PeakProblem& problem, Backend& 
   return 2.0 * double(arithmetic.accumulators) * arithmetic.multiply_adds * double(problem.size) / slowest;
 }
 
-std::optional<Peak> measured_peak(DType dtype, Backend& backend, Communicator& communicator) {
-  std::optional<Peak> best;
-  for (const PeakKernel& kernel : peak_kernels()) {
-    const Target target = backend.target();
-    if (kernel.device != target.device || std::count(kernel.dtypes.begin(), kernel.dtypes.end(), dtype) == 0) continue;
-    for (const PeakUnit unit : kernel.units) {
-      const PeakProblem problem{unit, dtype, kernel.default_size};
-      if (!is_arithmetic(unit) || !kernel.supports(problem, target).ok()) continue;
-      const double rate = peak_rate(kernel, problem, backend, communicator);
-      if (!best || rate > best->flops_per_second) best = Peak{rate, kernel.name};
-    }
-  }
-  return best;
-}
-
 /// "flops_full_attention", "flops_6n".
 std::string detail_name(FlopConvention convention) {
   std::string out = std::string("flops_") + name_of(convention);
@@ -57,7 +36,23 @@ std::string detail_name(FlopConvention convention) {
 
 }  // namespace
 
-std::vector<Detail> train_step_details(TrainStep& step, Backend& backend, Communicator& communicator) {
+UnitsPeak measured_peak(DType dtype, Backend& backend, Communicator& communicator) {
+  UnitsPeak best;
+  const Target target = backend.target();
+  backend.settle();
+  for (const PeakKernel& kernel : peak_kernels()) {
+    if (kernel.device != target.device || std::count(kernel.dtypes.begin(), kernel.dtypes.end(), dtype) == 0) continue;
+    for (const PeakUnit unit : kernel.units) {
+      const PeakProblem problem{unit, dtype, kernel.default_size};
+      if (is_arithmetic(unit) && kernel.supports(problem, target).ok())
+        best = higher(best, {peak_rate(kernel, problem, backend, communicator), kernel.name});
+    }
+  }
+  return best;
+}
+
+std::vector<Detail> train_step_details(TrainStep& step, const UnitsPeak& earlier, Backend& backend,
+                                       Communicator& communicator) {
   const TrainSetup& setup = step.setup();
   const Transformer model = setup.model.transformer();
   std::vector<Detail> out = {{"tokens", double(setup.tokens()), {}}, {"parameters", parameters(model).total, {}}};
@@ -70,15 +65,17 @@ std::vector<Detail> train_step_details(TrainStep& step, Backend& backend, Commun
   for (const MemoryUse use : {MemoryUse::parameters, MemoryUse::gradients, MemoryUse::optimizer, MemoryUse::activations,
                               MemoryUse::temporary})
     out.push_back({std::string("bytes_") + kMemoryUses[int(use)], double(memory[use]), {}});
+  UnitsPeak peak = higher(earlier, measured_peak(setup.dtype, backend, communicator));
   const StepTimes times = measure_times(step, backend, communicator);
+  peak = higher(peak, measured_peak(setup.dtype, backend, communicator));
   for (std::size_t kind = 0; kind < std::size(kKernelClasses); ++kind)
     out.push_back({std::string("seconds_") + kKernelClasses[kind], times.of_class[kind], {}});
   out.push_back({"seconds_projected", times.projected, {}});
   // After backward, and nothing runs beside it.
   out.push_back({"seconds_exposed_communication", times.of_class[std::size_t(KernelClass::communication)], {}});
-  if (const auto peak = measured_peak(setup.dtype, backend, communicator)) {
-    out.push_back({"peak_flops_per_second", peak->flops_per_second, {}});
-    out.push_back({"peak_kernel", peak->kernel, {}});
+  if (peak.flops_per_second > 0) {
+    out.push_back({"peak_flops_per_second", peak.flops_per_second, {}});
+    out.push_back({"peak_kernel", peak.kernel, {}});
   } else {
     out.push_back({"peak_flops_per_second", {}, "this build has no peak kernel of that type"});
   }
