@@ -142,18 +142,17 @@ ProjectionInput input_for(const Options& o) {
   return in;
 }
 
+int validate_verb(const Options& o) {
+  // Rows of a file outlive what refers to them.
+  const auto theirs = o.validate_file.empty()
+                          ? std::nullopt
+                          : std::optional(parse_published_runs(read_file(o.validate_file), o.validate_file));
+  const Validation v = theirs ? validate_runs(*theirs, calibration()) : validate_shipped();
+  print(o.json ? validation_json(v) : validation_text(v));
+  return int(v.passed() ? ExitCode::ok : ExitCode::verdict_failed);
+}
+
 int project_verb(const Options& o) {
-  if (o.validate) {
-    const Validation v = o.validate_file.empty() ? validate_shipped() : Validation{};
-    if (o.validate_file.empty()) {
-      print(o.json ? validation_json(v) : validation_text(v));
-      return int(v.passed() ? ExitCode::ok : ExitCode::verdict_failed);
-    }
-    const PublishedRuns runs = parse_published_runs(read_file(o.validate_file), o.validate_file);
-    const Validation theirs = validate_runs(runs, calibration());
-    print(o.json ? validation_json(theirs) : validation_text(theirs));
-    return int(theirs.passed() ? ExitCode::ok : ExitCode::verdict_failed);
-  }
   ProjectionPage page;
   page.input = input_for(o);
   const bool undecided = o.tensor == 0 && o.pipeline == 0;
@@ -223,7 +222,8 @@ void add_project(CLI::App& app, const Catalog&, int& exit_code) {
       ->needs(validate)
       ->check(not_empty());
   verb->add_flag("--json", o.json, "for programs");
-  verb->callback([options, &exit_code] { exit_code = project_verb(*options); });
+  verb->callback(
+      [options, &exit_code] { exit_code = options->validate ? validate_verb(*options) : project_verb(*options); });
 }
 
 }  // namespace assay
