@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "harness/project/projection_text.h"
 
 namespace assay {
@@ -70,8 +72,11 @@ std::string assumed_text(const Validation& v) {
 }  // namespace
 
 std::string validation_text(const Validation& v) {
-  return factors_text(v) + runs_text(v) + groups_text(v) + orders_text(v) + flops_text(v) + assumed_text(v) +
-         fmt::format("\n{}\n", v.passed() ? "Every bar is met." : "A bar is missed.");
+  const bool any = !v.orders.empty() || !v.flops.empty() ||
+                   std::any_of(v.groups.begin(), v.groups.end(), [](const auto& group) { return group.bar > 0; });
+  const char* end = !any ? "No bar is set for these rows." : v.passed() ? "Every bar is met." : "A bar is missed.";
+  return factors_text(v) + runs_text(v) + groups_text(v) + orders_text(v) + flops_text(v) + assumed_text(v) + "\n" +
+         end + "\n";
 }
 
 }  // namespace assay
