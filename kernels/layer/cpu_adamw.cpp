@@ -28,6 +28,7 @@ struct AdamWJob {
   const AdamWProblem& problem;
   const AdamWBuffers& buffers;
   PartOf part;
+  bool past_caches;  // so much is written that it need not pass through them
 };
 
 }  // namespace assay::cpu
@@ -98,7 +99,7 @@ void adamw_part(const AdamWJob& job) {
   with_elements(job.problem.gradient_dtype, job.buffers.gradient, [&](const auto* gradient) {
     if (!job.problem.has_master()) return update_part<false, false>(job, gradient);
     const auto* param = static_cast<const std::uint16_t*>(job.buffers.param) + job.part.begin;
-    if (exceeds_caches(job.problem.bytes()) && is_aligned(param)) return update_part<true, true>(job, gradient);
+    if (job.past_caches && is_aligned(param)) return update_part<true, true>(job, gradient);
     return update_part<true, false>(job, gradient);
   });
 }
@@ -121,8 +122,9 @@ namespace {
 constexpr std::int64_t kUnit = 64;
 
 void launch(const AdamWProblem& problem, const AdamWBuffers& buffers, const Target& target, Stream) {
+  const bool past_caches = cpu::exceeds_caches(problem.bytes(), target);
   cpu::for_parts(target, problem.elements, kUnit, [&](std::int64_t begin, std::int64_t end) {
-    cpu::update_adamw({problem, buffers, {begin, end}});
+    cpu::update_adamw({problem, buffers, {begin, end}, past_caches});
   });
 }
 

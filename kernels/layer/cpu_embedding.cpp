@@ -50,7 +50,7 @@ namespace {  // other files have names like these
 #include "kernels/layer/cpu_lanes-inl.h"
 
 template <bool kStream>
-void copy_rows_of(const EmbeddingProblem& problem, const EmbeddingBuffers& buffers, PartOf part) {
+void copy_rows_of(const EmbeddingProblem& problem, const EmbeddingBuffers& buffers, bool past_caches, PartOf part) {
   const auto bytes = problem.dim * static_cast<std::int64_t>(size_bytes(problem.dtype));
   const auto* w = static_cast<const std::uint8_t*>(buffers.w);
   auto* y = static_cast<std::uint8_t*>(buffers.y);
@@ -62,7 +62,7 @@ void copy_rows_of(const EmbeddingProblem& problem, const EmbeddingBuffers& buffe
 
 void embedding_rows(const EmbeddingProblem& problem, const EmbeddingBuffers& buffers, PartOf part) {
   const auto bytes = problem.dim * static_cast<std::int64_t>(size_bytes(problem.dtype));
-  if (exceeds_caches(2.0 * double(problem.tokens) * double(bytes)) && bytes % kLine == 0 && is_aligned(buffers.y))
+  if (past_caches && bytes % kLine == 0 && is_aligned(buffers.y))
     copy_rows_of<true>(problem, buffers, part);
   else
     copy_rows_of<false>(problem, buffers, part);
@@ -122,8 +122,8 @@ HWY_EXPORT(embedding_rows);
 HWY_EXPORT(embedding_tasks);
 
 namespace {
-void copy_rows(const EmbeddingProblem& problem, const EmbeddingBuffers& buffers, PartOf part) {
-  HWY_DYNAMIC_DISPATCH(embedding_rows)(problem, buffers, part);
+void copy_rows(const EmbeddingProblem& problem, const EmbeddingBuffers& buffers, bool past_caches, PartOf part) {
+  HWY_DYNAMIC_DISPATCH(embedding_rows)(problem, buffers, past_caches, part);
 }
 void do_tasks(const EmbeddingTasks& tasks, PartOf part) { HWY_DYNAMIC_DISPATCH(embedding_tasks)(tasks, part); }
 }  // namespace
@@ -178,8 +178,10 @@ class CpuEmbedding final : public EmbeddingOperation {
 
  private:
   void forward(const EmbeddingBuffers& buffers) const {
+    const double bytes = 2.0 * double(problem_.tokens * problem_.dim) * double(size_bytes(problem_.dtype));
+    const bool past_caches = cpu::exceeds_caches(bytes, target_);
     cpu::for_parts(target_, problem_.tokens, 1, [&](std::int64_t begin, std::int64_t end) {
-      cpu::copy_rows(problem_, buffers, {begin, end});
+      cpu::copy_rows(problem_, buffers, past_caches, {begin, end});
     });
   }
 

@@ -127,11 +127,10 @@ void move(const PermuteProblem& p, const PermuteBuffers& b, const T* from, PartO
     spread_tokens<kStream>(p, b, from, part);
 }
 
-void permute_tokens(const PermuteProblem& p, const PermuteBuffers& b, PartOf part) {
+void permute_tokens(const PermuteProblem& p, const PermuteBuffers& b, bool past_caches, PartOf part) {
   const bool sums = p.pass == PermutePass::unpermute || p.pass == PermutePass::permute_backward;
   const auto row_bytes = p.dim * static_cast<std::int64_t>(size_bytes(p.dtype));
-  const bool streams =
-      exceeds_caches(p.bytes()) && row_bytes % kLine == 0 && is_aligned(sums ? b.tokens_out : b.rows_out);
+  const bool streams = past_caches && row_bytes % kLine == 0 && is_aligned(sums ? b.tokens_out : b.rows_out);
   with_elements(p.dtype, sums ? b.rows : b.tokens, [&](const auto* from) {
     if (streams)
       move<true>(p, b, from, part);
@@ -152,8 +151,8 @@ namespace cpu {
 HWY_EXPORT(permute_tokens);
 
 namespace {
-void move_tokens(const PermuteProblem& problem, const PermuteBuffers& buffers, PartOf part) {
-  HWY_DYNAMIC_DISPATCH(permute_tokens)(problem, buffers, part);
+void move_tokens(const PermuteProblem& problem, const PermuteBuffers& buffers, bool past_caches, PartOf part) {
+  HWY_DYNAMIC_DISPATCH(permute_tokens)(problem, buffers, past_caches, part);
 }
 }  // namespace
 }  // namespace cpu
@@ -169,8 +168,9 @@ class CpuPermute final : public PermuteOperation {
 
   void launch(const PermuteBuffers& buffers, Stream) override {
     if (problem_.pass == PermutePass::plan) return plan(buffers);
+    const bool past_caches = cpu::exceeds_caches(problem_.bytes(), target_);
     cpu::for_parts(target_, problem_.tokens, 1, [&](std::int64_t begin, std::int64_t end) {
-      cpu::move_tokens(problem_, buffers, {begin, end});
+      cpu::move_tokens(problem_, buffers, past_caches, {begin, end});
     });
     if (buffers.rows_out != nullptr) clear_padding(buffers);
   }
