@@ -50,7 +50,7 @@ namespace {  // other files have names like these
 #include "kernels/layer/cpu_lanes-inl.h"
 
 template <bool kStream>
-void copy_rows_of(const EmbeddingProblem& problem, const EmbeddingBuffers& buffers, bool past_caches, PartOf part) {
+void copy_rows_of(const EmbeddingProblem& problem, const EmbeddingBuffers& buffers, PartOf part) {
   const auto bytes = problem.dim * static_cast<std::int64_t>(size_bytes(problem.dtype));
   const auto* w = static_cast<const std::uint8_t*>(buffers.w);
   auto* y = static_cast<std::uint8_t*>(buffers.y);
@@ -60,7 +60,7 @@ void copy_rows_of(const EmbeddingProblem& problem, const EmbeddingBuffers& buffe
   }
 }
 
-void embedding_rows(const EmbeddingProblem& problem, const EmbeddingBuffers& buffers, PartOf part) {
+void embedding_rows(const EmbeddingProblem& problem, const EmbeddingBuffers& buffers, bool past_caches, PartOf part) {
   const auto bytes = problem.dim * static_cast<std::int64_t>(size_bytes(problem.dtype));
   if (past_caches && bytes % kLine == 0 && is_aligned(buffers.y))
     copy_rows_of<true>(problem, buffers, part);
