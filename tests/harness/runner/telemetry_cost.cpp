@@ -1,6 +1,10 @@
 // telemetry_cost SUITE PAIRS: what looking at the device costs the suite's first case, by windows of a third of a
 // second with and without telemetry in turns, in one process, so that what moves between runs is no part of it.  A
 // program to be run on a quiet machine; no test, since it is about time.
+//
+// Two cores of an AMD EPYC (Zen 5, virtual), both of them computing, a matrix product of 0.5 ms, 76 pairs: the median
+// takes +0.05 % longer (-0.05 .. +0.11).  The mean, which no record states, scatters too much there to tell: +0.8 %
+// (+0.0 .. +2.0).  A look takes 0.33 ms of a core that is busy, ten times a second.
 #include <fmt/format.h>
 
 #include <algorithm>
