@@ -52,7 +52,9 @@ class LayerOnSimt {
     simt::Stats all;
     for (const LaunchPlan<Params>& plan : plans) {
       const simt::Stats stats = simt::launch(module.kernel(plan.kernel), plan, options_);
-      if (!addresses_are_data) EXPECT_EQ(stats.bank_conflicts, 0U) << "bank conflicts in " << plan.kernel;
+      if (!addresses_are_data) {
+        EXPECT_EQ(stats.bank_conflicts, 0U) << "bank conflicts in " << plan.kernel;
+      }
       all.sectors += stats.sectors, all.requests += stats.requests;
     }
     return all;
