@@ -62,6 +62,7 @@ std::optional<TrainStepSummary> summary_of(const Record& record) {
   for (const auto& [detail, text] : kParts)
     if (const double seconds = number(detail); seconds > 0) out.parts.push_back({text, seconds});
   out.projected_seconds = number("seconds_projected");
+  out.beside_seconds = detail_number(record, "seconds_beside").value_or(out.seconds);
   out.bytes = *bytes;
   out.activation_bytes = number("bytes_activations");
   out.first_loss = number("loss_first"), out.last_loss = number("loss_last"), out.steps = number("loss_steps");
@@ -100,7 +101,8 @@ std::string text_of(const TrainStepSummary& step) {
                             : std::string("tokens/J unknown: no power was read of all ranks"),
       utilisation_text(step), time_text(step), format_bytes(std::size_t(step.bytes)),
       format_bytes(std::size_t(step.activation_bytes)), step.first_loss, step.last_loss, step.steps,
-      step.projected_seconds * 1e3, step.seconds * 1e3, 100 * (step.projected_seconds / step.seconds - 1));
+      step.projected_seconds * 1e3, step.beside_seconds * 1e3,
+      100 * (step.projected_seconds / step.beside_seconds - 1));
 }
 
 }  // namespace

@@ -28,6 +28,7 @@ struct TrainStepSummary {
   };
   std::vector<Part> parts;       // by kernel class, as they ran within the step
   double projected_seconds = 0;  // from its kernels alone
+  double beside_seconds = 0;     // of a whole step, measured in turns with them
   double bytes = 0;              // of one rank
   double activation_bytes = 0;
   double first_loss = 0, last_loss = 0, steps = 0;

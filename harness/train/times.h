@@ -13,6 +13,7 @@ namespace assay {
 struct StepTimes {
   std::array<double, std::size(kKernelClasses)> of_class{};  // seconds within the step, medians of `rounds`
   double projected = 0;                                      // the sum over all launches of their kernel's median alone
+  double whole = 0;  // median of a whole step in the same rounds: a slow phase of the machine slows both
   int rounds = 0;
 };
 

@@ -71,6 +71,7 @@ std::vector<Detail> train_step_details(TrainStep& step, const UnitsPeak& earlier
   for (std::size_t kind = 0; kind < std::size(kKernelClasses); ++kind)
     out.push_back({std::string("seconds_") + kKernelClasses[kind], times.of_class[kind], {}});
   out.push_back({"seconds_projected", times.projected, {}});
+  out.push_back({"seconds_beside", times.whole, {}});  // whole steps in turns with those kernels
   // After backward, and nothing runs beside it.
   out.push_back({"seconds_exposed_communication", times.of_class[std::size_t(KernelClass::communication)], {}});
   if (peak.flops_per_second > 0) {
