@@ -2,12 +2,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <atomic>
-#include <csignal>
 #include <memory>
 
 #include "harness/cli/cli.h"
 #include "harness/cli/duration.h"
+#include "harness/cli/end_on_signal.h"
 #include "harness/cli/selection.h"
 #include "harness/cli/terminal.h"
 #include "harness/core/error.h"
@@ -16,9 +15,9 @@
 #include "harness/publish/fastest.h"
 #include "harness/publish/nccl_tests.h"
 #include "harness/publish/overlap.h"
-#include "harness/publish/train_step.h"
 #include "harness/publish/stragglers.h"
 #include "harness/publish/table.h"
+#include "harness/publish/train_step.h"
 #include "harness/record/provenance.h"
 #include "harness/runner/progress.h"
 #include "harness/runner/search.h"
@@ -31,38 +30,6 @@ namespace assay {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A signal handler reaches nothing but what has static storage; lock-free, as it must be.
-std::atomic<bool> signalled{false};
-static_assert(std::atomic<bool>::is_always_lock_free);
-
-/// While it lives, the first SIGINT or SIGTERM asks the run to end after the case at hand; a second one kills.  A
-/// reader of our output that goes away (`| head -1`) ends nothing.
-class EndOnSignal {
- public:
-  EndOnSignal() {
-    signalled = false;
-    struct sigaction action {};
-    action.sa_handler = [](int) { signalled = true; };
-    action.sa_flags = int(SA_RESETHAND) | SA_RESTART;
-    ::sigaction(SIGINT, &action, &interrupt_);
-    ::sigaction(SIGTERM, &action, &terminate_);
-    action.sa_handler = SIG_IGN;
-    action.sa_flags = 0;
-    ::sigaction(SIGPIPE, &action, &pipe_);
-  }
-  ~EndOnSignal() {
-    ::sigaction(SIGINT, &interrupt_, nullptr);
-    ::sigaction(SIGTERM, &terminate_, nullptr);
-    ::sigaction(SIGPIPE, &pipe_, nullptr);
-  }
-  EndOnSignal(const EndOnSignal&) = delete;
-  EndOnSignal& operator=(const EndOnSignal&) = delete;
-
- private:
-  struct sigaction interrupt_ {
-  }, terminate_{}, pipe_{};
-};
 
 constexpr const char* kNcclTests = "nccl-tests";
 constexpr const char* kJson = "json";
@@ -116,7 +83,8 @@ void publish(const Result& result, const Suite& suite, const fs::path& out, cons
   const std::string more =
       (suite.search ? "\n" + to_fastest(rows, suite.search->workload, published_matmul_rates()) : std::string()) +
       to_soak_summary(result) + to_selftest_summary(result) + to_together_summary(result) +
-      (overlap.empty() ? "" : "\n" + overlap) + (steps.empty() ? "" : "\n" + steps) + (result.stragglers ? "\n" + to_text(*result.stragglers) : "");
+      (overlap.empty() ? "" : "\n" + overlap) + (steps.empty() ? "" : "\n" + steps) +
+      (result.stragglers ? "\n" + to_text(*result.stragglers) : "");
   fs::path markdown = out, google = out;
   markdown += ".md";
   google.replace_extension(".gbench.json");
@@ -223,7 +191,8 @@ Result measure_round(const Suite& suite, Measuring& with) {
   const auto planned = plan(suite, with.workloads, with.machine, with.communicator);
   Progress progress(stderr, with.quiet || !with.communicator.is_root());
   const auto measure = suite.soak ? soak : suite.selftest ? selftest : suite.together ? together : run;
-  return measure(suite, with.workloads, planned, with.machine, with.communicator, with.options, progress, signalled);
+  return measure(suite, with.workloads, planned, with.machine, with.communicator, with.options, progress,
+                 EndOnSignal::signalled);
 }
 
 /// What a search's second round is, empty where its first was interrupted; and what the first has to say for itself: a
@@ -313,8 +282,8 @@ void add_run(CLI::App& app, const Catalog& workloads, int& exit_code, const std:
     // From here on: a launcher that loses a rank sends SIGTERM to the others, who still have to say whom they lost.
     const EndOnSignal end_on_signal;
     Machine machine(options->selection.threads);
-    auto communicator =
-        make_communicator(options->timeout_seconds > 0 ? options->timeout_seconds : kDefaultDeadline, signalled);
+    auto communicator = make_communicator(options->timeout_seconds > 0 ? options->timeout_seconds : kDefaultDeadline,
+                                          EndOnSignal::signalled);
     communicator->doing("choosing cases");
     const Selected selected = select_together(*options, workloads, machine, *communicator);
     if (!selected.problem.empty()) {

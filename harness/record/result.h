@@ -28,7 +28,7 @@ struct Result {
   SamplingRule sampling;
   bool complete = false;  // every case of the plan has a record
   std::vector<Record> records;
-  Seal seal = Seal::none;                     // of the text it was parsed from
+  Seal seal = Seal::none;                     // of the text it was parsed from, or saved as
   std::optional<StragglerReport> stragglers;  // of a suite that searches for them
 };
 

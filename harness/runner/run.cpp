@@ -181,6 +181,7 @@ class Run {
     communicator_.doing("saving the result");
     if (journal_) {
       save_result(result_, options.out);
+      result_.seal = Seal::intact;
       if (result_.complete) journal_->remove();
     }
     return std::move(result_);

@@ -225,7 +225,7 @@ class Launches(unittest.TestCase):
             said = f"\n{stderr}\nmpirun {run.returncode}, {seconds:.1f} s"
             self.assertLess(seconds, DEADLINE + SLACK, said)
             self.assertRegex(stderr, f"assay: lost rank {culprit} \\([^,]+, pid {pid}, cpu\\)", said)
-            self.assertIn("sampling all_reduce", stderr, said)
+            self.assertRegex(stderr, "(warming up|sampling) all_reduce", said)  # on a busy machine it warms up for longer
             self.assertEqual(what_is_left(mark), [], said)
             if signal_number == signal.SIGSTOP:
                 self.assertEqual(run.returncode, 4, said)
