@@ -52,7 +52,8 @@ SamplingRule sampling_from_json(const Json& json, const std::string& source, con
   rule.timeout_seconds = in.number("timeout_seconds");
   rule.warmup_seconds = in.number("warmup_seconds");
   rule.sustained_seconds = in.number("sustained_seconds");
-  rule.telemetry_seconds = in.number_or("telemetry_seconds", rule.telemetry_seconds);  // older results: always
+  // Older results do not say: they looked as often as is the default.
+  if (in.has("telemetry_seconds")) rule.telemetry_seconds = in.number("telemetry_seconds");
   return rule;
 }
 
