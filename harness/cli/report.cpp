@@ -37,9 +37,9 @@ struct Fleet {
   std::vector<std::string> accused;            // files
 };
 
-Fleet fleet_of(const std::vector<fs::path>& paths) {
+Fleet fleet_of(const std::vector<fs::path>& paths, bool unsealed) {
   FleetCases cases;
-  const FleetFiles files = read_fleet(paths, cases);
+  const FleetFiles files = read_fleet(paths, cases, unsealed);
   if (files.nodes.size() < kLeastNodes) return {};
   FleetVerdict verdict = judge_fleet(files, cases);
   add_causes(verdict, files, cases);
@@ -90,7 +90,7 @@ Report report_of(const std::vector<fs::path>& paths, const Options& options) {
   Report report;
   report.results_given = paths.size();
   Fleet fleet;
-  if (paths.size() >= kLeastNodes) fleet = fleet_of(paths);
+  if (paths.size() >= kLeastNodes) fleet = fleet_of(paths, options.unsealed);
   const auto shown = detailed(paths, fleet);
   DigestComparison digests;
   for (const auto& path : paths) {
