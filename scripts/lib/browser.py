@@ -12,9 +12,21 @@ from pathlib import Path
 READ_END, WRITE_END = 3, 4  # the descriptors that --remote-debugging-pipe reads from and writes to
 
 
+def works(program):
+    """Whether it paints a page with a word in it; a container may not let it."""
+    with tempfile.TemporaryDirectory(prefix="assay-browser-") as profile:
+        picture = Path(profile) / "page.png"
+        command = [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={profile}", f"--screenshot={picture}", "data:text/html,<p>word</p>"]
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+        except (OSError, subprocess.TimeoutExpired):
+            return False
+        return done.returncode == 0 and picture.exists()
+
+
 def find():
-    """Chromium's path; None where there is none."""
-    return next((path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path), None)
+    """The path of a Chromium that works here; None where there is none."""
+    return next((path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path and works(path)), None)
 
 
 class Browser:
