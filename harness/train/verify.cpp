@@ -100,9 +100,10 @@ std::vector<double> mean_over_ranks(Communicator& communicator, const std::vecto
   for (const std::string& of_rank : communicator.gather(text)) {
     std::istringstream in(of_rank);
     for (double& sum : mean) {
-      double one = NAN;
-      in >> one;
-      sum += one / double(communicator.size());
+      // By the word: operator>> reads "nan" as 0, and a rank's NaN would be a loss that fell.
+      std::string word;
+      in >> word;
+      sum += (word.empty() ? NAN : std::stod(word)) / double(communicator.size());
     }
   }
   return mean;

@@ -154,5 +154,32 @@ TEST(TrainStep, DoesNotLearnWithoutALearningRate) {
   EXPECT_GT(losses.back(), learnt_loss(Corpus(setup.seed), losses.front()));
 }
 
+/// Rank 0 of two, of which the other says `theirs`.
+class BesideAnother final : public Communicator {
+ public:
+  explicit BesideAnother(std::string theirs) : theirs_(std::move(theirs)) {}
+  int rank() const override { return 0; }
+  int size() const override { return 2; }
+  void barrier() override {}
+  double maximum(double value) override { return value; }
+  double broadcast(double value) override { return value; }
+  std::string broadcast(const std::string& text) override { return text; }
+  std::vector<std::string> gather(const std::string& text) override { return {text, theirs_}; }
+  std::string group_name() const override { return "two"; }
+
+ private:
+  std::string theirs_;
+};
+
+// A loss that is no number on one rank is none of the step's.
+TEST(TrainStep, OneRanksNaNIsTheMeans) {
+  BesideAnother sick("nan 3 "), brief("5 "), well("5 3 ");
+  const std::vector<double> mine = {1, 1};
+  EXPECT_TRUE(std::isnan(mean_over_ranks(sick, mine)[0]));
+  EXPECT_EQ(mean_over_ranks(sick, mine)[1], 2);
+  EXPECT_TRUE(std::isnan(mean_over_ranks(brief, mine)[1]));
+  EXPECT_THAT(mean_over_ranks(well, mine), testing::ElementsAre(3, 2));
+}
+
 }  // namespace
 }  // namespace assay
