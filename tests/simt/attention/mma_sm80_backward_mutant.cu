@@ -1,7 +1,7 @@
 // One instantiation of each kernel, so that a planted bug compiles quickly.
-#include "kernels/attention/mma_sm80_backward.cuh"
-#include "kernels/attention/mma_sm80_backward_dq.cuh"
-#include "kernels/attention/mma_sm80_backward_rows.cuh"
+#include "kernels/attention/sm80/mma_backward.cuh"
+#include "kernels/attention/sm80/mma_backward_dq.cuh"
+#include "kernels/attention/sm80/mma_backward_rows.cuh"
 
 namespace assay {
 

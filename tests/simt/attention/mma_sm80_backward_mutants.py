@@ -2,8 +2,8 @@
 import mutants
 from mutants import Mutant, Suite
 
-MAIN, DQ, ROWS, SEQUENCE = (f"kernels/attention/mma_sm80_backward{f}.cuh" for f in ("", "_dq", "_rows", "_sequence"))
-OPERAND, PARAMS = "kernels/attention/swizzled_operand.cuh", "kernels/attention/mma_sm80_backward_params.h"
+MAIN, DQ, ROWS, SEQUENCE = (f"kernels/attention/sm80/mma_backward{f}.cuh" for f in ("", "_dq", "_rows", "_sequence"))
+OPERAND, PARAMS = "kernels/attention/sm80/swizzled_operand.cuh", "kernels/attention/sm80/mma_backward_params.h"
 WRONG, RACE, BANKS = "wrong result", "data race", "bank conflicts"
 UNREADY, UNORDERED = "data race|uninitialised shared memory", "data race|wrong result"
 SYNC = "    __syncthreads();  // "

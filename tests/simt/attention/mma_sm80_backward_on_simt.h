@@ -1,7 +1,7 @@
 // mma_sm80's backward pass on the functional GPU, through the launch plans of its launcher, with workspaces full of
 // NaN.
 #pragma once
-#include "kernels/attention/mma_sm80_backward.h"
+#include "kernels/attention/sm80/mma_backward.h"
 #include "tests/simt/attention/gradients_on_simt.h"
 
 namespace assay::mma_sm80_backward_simt {

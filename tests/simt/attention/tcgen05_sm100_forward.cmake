@@ -3,7 +3,7 @@ if(CUDAToolkit_VERSION VERSION_LESS 12.9)  # the first nvcc that knows sm_103a
   return()
 endif()
 foreach(dtype bf16 f16 e4m3)
-  assay_ptx(tcgen05_forward_${dtype}_sm100 ${CMAKE_SOURCE_DIR}/kernels/attention/tcgen05_forward_${dtype}_sm100.cu 100a)
+  assay_ptx(tcgen05_forward_${dtype}_sm100 ${CMAKE_SOURCE_DIR}/kernels/attention/sm100/tcgen05_forward_${dtype}.cu 100a)
 endforeach()
 assay_library(assay_tcgen05_sm100_forward_on_simt
               SOURCES tcgen05_sm100_forward_on_simt.cpp

@@ -3,8 +3,8 @@
 Run by ctest; see tests/simt/mutants.py for the options."""
 import mutants
 
-KERNEL, ISSUE, ROWS = (f"kernels/attention/tcgen05_sm100_forward{part}.cuh" for part in ("", "_issue", "_rows"))
-TILE = "kernels/attention/tcgen05_sm100_forward_tile.h"
+KERNEL, ISSUE, ROWS = (f"kernels/attention/sm100/tcgen05_forward{part}.cuh" for part in ("", "_issue", "_rows"))
+TILE = "kernels/attention/sm100/tcgen05_forward_tile.h"
 
 WRONG = "wrong result"
 ANY = "any"

@@ -2,9 +2,9 @@
 """Bugs planted in tcgen05_sm100's forward pass.  Run by ctest; see tests/simt/mutants.py for the options."""
 import mutants
 
-KERNEL, ISSUE, ROWS = (f"kernels/attention/tcgen05_sm100_forward{part}.cuh" for part in ("", "_issue", "_rows"))
-TILE = "kernels/attention/tcgen05_sm100_forward_tile.h"
-SCHEDULE = "kernels/attention/forward_schedule.h"
+KERNEL, ISSUE, ROWS = (f"kernels/attention/sm100/tcgen05_forward{part}.cuh" for part in ("", "_issue", "_rows"))
+TILE = "kernels/attention/sm100/tcgen05_forward_tile.h"
+SCHEDULE = "kernels/attention/cuda/forward_schedule.h"
 
 WRONG = "wrong result"
 RACE = "data race"

@@ -1,6 +1,6 @@
 #include "tests/simt/attention/tcgen05_sm100_forward_on_simt.h"
 
-#include "kernels/attention/wgmma_sm90_forward_model.h"
+#include "kernels/attention/sm90/wgmma_forward_model.h"
 #include "tests/simt/tensor_map_encoder.h"
 
 namespace assay {

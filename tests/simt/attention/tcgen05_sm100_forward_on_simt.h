@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "kernels/attention/tcgen05_sm100_forward.h"
+#include "kernels/attention/sm100/tcgen05_forward.h"
 #include "tests/simt/attention/wgmma_sm90_forward_on_simt.h"
 
 namespace assay {

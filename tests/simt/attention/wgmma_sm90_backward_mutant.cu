@@ -1,5 +1,5 @@
 // One instantiation, so that a planted bug compiles quickly.
-#include "kernels/attention/wgmma_sm90_backward.cuh"
+#include "kernels/attention/sm90/wgmma_backward.cuh"
 
 namespace assay {
 

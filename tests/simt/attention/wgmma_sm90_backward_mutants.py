@@ -2,9 +2,9 @@
 import mutants
 from mutants import Mutant, Suite
 
-MAIN, COPIES, ROWS, CONSUMER, SCORES, WIDE = (f"kernels/attention/wgmma_sm90_backward{f}.cuh"
+MAIN, COPIES, ROWS, CONSUMER, SCORES, WIDE = (f"kernels/attention/sm90/wgmma_backward{f}.cuh"
                                               for f in ("", "_copies", "_rows", "_consumer", "_scores", "_wide"))
-SCHEDULE = "kernels/attention/wgmma_sm90_backward_schedule.h"
+SCHEDULE = "kernels/attention/sm90/wgmma_backward_schedule.h"
 WRONG, RACE, DEADLOCK, FENCE, ASYNC = ("wrong result", "data race", "deadlock", "missing proxy fence",
                                        "asynchronous operation")
 OTHER_BITS = "other bits"

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "kernels/attention/wgmma_sm90_backward.h"
+#include "kernels/attention/sm90/wgmma_backward.h"
 #include "tests/simt/attention/gradients_on_simt.h"
 #include "tests/simt/tensor_map_encoder.h"
 

@@ -1,6 +1,6 @@
 # wgmma_sm90's forward pass on the functional GPU.
 foreach(dtype bf16 f16 e4m3)
-  assay_ptx(wgmma_forward_${dtype}_sm90 ${CMAKE_SOURCE_DIR}/kernels/attention/wgmma_forward_${dtype}_sm90.cu 90a)
+  assay_ptx(wgmma_forward_${dtype}_sm90 ${CMAKE_SOURCE_DIR}/kernels/attention/sm90/wgmma_forward_${dtype}.cu 90a)
 endforeach()
 assay_library(assay_wgmma_sm90_forward_on_simt
               SOURCES wgmma_sm90_forward_on_simt.cpp

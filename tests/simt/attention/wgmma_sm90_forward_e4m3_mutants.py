@@ -3,11 +3,11 @@
 by ctest; see tests/simt/mutants.py for the options."""
 import mutants
 
-KERNEL = "kernels/attention/wgmma_sm90_forward.cuh"
-PRODUCTS = "kernels/attention/wgmma_sm90_forward_products.cuh"
-TRANSPOSE = "kernels/attention/wgmma_sm90_forward_transpose.cuh"
-ROWS = "kernels/attention/wgmma_sm90_forward_rows.cuh"
-TILE = "kernels/attention/wgmma_sm90_forward_tile.h"
+KERNEL = "kernels/attention/sm90/wgmma_forward.cuh"
+PRODUCTS = "kernels/attention/sm90/wgmma_forward_products.cuh"
+TRANSPOSE = "kernels/attention/sm90/wgmma_forward_transpose.cuh"
+ROWS = "kernels/attention/sm90/wgmma_forward_rows.cuh"
+TILE = "kernels/attention/sm90/wgmma_forward_tile.h"
 CONVERT = "kernels/common/ptx/convert.cuh"
 
 WRONG = "wrong result"

@@ -2,11 +2,11 @@
 """Bugs planted in wgmma_sm90's forward pass.  Run by ctest; see tests/simt/mutants.py for the options."""
 import mutants
 
-KERNEL = "kernels/attention/wgmma_sm90_forward.cuh"
-PRODUCTS = "kernels/attention/wgmma_sm90_forward_products.cuh"
-TILE = "kernels/attention/wgmma_sm90_forward_tile.h"
-ROWS = "kernels/attention/wgmma_sm90_forward_rows.cuh"
-SCHEDULE = "kernels/attention/forward_schedule.h"
+KERNEL = "kernels/attention/sm90/wgmma_forward.cuh"
+PRODUCTS = "kernels/attention/sm90/wgmma_forward_products.cuh"
+TILE = "kernels/attention/sm90/wgmma_forward_tile.h"
+ROWS = "kernels/attention/sm90/wgmma_forward_rows.cuh"
+SCHEDULE = "kernels/attention/cuda/forward_schedule.h"
 DESCRIPTOR = "kernels/common/ptx/wgmma_descriptor.h"
 REGISTERS = "kernels/common/ptx/wgmma_registers.cuh"
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/attention/wgmma_sm90_forward.h"
+#include "kernels/attention/sm90/wgmma_forward.h"
 #include "tests/simt/simt.h"
 
 namespace assay {

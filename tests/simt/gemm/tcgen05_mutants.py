@@ -2,7 +2,7 @@
 """Bugs planted in tcgen05_sm100.  Run by ctest; see tests/simt/mutants.py for the options."""
 import mutants
 
-KERNEL = "kernels/gemm/tcgen05_sm100.cuh"
+KERNEL = "kernels/gemm/sm100/tcgen05.cuh"
 PTX = "kernels/common/ptx/tcgen05.cuh"
 
 WRONG = "wrong result"

@@ -2,7 +2,7 @@
 #pragma once
 #include <string>
 
-#include "kernels/gemm/tcgen05_sm100.h"
+#include "kernels/gemm/sm100/tcgen05.h"
 #include "tests/simt/simt.h"
 
 namespace assay {

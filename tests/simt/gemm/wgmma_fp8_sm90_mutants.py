@@ -2,8 +2,8 @@
 """Bugs planted in wgmma_fp8_sm90.  Run by ctest; see tests/simt/mutants.py for the options."""
 import mutants
 
-FP8 = "kernels/gemm/wgmma_fp8_sm90.cuh"
-COMMON = "kernels/gemm/wgmma_sm90.cuh"
+FP8 = "kernels/gemm/sm90/wgmma_fp8.cuh"
+COMMON = "kernels/gemm/sm90/wgmma.cuh"
 
 WRONG = "wrong result"
 RACE = "data race"

@@ -2,7 +2,7 @@
 #pragma once
 #include <string>
 
-#include "kernels/gemm/wgmma_fp8_sm90.h"
+#include "kernels/gemm/sm90/wgmma_fp8.h"
 #include "tests/simt/gemm/problem_on_simt.h"
 
 namespace assay {

@@ -1,5 +1,5 @@
 // wgmma_fp8_sm90 on the functional GPU: both pairs of types, both scalings, both outputs, every configuration.
-#include "kernels/gemm/wgmma_fp8_sm90.h"
+#include "kernels/gemm/sm90/wgmma_fp8.h"
 
 #include <gtest/gtest.h>
 

@@ -2,9 +2,9 @@
 """Bugs planted in wgmma_sm90.  Run by ctest; see tests/simt/mutants.py for the options."""
 import mutants
 
-KERNEL = "kernels/gemm/wgmma_sm90.cuh"
-OUTPUT = "kernels/gemm/wgmma_sm90_output.cuh"
-SCHEDULE = "kernels/gemm/wgmma_sm90_schedule.h"
+KERNEL = "kernels/gemm/sm90/wgmma.cuh"
+OUTPUT = "kernels/gemm/sm90/wgmma_output.cuh"
+SCHEDULE = "kernels/gemm/sm90/wgmma_schedule.h"
 DESCRIPTOR = "kernels/common/ptx/wgmma_descriptor.h"
 WGMMA = "kernels/common/ptx/wgmma.cuh"
 GLOBAL = "kernels/common/ptx/global_access.cuh"

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/gemm/wgmma_sm90.h"
+#include "kernels/gemm/sm90/wgmma.h"
 #include "tests/simt/simt.h"
 
 namespace assay {

@@ -1,5 +1,5 @@
 // One instance alone, so that the PTX of a planted bug compiles in a second.
-#include "kernels/attention/tcgen05_sm100_forward.cuh"
+#include "kernels/attention/sm100/tcgen05_forward.cuh"
 
 using namespace assay;
 extern "C" __global__ void __launch_bounds__(sm100_attention::kThreads, 1)

@@ -1,5 +1,5 @@
 // One instance alone, so that the PTX of a planted bug compiles in a second.
-#include "kernels/attention/wgmma_sm90_forward.cuh"
+#include "kernels/attention/sm90/wgmma_forward.cuh"
 
 using namespace assay;
 extern "C" __global__ void __launch_bounds__(sm90_attention::kThreads, 1)
