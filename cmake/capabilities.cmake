@@ -51,8 +51,8 @@ if(ASSAY_HAS_CUDA)
     set(default_architectures 80 90a 100a 103a)
   endif()
   set(ASSAY_CUDA_ARCHITECTURES "${default_architectures}" CACHE STRING "sm_ numbers to compile kernels for")
-  # A kernel file's name says for what it is compiled: *_sm90.cu holds instructions of sm_90a alone, *_sm100.cu those of
-  # sm_100a and sm_103a (tcgen05), every other file is for all of ASSAY_CUDA_ARCHITECTURES.
+  # A kernel file's folder or name says for what it is compiled: sm90/*.cu and *_sm90.cu hold instructions of sm_90a alone,
+  # sm100/*.cu and *_sm100.cu those of sm_100a and sm_103a (tcgen05); every other file is for all architectures asked for.
   set(ASSAY_SM90_ARCHITECTURES ${ASSAY_CUDA_ARCHITECTURES})
   list(FILTER ASSAY_SM90_ARCHITECTURES INCLUDE REGEX "^90a$")
   set(ASSAY_SM100_ARCHITECTURES ${ASSAY_CUDA_ARCHITECTURES})

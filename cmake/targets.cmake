@@ -32,14 +32,14 @@ function(assay_library name)
   target_link_libraries(${name} PUBLIC assay_options ${arg_LINK})
 endfunction()
 
-# assay_cuda_sources(TARGET a.cu b_sm90.cu ...): compiled for the architectures that their names allow (capabilities.cmake).
-# Files of a family that is not built are left out; ASSAY_HAS_SM90 and ASSAY_HAS_SM100 tell the C++ code.
+# assay_cuda_sources(TARGET a.cu b_sm90.cu sm90/c.cu ...): compiled for the architectures that their names allow
+# (capabilities.cmake).  Files of a family that is not built are left out; ASSAY_HAS_SM90 and ASSAY_HAS_SM100 tell C++.
 function(assay_cuda_sources target)
   foreach(source ${ARGN})
     set(architectures ${ASSAY_CUDA_ARCHITECTURES})
-    if(source MATCHES "_sm90\\.cu$")
+    if(source MATCHES "(^|[_/])sm90(/[^/]+)?\\.cu$")
       set(architectures ${ASSAY_SM90_ARCHITECTURES})
-    elseif(source MATCHES "_sm100\\.cu$")
+    elseif(source MATCHES "(^|[_/])sm100(/[^/]+)?\\.cu$")
       set(architectures ${ASSAY_SM100_ARCHITECTURES})
     endif()
     if(architectures)

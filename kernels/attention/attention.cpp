@@ -5,9 +5,9 @@
 #include <cmath>
 
 #include "assay/build_config.h"
-#include "kernels/attention/cpu_kernels.h"
+#include "kernels/attention/cpu/kernels.h"
 #if ASSAY_HAS_CUDA
-#include "kernels/attention/cuda_kernels.h"
+#include "kernels/attention/cuda/kernels.h"
 #endif
 
 namespace assay {

@@ -2,9 +2,9 @@
 #include "kernels/gemm/gemm.h"
 
 #include "assay/build_config.h"
-#include "kernels/gemm/cpu_kernels.h"
+#include "kernels/gemm/cpu/kernels.h"
 #if ASSAY_HAS_CUDA
-#include "kernels/gemm/cuda_kernels.h"
+#include "kernels/gemm/cuda/kernels.h"
 #endif
 
 namespace assay {

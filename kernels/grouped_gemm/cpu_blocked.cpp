@@ -1,4 +1,4 @@
-// Grouped GEMM on the CPU: each group is one of the CPU GEMM (kernels/gemm/cpu_blocked.h), and the threads are spread
+// Grouped GEMM on the CPU: each group is one of the CPU GEMM (kernels/gemm/cpu/blocked.h), and the threads are spread
 // over groups or over the slices of one, as group_schedule.h says.
 #include <algorithm>
 #include <map>

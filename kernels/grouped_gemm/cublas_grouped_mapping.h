@@ -5,14 +5,14 @@
 #include <string>
 #include <vector>
 
-#include "kernels/gemm/cublaslt_mapping.h"
+#include "kernels/gemm/vendor/cublaslt_mapping.h"
 #include "kernels/grouped_gemm/grouped_gemm.h"
 
 namespace assay {
 
 /// What cuBLAS calls a group is a number of problems of the same shape: all experts with the same number of rows.  Like
-/// cuBLASLt (cublaslt_mapping.h) it thinks in columns and computes the transpose of d, so that its a is our b.
-/// Experts without rows are left out: their d stays as it is.
+/// cuBLASLt (gemm/vendor/cublaslt_mapping.h) it thinks in columns and computes the transpose of d, so that its a is our
+/// b. Experts without rows are left out: their d stays as it is.
 struct CublasGroupedMapping {
   bool transpose_a = false, transpose_b = false;  // of every group
   std::vector<int> m, n, k, lda, ldb, ldc;        // of each group

@@ -1,16 +1,16 @@
 // Which tile of which group each cluster of a persistent grouped kernel computes, found on the device from the row
-// counts.  Cursors for kernels/gemm/wgmma_sm90.cuh; arithmetic only, so that plain C++ can test that every tile is
+// counts.  Cursors for kernels/gemm/sm90/wgmma.cuh; arithmetic only, so that plain C++ can test that every tile is
 // computed once.  C++17.
 //
-// All tiles of all groups are numbered, group after group and as raster.cuh walks a matrix within one, and dealt out in
-// turn.  A cursor keeps the range of numbers that its current group has and reads the next count when it leaves it: one
-// load per group in the whole kernel.  Groups without rows have no tiles.
+// All tiles of all groups are numbered, group after group and as gemm/cuda/raster.cuh walks a matrix within one, and
+// dealt out in turn.  A cursor keeps the range of numbers that its current group has and reads the next count when it
+// leaves it: one load per group in the whole kernel.  Groups without rows have no tiles.
 //
 // The CTAs of a cluster lie side by side along n: a cluster never has rows of two groups, whose b they could not share.
 #pragma once
 #include <cstdint>
 
-#include "kernels/gemm/wgmma_sm90_schedule.h"
+#include "kernels/gemm/sm90/wgmma_schedule.h"
 #include "kernels/grouped_gemm/grouped_alignment.h"
 
 namespace assay {

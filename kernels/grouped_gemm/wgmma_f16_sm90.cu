@@ -1,6 +1,6 @@
-// Instances of kernels/gemm/wgmma_sm90.cuh for grouped f16.
+// Instances of kernels/gemm/sm90/wgmma.cuh for grouped f16.
 #include "kernels/common/cuda_launch.h"
-#include "kernels/gemm/wgmma_sm90.cuh"
+#include "kernels/gemm/sm90/wgmma.cuh"
 #include "kernels/grouped_gemm/wgmma_kernel_tables.h"
 #include "kernels/grouped_gemm/wgmma_sm90_kernels.h"
 

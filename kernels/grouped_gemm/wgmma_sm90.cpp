@@ -2,7 +2,7 @@
 
 #include <stdexcept>
 
-#include "kernels/gemm/gemm_kernel_params.h"
+#include "kernels/gemm/cuda/kernel_params.h"
 #include "kernels/grouped_gemm/wgmma_sm90_kernels.h"
 
 namespace assay {

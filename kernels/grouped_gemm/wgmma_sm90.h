@@ -1,4 +1,4 @@
-// Grouped GEMM on Hopper: the kernel of kernels/gemm/wgmma_sm90.cuh under the schedules of grouped_schedule.h; how each
+// Grouped GEMM on Hopper: the kernel of kernels/gemm/sm90/wgmma.cuh under the schedules of grouped_schedule.h; how each
 // problem is launched.  Needs cuda.h for its types alone; C++17.
 //
 // Algorithm   One persistent launch for all groups.  Each cluster finds its tiles from the row counts on the device, so
@@ -8,11 +8,11 @@
 // Tails       Forward: columns of b past an expert's last are the next one's, and fall outside d.  dgrad: tiles of k
 //             must not reach into the next expert, so n is a multiple of 64.  wgrad: the last tile of k reaches into
 //             zeros of the padding; tiles of d must not reach into the next expert's, so n is a multiple of 128.
-// Resources   As kernels/gemm/wgmma_sm90.cuh; 128 x 256 tiles in four stages, 128 x 128 in six.
+// Resources   As kernels/gemm/sm90/wgmma.cuh; 128 x 256 tiles in four stages, 128 x 128 in six.
 #pragma once
 #include "kernels/common/launch_plan.h"
 #include "kernels/common/tensor_map.h"
-#include "kernels/gemm/wgmma_sm90_params.h"
+#include "kernels/gemm/sm90/wgmma_params.h"
 #include "kernels/grouped_gemm/grouped_gemm.h"
 #include "kernels/grouped_gemm/grouped_schedule.h"
 #include "kernels/grouped_gemm/wgmma_sm90_config.h"

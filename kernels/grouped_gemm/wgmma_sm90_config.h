@@ -1,6 +1,6 @@
 // Which tile and cluster grouped wgmma_sm90 uses, by a model of what each would cost.  CUDA-free.
 //
-// The tiles and the costs of a tile are those that kernels/gemm/wgmma_sm90_config.h reasons out for one matrix; what
+// The tiles and the costs of a tile are those that kernels/gemm/sm90/wgmma_config.h reasons out for one matrix; what
 // differs is how many there are.  Clusters are two CTAs along n, which share their rows of a, or one CTA: never along
 // m, where the second CTA could have another group's rows.  The makespan is that of the cluster with the most work when
 // tiles are dealt out in turn.
@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/gemm/wgmma_sm90_config.h"
+#include "kernels/gemm/sm90/wgmma_config.h"
 #include "kernels/grouped_gemm/grouped_gemm.h"
 #include "kernels/grouped_gemm/grouped_schedule.h"
 

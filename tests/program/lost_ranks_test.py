@@ -5,6 +5,7 @@ culprit within the deadline, exit with 4, leave a result with every finished cas
 usage: lost_ranks_test.py --program LOST_RANK --assay ASSAY [--phase PHASE | Launches]
 """
 import argparse
+import concurrent.futures
 import json
 import os
 import shutil
@@ -110,11 +111,11 @@ class Run:
 
 
 class LostRanks(unittest.TestCase):
-    phases = PHASES
+    phases = ["none", *PHASES]
 
-    def check(self, ranks, phase, fault, culprit):
-        with tempfile.TemporaryDirectory() as folder, self.subTest(ranks=ranks, phase=phase, fault=fault, rank=culprit):
-            run = Run(Path(folder), ranks, phase, fault, culprit)
+    def check(self, run, folder, ranks, phase, fault, culprit):
+        with self.subTest(ranks=ranks, phase=phase, fault=fault, rank=culprit):
+            run = run.result()
             said = f"\n{run.stderr}\ncodes {run.codes}, mpirun {run.code}, {run.seconds:.1f} s"
             self.assertLess(run.seconds, DEADLINE + SLACK, said)
             self.assertEqual(run.left, [], "processes are left" + said)
@@ -126,7 +127,7 @@ class LostRanks(unittest.TestCase):
             if not self.alone(ranks, phase) and fault != "kill":  # that of the first that ended
                 self.assertEqual(run.code, 4, said)
             if phase not in ("start", "plan"):
-                self.check_result(run, ranks, phase, fault, culprit, Path(folder), said)
+                self.check_result(run, ranks, phase, fault, culprit, folder, said)
 
     @staticmethod
     def alone(ranks, phase):
@@ -161,10 +162,14 @@ class LostRanks(unittest.TestCase):
             self.assertEqual(len(resumed.ids()), 3, resumed.stderr)
 
     def each(self, fault, phases, culprits):
-        for phase in phases:
-            for ranks, culprit in culprits:
-                if phase in self.phases:
-                    self.check(ranks, phase, fault, culprit)
+        """The runs of a phase side by side: most of their time is the deadline's."""
+        for phase in [p for p in phases if p in self.phases]:
+            with tempfile.TemporaryDirectory() as parent, concurrent.futures.ThreadPoolExecutor() as pool:
+                folders = [Path(tempfile.mkdtemp(dir=parent)) for _ in culprits]
+                runs = [pool.submit(Run, folder, ranks, phase, fault, culprit)
+                        for folder, (ranks, culprit) in zip(folders, culprits)]
+                for run, folder, (ranks, culprit) in zip(runs, folders, culprits):
+                    self.check(run, folder, ranks, phase, fault, culprit)
 
     def test_killed(self):
         self.each("kill", PHASES, [(2, 1), (4, 2)])
@@ -189,7 +194,7 @@ class LostRanks(unittest.TestCase):
             self.each(fault, PHASES[1:-1], [(2, 0), (4, 0)])
 
     def test_nobody_is_lost(self):
-        for ranks in (2, 4):
+        for ranks in (2, 4) if "none" in self.phases else ():
             with tempfile.TemporaryDirectory() as folder:
                 run = Run(Path(folder), ranks, "none", "none", 0)
                 self.assertEqual((run.code, run.left, set(run.codes.values())), (0, [], {0}), run.stderr)
@@ -260,7 +265,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", required=True)
     parser.add_argument("--assay", required=True)
-    parser.add_argument("--phase", choices=PHASES)
+    parser.add_argument("--phase", choices=["none", *PHASES])
     options, rest = parser.parse_known_args()
     PROGRAM, ASSAY = options.program, options.assay
     if options.phase:

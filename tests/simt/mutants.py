@@ -4,9 +4,9 @@
 A list of mutants is a Python file that ends in
 
     if __name__ == "__main__":
-        mutants.main([mutants.Suite(source="kernels/gemm/mma_sm80.cu", arch="80", ptx="mma_sm80",
+        mutants.main([mutants.Suite(source="kernels/gemm/sm80/mma.cu", arch="80", ptx="mma_sm80",
                                     test=["tests/simt/gemm/simt_gemm_test", "--gtest_filter=*Edge*"],
-                                    mutants=[mutants.Mutant("no barrier in the main loop", "kernels/gemm/mma_sm80.cu",
+                                    mutants=[mutants.Mutant("no barrier in the main loop", "kernels/gemm/sm80/mma.cu",
                                                             "    __syncthreads();\n", "", expect="data race"), ...])])
 
 Each mutant is compiled to PTX in a temporary folder, where the changed file shadows the original (includes are written

@@ -3,7 +3,7 @@
 
 #include <hwy/targets.h>
 
-#include "kernels/attention/cpu_kernels.h"
+#include "kernels/attention/cpu/kernels.h"
 #include "tests/kernels/attention/attention_check.h"
 #include "tests/kernels/common/functional_amx.h"
 

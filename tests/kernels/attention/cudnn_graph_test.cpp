@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/attention/cudnn_attention_graph.h"
+#include "kernels/attention/vendor/cudnn_attention_graph.h"
 #include "tests/kernels/attention/cudnn_graph_values.h"
 
 namespace assay {

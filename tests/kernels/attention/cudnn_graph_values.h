@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "kernels/attention/cudnn_graph.h"
+#include "kernels/attention/vendor/cudnn_graph.h"
 
 namespace assay {
 

@@ -1,5 +1,5 @@
 // How tcgen05_sm100's forward pass divides its work into halves, and the model of what it should cost.
-#include "kernels/attention/tcgen05_sm100_forward_model.h"
+#include "kernels/attention/sm100/tcgen05_forward_model.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include <map>
 #include <tuple>
 
-#include "kernels/attention/wgmma_sm90_forward_model.h"
+#include "kernels/attention/sm90/wgmma_forward_model.h"
 
 namespace assay {
 namespace {

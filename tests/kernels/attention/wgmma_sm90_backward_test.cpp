@@ -7,7 +7,7 @@
 #include <set>
 #include <tuple>
 
-#include "kernels/attention/wgmma_sm90_backward.h"
+#include "kernels/attention/sm90/wgmma_backward.h"
 
 namespace assay {
 namespace {

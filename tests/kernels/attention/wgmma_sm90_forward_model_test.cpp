@@ -1,5 +1,5 @@
 // The schedule of wgmma_sm90's forward pass, which tiles need a mask, and the model of what it should cost.
-#include "kernels/attention/wgmma_sm90_forward_model.h"
+#include "kernels/attention/sm90/wgmma_forward_model.h"
 
 #include <gtest/gtest.h>
 

@@ -3,7 +3,7 @@
 
 #include <hwy/targets.h>
 
-#include "kernels/gemm/cpu_blocked.h"
+#include "kernels/gemm/cpu/blocked.h"
 #include "tests/kernels/common/amx_trap.h"
 #include "tests/kernels/common/functional_amx.h"
 #include "tests/kernels/gemm/gemm_check.h"

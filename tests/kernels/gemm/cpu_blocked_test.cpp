@@ -3,8 +3,8 @@
 
 #include <hwy/targets.h>
 
-#include "kernels/gemm/cpu_blocked.h"
-#include "kernels/gemm/cpu_blocking.h"
+#include "kernels/gemm/cpu/blocked.h"
+#include "kernels/gemm/cpu/blocking.h"
 #include "tests/kernels/gemm/gemm_check.h"
 
 namespace assay {

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "kernels/gemm/cpu_blocked.h"
+#include "kernels/gemm/cpu/blocked.h"
 #include "tests/kernels/gemm/gemm_check.h"
 
 namespace assay {

@@ -1,5 +1,5 @@
 // The model that chooses tcgen05_sm100's tile.  It knows no measurement: what is tested is its reasoning.
-#include "kernels/gemm/tcgen05_sm100_config.h"
+#include "kernels/gemm/sm100/tcgen05_config.h"
 
 #include <gtest/gtest.h>
 

@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include "harness/suite/models.h"
-#include "kernels/gemm/wgmma_sm90_config.h"
+#include "kernels/gemm/sm90/wgmma_config.h"
 
 namespace assay {
 namespace {

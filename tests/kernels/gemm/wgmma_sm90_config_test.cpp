@@ -7,7 +7,7 @@
 
 #include "harness/suite/models.h"
 #include "kernels/common/ptx/wgmma_descriptor.h"
-#include "kernels/gemm/wgmma_sm90_config.h"
+#include "kernels/gemm/sm90/wgmma_config.h"
 
 namespace assay {
 namespace {

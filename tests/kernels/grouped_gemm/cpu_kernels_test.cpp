@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
-#include "kernels/gemm/cpu_blocked.h"
+#include "kernels/gemm/cpu/blocked.h"
 #include "kernels/grouped_gemm/cpu_kernels.h"
 #include "kernels/grouped_gemm/gemm_loop.h"
 #include "tests/kernels/common/functional_amx.h"

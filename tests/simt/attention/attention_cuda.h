@@ -1,7 +1,7 @@
 // Our kernels with one launch plan for all of a type's widths, as tests run them.
 #pragma once
-#include "kernels/attention/mma_sm80.h"
-#include "kernels/attention/simt_f32.h"
+#include "kernels/attention/cuda/simt_f32.h"
+#include "kernels/attention/sm80/mma.h"
 #include "tests/simt/attention/attention_on_simt.h"
 
 namespace assay {

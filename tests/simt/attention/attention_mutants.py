@@ -2,8 +2,8 @@
 import mutants
 from mutants import Mutant, Suite
 
-MMA, F32, BLOCK = (f"kernels/attention/{f}.cuh" for f in ("mma_sm80", "simt_f32", "cuda_block"))
-PARAMS = "kernels/attention/cuda_params.h"
+MMA, F32, BLOCK = (f"kernels/attention/{f}.cuh" for f in ("sm80/mma", "cuda/simt_f32", "cuda/block"))
+PARAMS = "kernels/attention/cuda/params.h"
 WRONG, RACE, BOUNDS, BANKS = "wrong result", "data race", "out of bounds", "bank conflicts"
 
 

@@ -2,7 +2,7 @@
 #pragma once
 #include <gtest/gtest.h>
 
-#include "tests/simt/attention/wgmma_sm90_forward_on_simt.h"
+#include "tests/simt/attention/sm90/wgmma_forward_on_simt.h"
 
 namespace assay {
 

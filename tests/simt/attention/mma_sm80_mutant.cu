@@ -1,5 +1,5 @@
 // One instantiation, so that a planted bug compiles quickly.
-#include "kernels/attention/mma_sm80.cuh"
+#include "kernels/attention/sm80/mma.cuh"
 
 namespace assay {
 extern "C" __global__ void __launch_bounds__(MmaSm80Tile<128>::kThreads)

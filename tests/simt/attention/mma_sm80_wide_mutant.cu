@@ -1,5 +1,5 @@
 // The instances whose rows differ in kind from those of 128 columns: half swizzled ones, and v narrower than k.
-#include "kernels/attention/mma_sm80.cuh"
+#include "kernels/attention/sm80/mma.cuh"
 
 namespace assay {
 extern "C" __global__ void __launch_bounds__(MmaSm80Tile<96>::kThreads)

@@ -1,5 +1,5 @@
 // One instantiation, so that a planted bug compiles quickly.
-#include "kernels/attention/simt_f32.cuh"
+#include "kernels/attention/cuda/simt_f32.cuh"
 
 namespace assay {
 extern "C" __global__ void __launch_bounds__(SimtF32Tile<64>::kThreads)

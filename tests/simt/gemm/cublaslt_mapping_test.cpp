@@ -1,7 +1,7 @@
 // cuBLASLt itself needs a GPU; that we tell it the right problem does not.
 #include <gtest/gtest.h>
 
-#include "kernels/gemm/cublaslt_mapping.h"
+#include "kernels/gemm/vendor/cublaslt_mapping.h"
 
 namespace assay {
 namespace {

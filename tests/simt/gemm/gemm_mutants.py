@@ -2,9 +2,9 @@
 """Bugs planted in mma_sm80 and simt_f32.  Run by ctest; see tests/simt/mutants.py for the options."""
 import mutants
 
-MMA = "kernels/gemm/mma_sm80.cuh"
-SIMT = "kernels/gemm/simt_f32.cuh"
-RASTER = "kernels/gemm/raster.cuh"
+MMA = "kernels/gemm/sm80/mma.cuh"
+SIMT = "kernels/gemm/cuda/simt_f32.cuh"
+RASTER = "kernels/gemm/cuda/raster.cuh"
 
 WRONG = "wrong result"
 RACE = "data race"

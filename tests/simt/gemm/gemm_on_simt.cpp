@@ -4,8 +4,8 @@
 #include <random>
 #include <stdexcept>
 
-#include "kernels/gemm/mma_sm80.h"
-#include "kernels/gemm/simt_f32.h"
+#include "kernels/gemm/cuda/simt_f32.h"
+#include "kernels/gemm/sm80/mma.h"
 
 namespace assay {
 namespace {

@@ -2,7 +2,7 @@
 #pragma once
 #include <string>
 
-#include "kernels/gemm/gemm_kernel_params.h"
+#include "kernels/gemm/cuda/kernel_params.h"
 #include "tests/simt/simt.h"
 
 namespace assay {

@@ -3,8 +3,8 @@
 
 #include <set>
 
-#include "kernels/gemm/mma_sm80.h"
-#include "kernels/gemm/simt_f32.h"
+#include "kernels/gemm/cuda/simt_f32.h"
+#include "kernels/gemm/sm80/mma.h"
 #include "tests/simt/gemm/gemm_on_simt.h"
 
 namespace assay {

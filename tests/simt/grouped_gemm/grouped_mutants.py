@@ -5,7 +5,7 @@ The kernel's own are in tests/simt/gemm; these are of what grouping adds: findin
 import mutants
 
 SCHEDULE = "kernels/grouped_gemm/grouped_schedule.h"
-KERNEL = "kernels/gemm/wgmma_sm90.cuh"
+KERNEL = "kernels/gemm/sm90/wgmma.cuh"
 
 WRONG = "wrong result"
 UNINITIALISED = "wrong result|uninitialised|out of bounds"

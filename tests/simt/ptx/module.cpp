@@ -23,6 +23,21 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
+/// The lines that may declare a variable: few, of which every kernel asks for its own.
+std::vector<std::string> declarations_of(const std::string& text) {
+  std::vector<std::string> found;
+  for (auto& line : lines_of(text)) {
+    const auto first = line.find_first_not_of(" \t");
+    if (first == line.npos || line[first] != '.') continue;
+    for (const char* space : {".global", ".const", ".shared"})
+      if (line.find(space) != line.npos) {
+        found.push_back(std::move(line));
+        break;
+      }
+  }
+  return found;
+}
+
 Files source_files(const std::string& text) {
   Files files;
   for (const auto& line : lines_of(text)) {
@@ -166,7 +181,7 @@ void read_parameters(const std::string& list, Kernel& kernel, Decoder& decoder) 
 
 Module::Module(const std::string& text) {
   const Files files = source_files(text);
-  const auto lines = lines_of(text);
+  const auto lines = declarations_of(text);
   Variables variables;
   for (const auto& line : lines) {
     if (!declares(line, ".global", false) && !declares(line, ".const", false)) continue;

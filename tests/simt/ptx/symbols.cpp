@@ -66,15 +66,12 @@ std::vector<std::string> split_list(const std::string& s) {
 }
 
 std::vector<std::string> split_words(const std::string& s) {
+  const auto is_space = [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); };
   std::vector<std::string> words;
-  std::string current;
-  for (const char c : s + " ") {
-    if (!isspace(static_cast<unsigned char>(c))) {
-      current += c;
-    } else if (!current.empty()) {
-      words.push_back(current);
-      current.clear();
-    }
+  for (auto at = s.begin(); at != s.end();) {
+    const auto first = std::find_if_not(at, s.end(), is_space);
+    at = std::find_if(first, s.end(), is_space);
+    if (first != at) words.emplace_back(first, at);
   }
   return words;
 }

@@ -1,4 +1,4 @@
 // One instance alone, so that the PTX of a planted bug compiles in a second.
-#include "kernels/gemm/simt_f32.cuh"
+#include "kernels/gemm/cuda/simt_f32.cuh"
 
 template __global__ void assay::simt_f32<false, false, true, false>(assay::GemmKernelParams);

@@ -1,5 +1,0 @@
-// One instance alone, so that the PTX of a planted bug compiles in a second.
-#include "kernels/gemm/tcgen05_sm100.cuh"
-
-template __global__ void assay::tcgen05_sm100<assay::Tcgen05F16, assay::Pair256x256, assay::AddToF32>(
-    const __grid_constant__ assay::Tcgen05Sm100Params);

@@ -1,6 +1,0 @@
-// One instance alone, so that the PTX of a planted bug compiles in a second.
-#include "kernels/gemm/wgmma_fp8_sm90.cuh"
-
-template __global__ void
-assay::sm90::wgmma_fp8_sm90<assay::sm90::BlockScaling, assay::sm90::E4m3, assay::sm90::Tile<128, 192, 4>>(
-    const __grid_constant__ assay::WgmmaFp8Sm90Params);
