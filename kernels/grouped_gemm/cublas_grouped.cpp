@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/common/cuda_check.h"
+#include "kernels/common/cuda_copy.h"
 #include "kernels/grouped_gemm/cublas_grouped_mapping.h"
 #include "kernels/grouped_gemm/cublas_library.h"
 #include "kernels/grouped_gemm/cuda_kernel_rows.h"
@@ -97,7 +98,7 @@ class CublasGrouped final : public GroupedGemmOperation {
   DeviceMemory upload_pointers(const GroupedGemmBuffers& set) const {
     const auto host = cublas_grouped_pointers(problem_, mapping_, set);
     DeviceMemory device = allocate(host.size() * sizeof(void*) + 1);  // at least a byte, where no group has rows
-    ASSAY_CHECK_CUDA(cudaMemcpy(device.get(), host.data(), host.size() * sizeof(void*), cudaMemcpyHostToDevice));
+    copy_to_device(device.get(), host.data(), host.size() * sizeof(void*));
     return device;
   }
 

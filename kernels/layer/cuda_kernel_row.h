@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/common/cuda_check.h"
+#include "kernels/common/cuda_copy.h"
 #include "kernels/common/cuda_launch.h"
 #include "kernels/common/kernel.h"
 #include "kernels/layer/cuda_plan.h"
@@ -64,7 +65,7 @@ class CudaLayerOperation final : public Operation<Buffers> {
         workspace_(kernel_.workspace_bytes ? kernel_.workspace_bytes(problem_, target_) : 0) {
     if (!kernel_.contents) return;
     const std::vector<std::uint8_t> contents = kernel_.contents(problem_);
-    ASSAY_CHECK_CUDA(cudaMemcpy(workspace_.get(), contents.data(), contents.size(), cudaMemcpyHostToDevice));
+    copy_to_device(workspace_.get(), contents.data(), contents.size());
   }
 
   void launch(const Buffers& buffers, Stream stream) override {

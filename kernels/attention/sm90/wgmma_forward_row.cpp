@@ -6,6 +6,7 @@
 #include "kernels/attention/sm90/wgmma_forward.h"
 #include "kernels/attention/sm90/wgmma_forward_kernels.h"
 #include "kernels/common/cuda_check.h"
+#include "kernels/common/cuda_copy.h"
 
 namespace assay {
 namespace {
@@ -20,7 +21,7 @@ std::unique_ptr<AttentionQueryTile, FreeDeviceMemory> to_device(const std::vecto
   const std::size_t bytes = tiles.size() * sizeof tiles[0];
   ASSAY_CHECK_CUDA(cudaMalloc(&memory, bytes));
   std::unique_ptr<AttentionQueryTile, FreeDeviceMemory> owner(static_cast<AttentionQueryTile*>(memory));
-  ASSAY_CHECK_CUDA(cudaMemcpy(memory, tiles.data(), bytes, cudaMemcpyHostToDevice));
+  copy_to_device(memory, tiles.data(), bytes);
   return owner;
 }
 

@@ -57,10 +57,12 @@ struct Kernel {
   std::string name;  // mangled
   std::vector<Param> params;
   std::uint32_t param_bytes = 0;
+  std::uint32_t max_threads = 0;  // of a block, as __launch_bounds__ says; 0: no bound
   std::vector<Inst> code;
   std::vector<unsigned char> consts;  // rows of immediates
   std::vector<SharedAddress> shared_addresses;
   std::uint32_t row_bytes = 0, preds = 0, local_bytes = 0, static_shared = 0;
+  std::uint32_t declared_shared = 0;                     // static_shared before it was rounded up
   const std::vector<AddressRange>* variables = nullptr;  // module-scope .global and .const
 };
 
