@@ -3,7 +3,7 @@
 namespace assay {
 
 void StepLaunches::clear_gradients() {
-  ops_.push_back({KernelClass::optimizer, "clear gradients", zero_floats(t_.gradients, layout_.size, target_)});
+  ops_.push_back({KernelClass::optimizer, "clear gradients", clear_floats(t_.gradients, layout_.size, backend_)});
 }
 
 void StepLaunches::gemm(const std::string& what, GemmLayout layout, std::int64_t m, std::int64_t n, std::int64_t k,
@@ -11,16 +11,10 @@ void StepLaunches::gemm(const std::string& what, GemmLayout layout, std::int64_t
   GemmProblem problem;
   problem.m = m, problem.n = n, problem.k = k, problem.layout = layout, problem.dtype = s_.dtype;
   const GemmBuffers buffers{a, b, d};
-  auto& known = std::get<Prepared<GemmBuffers>>(prepared_)[what];
-  if (!known) {
-    const GemmKernel& row = named_kernel(gemm_kernels(), kernels_.gemm, problem, target_, what.c_str());
-    known = row.prepare(problem, target_, {buffers}, stream_);
-    if (const double work = double(m) * double(n) * double(k); work > largest_) {
-      largest_ = work;
-      description_ = what + ": " + known->description();
-    }
-  }
-  add(KernelClass::gemm, what, known, buffers);
+  add_together(KernelClass::gemm, what, named_kernel(gemm_kernels(), kernels_.gemm, problem, target_, what.c_str()),
+               problem, buffers);
+  if (const double work = double(m) * double(n) * double(k); work > largest_work_)
+    largest_work_ = work, largest_ = what;
 }
 
 void StepLaunches::linear(const std::string& what, const ParameterTensor& w, const void* x, void* y) {
@@ -76,19 +70,13 @@ void StepLaunches::swiglu(LayerPass pass, const LayerActivations& a) {
 }
 
 void StepLaunches::attention(AttentionPass pass, const LayerActivations& a) {
-  AttentionProblem p;
-  p.batch = s_.batch / communicator_.size(), p.heads = m_.heads, p.kv_heads = m_.kv_heads;
-  p.seq_q = p.seq_kv = s_.sequence, p.head_dim = m_.head_dim, p.causal = true, p.dtype = s_.dtype, p.pass = pass;
-  p.deterministic = pass == AttentionPass::backward;
+  const AttentionProblem p = step_attention(s_, communicator_.size(), pass);
   AttentionBuffers b;
   b.q = a.q, b.k = a.k, b.v = a.v, b.o = a.o, b.lse = a.lse;
   if (pass == AttentionPass::backward) b.d_o = t_.d_o, b.dq = t_.d_q, b.dk = t_.d_k, b.dv = t_.d_v;
   const std::string what = std::string("attention ") + name(pass);
-  auto& known = std::get<Prepared<AttentionBuffers>>(prepared_)[what];
-  if (!known)
-    known = named_kernel(attention_kernels(), kernels_.attention, p, target_, what.c_str())
-                .prepare(p, target_, {b}, stream_);
-  add(KernelClass::attention, what, known, b);
+  add_together(KernelClass::attention, what,
+               named_kernel(attention_kernels(), kernels_.attention_of(pass), p, target_, what.c_str()), p, b);
 }
 
 void StepLaunches::embed(LayerPass pass) {
@@ -100,19 +88,14 @@ void StepLaunches::embed(LayerPass pass) {
   add_own(KernelClass::pointwise, std::string("embedding ") + name(pass), embedding_kernels(), p, s_.dtype, b);
 }
 
-std::vector<Columns> StepLaunches::qkv_columns(void* q, void* k, void* v) const {
-  return {{q, m_.q_width()}, {k, m_.kv_width()}, {v, m_.kv_width()}};
+void StepLaunches::qkv_columns(ColumnsPass pass, void* q, void* k, void* v) {
+  const ColumnsProblem p{pass, tokens_, {m_.q_width(), m_.kv_width(), m_.kv_width()}, s_.dtype};
+  add_own(KernelClass::pointwise, std::string(name(pass)) + " qkv", columns_kernels(), p, s_.dtype,
+          ColumnsBuffers{t_.qkv, {q, k, v}});
 }
 
-void StepLaunches::split_qkv(const LayerActivations& a) {
-  ops_.push_back({KernelClass::pointwise, "split qkv",
-                  split_columns(t_.qkv, qkv_columns(a.q, a.k, a.v), tokens_, s_.dtype, target_)});
-}
-
-void StepLaunches::merge_qkv() {
-  ops_.push_back({KernelClass::pointwise, "merge qkv",
-                  merge_columns(t_.qkv, qkv_columns(t_.d_q, t_.d_k, t_.d_v), tokens_, s_.dtype, target_)});
-}
+void StepLaunches::split_qkv(const LayerActivations& a) { qkv_columns(ColumnsPass::split, a.q, a.k, a.v); }
+void StepLaunches::merge_qkv() { qkv_columns(ColumnsPass::merge, t_.d_q, t_.d_k, t_.d_v); }
 
 void StepLaunches::cross_entropy() {
   CrossEntropyProblem p;
@@ -155,6 +138,14 @@ void StepLaunches::adamw(const char* what, std::int64_t begin, std::int64_t end,
   b.step = static_cast<const AdamWStep*>(step);
   b.gradient_scale = &static_cast<const GradNorm*>(t_.norm_result)->clip;
   add_own(KernelClass::optimizer, what, adamw_kernels(), p, s_.dtype, b);
+}
+
+void StepLaunches::prepare_all() {
+  for (auto& [what, operation] : std::get<Together<GemmBuffers>>(together_)) {
+    operation->prepare();
+    if (what == largest_) description_ = what + ": " + operation->description();
+  }
+  for (auto& [what, operation] : std::get<Together<AttentionBuffers>>(together_)) operation->prepare();
 }
 
 }  // namespace assay

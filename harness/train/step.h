@@ -6,6 +6,7 @@
 #include "harness/backends/backend.h"
 #include "harness/communicators/communicator.h"
 #include "harness/train/corpus.h"
+#include "harness/train/exchange.h"
 #include "harness/train/program.h"
 #include "harness/train/reference.h"
 
@@ -18,7 +19,7 @@ class TrainStep {
 
   /// Initial parameters, moments of zero, the first step's batch; everything else is poisoned with NaN.
   void reset();
-  /// One step on the next batch.  Collective.
+  /// One step on the next batch.  Collective.  On a GPU it is enqueued.
   void run();
   /// Forward, backward and the sum over ranks on the next batch: leaves its gradients and no other trace.  Collective.
   void run_gradients();
@@ -26,8 +27,8 @@ class TrainStep {
   double forward_loss();
 
   std::int64_t steps() const { return step_; }
-  /// This rank's loss in each step since reset().
-  const std::vector<double>& losses() const { return losses_; }
+  /// This rank's loss in each run() since reset().  Waits for the last.
+  const std::vector<double>& losses();
 
   /// As the products read them, in fp64.
   std::vector<double> parameters() const;
@@ -56,6 +57,8 @@ class TrainStep {
 
  private:
   Buffer view(const void* data, std::int64_t bytes) const;
+  int host_threads() const;
+  void put_parameters(const std::vector<float>& master);
   void read_batch();
   void set_optimizer_step();
   double local_loss() const;
@@ -67,6 +70,7 @@ class TrainStep {
   const Corpus corpus_;
   StepMemory memory_;
   const StepTensors& t_;
+  StepExchange exchange_;
   StepProgram program_;
   std::int64_t step_ = 0;
   std::vector<double> losses_;

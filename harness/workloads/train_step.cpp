@@ -158,7 +158,7 @@ Support supports(const std::vector<StepKernels>& kernels, const Case& point, con
         fmt::format("ranks={0}, and there is {1} process: start it with mpirun -n {0}", ranks, communicator.size()));
   if (const std::int64_t batch = point.number("batch"); batch % ranks != 0)
     return Support::no(fmt::format("batch={} is not a multiple of {} ranks", batch, ranks));
-  return Support::yes();
+  return step_support(*kernel, setup_of(point), ranks, target);
 }
 
 AxisSpec count(std::string name, std::string meaning) {
