@@ -18,6 +18,11 @@ if(ASSAY_SANITIZE)
 endif()
 if(ASSAY_HAS_CUDA)
   target_compile_options(assay_options INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-lineinfo -Xcompiler=-Wall>)
+  # The CUDA runtime, by the one name that libraries link it by.  A program with ASSAY_ON_SIMT set is linked with the
+  # stand-in of tests/simt/runtime instead, from the same objects.
+  add_library(assay_cuda_runtime INTERFACE)
+  target_link_libraries(assay_cuda_runtime INTERFACE
+    $<IF:$<BOOL:$<TARGET_PROPERTY:ASSAY_ON_SIMT>>,assay_simt_runtime,CUDA::cudart_static>)
 endif()
 
 # assay_library(NAME SOURCES a.cpp ... LINK other ...)

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <new>
 
 namespace simt {
@@ -34,15 +35,24 @@ void* DeviceHeap::untouched(std::size_t bytes) {
 }
 
 void DeviceHeap::free(void* device) {
-  if (live_.erase(reinterpret_cast<std::uintptr_t>(device)) == 0)
-    throw Error(Fault::OutOfBounds, "free of an address that is not an allocation's first");
+  const auto found = live_.find(reinterpret_cast<std::uintptr_t>(device));
+  if (found == live_.end()) throw Error(Fault::OutOfBounds, "free of an address that is not an allocation's first");
+  if (holds(device)) madvise(device, found->second, MADV_DONTNEED);  // addresses are not used again
+  live_.erase(found);
+}
+
+void DeviceHeap::adopt(void* host, std::size_t bytes) { live_[reinterpret_cast<std::uintptr_t>(host)] = bytes; }
+
+bool DeviceHeap::holds(const void* p) const {
+  return reinterpret_cast<std::uintptr_t>(p) - reinterpret_cast<std::uintptr_t>(base_) < kReserved;
 }
 
 void DeviceHeap::check(const void* p, std::size_t bytes, const char* what, Site site) const {
   const auto address = reinterpret_cast<std::uintptr_t>(p);
   auto after = live_.upper_bound(address);
   if (after != live_.begin()) {
-    const auto& [start, size] = *std::prev(after);
+    const auto start = std::prev(after)->first;
+    const std::size_t whole = std::prev(after)->second, size = whole - std::min(whole, shortened_);
     if (address + bytes <= start + size) return;
     if (address - start < size + kGap / 2)
       throw Error(Fault::OutOfBounds,

@@ -38,13 +38,19 @@ class DeviceHeap {
   /// Not poisoned but zero, and nothing of it in memory until it is touched: for arrays larger than the machine's.
   void* untouched(std::size_t bytes);
   void free(void* device);
+  /// Memory of the host's that kernels may use too, as mapped host memory is; `free` forgets it.
+  void adopt(void* host, std::size_t bytes);
+  /// Whether `p` is device memory, live or not.
+  bool holds(const void* p) const;
+  /// To plant a mistake: every allocation counts as that much shorter than it is.
+  void shorten(std::size_t bytes) { shortened_ = bytes; }
 
   /// Throws Error(OutOfBounds) unless [p, p + bytes) lies inside one live allocation.
   void check(const void* p, std::size_t bytes, const char* what, Site) const;
 
  private:
   unsigned char* base_;
-  std::size_t used_ = 0;
+  std::size_t used_ = 0, shortened_ = 0;
   std::map<std::uintptr_t, std::size_t> live_;
 };
 

@@ -1,5 +1,6 @@
 // cvt, and mov in all its forms.
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <limits>
 
@@ -233,9 +234,21 @@ void parameter_address(Warp& w, const Inst& i, std::uint32_t lanes) {
   for_lanes(lanes, [&](int l) { w.store(i.op[0], l, base + i.imm[0]); });
 }
 
+/// %globaltimer: nanoseconds of the host's clock.  Kernels may wait by it; it says nothing about any GPU.
+void global_timer(Warp& w, const Inst& i, std::uint32_t lanes) {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  const auto value = std::uint64_t(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
+  for_lanes(lanes, [&](int l) { w.row<std::uint64_t>(i.op[0])[l] = value; });
+}
+
 void set_mov(Decoding& d) {
   if (d.args.size() != 2) d.fail("wrong number of operands");
   const unsigned bytes = width(d.type);
+  if (d.args[1] == "%globaltimer" && bytes == 8) {
+    d.add(0, bytes);
+    d.inst.exec = global_timer;
+    return;
+  }
   const bool packs = d.args[1][0] == '{', unpacks = d.args[0][0] == '{';
   if (packs || unpacks) {
     const std::string& vector = d.args[packs ? 1 : 0];

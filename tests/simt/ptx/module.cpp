@@ -162,6 +162,16 @@ void read_parameters(const std::string& list, Kernel& kernel, Decoder& decoder) 
   }
 }
 
+/// Of ".maxntid 128, 2" or ".reqntid 256" between a kernel's parameters and its body; 0 where there is neither.
+std::uint32_t max_threads(const std::string& directives) {
+  const std::size_t at = directives.find("ntid ");
+  if (at == directives.npos) return 0;
+  std::uint32_t product = 1;
+  for (const auto& extent : split_list(directives.substr(at + 5, directives.find('\n', at) - at - 5)))
+    product *= std::uint32_t(std::stoul(extent));
+  return product;
+}
+
 }  // namespace
 
 Module::Module(const std::string& text) {
@@ -193,6 +203,7 @@ Module::Module(const std::string& text) {
     kernel.name = trim(text.substr(p + 6, open - p - 6));
     Decoder decoder(kernel, variables);
     read_parameters(text.substr(open + 1, close - open - 1), kernel, decoder);
+    kernel.max_threads = max_threads(text.substr(close, body - close));
     for (const auto& line : lines)
       if (declares(line, ".shared", false)) decoder.directive(line.substr(0, line.find(';')));
     p = body + 1;

@@ -57,6 +57,7 @@ struct Kernel {
   std::string name;  // mangled
   std::vector<Param> params;
   std::uint32_t param_bytes = 0;
+  std::uint32_t max_threads = 0;  // of a block, as __launch_bounds__ says; 0: no bound
   std::vector<Inst> code;
   std::vector<unsigned char> consts;  // rows of immediates
   std::vector<SharedAddress> shared_addresses;

@@ -119,7 +119,9 @@ void check_launch(const Kernel& k, const Launch& l) {
   if (l.grid.count() == 0) throw Error(Fault::Unsupported, "an empty grid");
   if (l.cluster.count() == 0 || l.grid.x % l.cluster.x || l.grid.y % l.cluster.y || l.grid.z % l.cluster.z)
     throw Error(Fault::Unsupported, "the grid is not a multiple of the cluster");
-  (void)k;
+  if (k.max_threads && threads > k.max_threads)
+    throw Error(Fault::Unsupported,
+                format("a block of %u threads of a kernel compiled for %u", threads, k.max_threads));
 }
 
 /// Throws at a deadlock: nothing moves, or instructions run and nothing that a warp could wait for changes.
