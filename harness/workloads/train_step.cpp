@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "harness/core/error.h"
+#include "harness/train/equality.h"
 #include "harness/train/verify.h"
 #include "harness/workloads/kernel_rows.h"
 #include "harness/workloads/train_step_details.h"
@@ -79,6 +80,7 @@ class TrainStepRun final : public Workload {
                                {"loss_steps", double(curve_.size()), {}},
                                {"loss_least_possible", step_.corpus().entropy_per_byte(), {}}};
     for (Detail& one : train_step_details(step_, peak_, backend_, communicator_)) out.push_back(std::move(one));
+    out.insert(out.end(), beside_cpu_.begin(), beside_cpu_.end());
     return out;
   }
 
@@ -115,6 +117,7 @@ class TrainStepRun final : public Workload {
     mine.resize(std::size_t(kLearningSteps));  // as many however many were sampled
     check.include_digest(mine.data(), mine.size() * sizeof(double));
     curve_ = mean_over_ranks(communicator_, mine);
+    beside_cpu_ = compare_with_cpu(check, step_.setup(), curve_, backend_.target(), communicator_);
     constexpr std::ptrdiff_t kLast = 5;
     const double last = std::accumulate(curve_.end() - kLast, curve_.end(), 0.0) / double(kLast);
     const double bound = learnt_loss(step_.corpus(), curve_.front());
@@ -131,6 +134,7 @@ class TrainStepRun final : public Workload {
   UnitsPeak peak_;             // before the step was timed
   std::vector<double> curve_;  // the loss of each of the first kLearningSteps, over all ranks
   double last_loss_ = 0;
+  std::vector<Detail> beside_cpu_;  // of a GPU's losses
 };
 
 std::string validate(const Case& point) {

@@ -14,24 +14,27 @@ struct FreeDeviceMemory {
   void operator()(AttentionQueryTile* memory) const { cudaFree(memory); }
 };
 
-std::unique_ptr<AttentionQueryTile, FreeDeviceMemory> to_device(const std::vector<AttentionQueryTile>& tiles) {
+std::unique_ptr<AttentionQueryTile, FreeDeviceMemory> to_device(const std::vector<AttentionQueryTile>& tiles,
+                                                                Stream stream) {
   if (tiles.empty()) return nullptr;
   void* memory = nullptr;
   const std::size_t bytes = tiles.size() * sizeof tiles[0];
   ASSAY_CHECK_CUDA(cudaMalloc(&memory, bytes));
   std::unique_ptr<AttentionQueryTile, FreeDeviceMemory> owner(static_cast<AttentionQueryTile*>(memory));
-  ASSAY_CHECK_CUDA(cudaMemcpy(memory, tiles.data(), bytes, cudaMemcpyHostToDevice));
+  // In the stream's order: a plain cudaMemcpy from pageable memory may return before the bytes are there.
+  ASSAY_CHECK_CUDA(cudaMemcpyAsync(memory, tiles.data(), bytes, cudaMemcpyHostToDevice, stream));
   return owner;
 }
 
 /// Tensor maps hold addresses, so that every set of buffers has its own plan, encoded beforehand.
 class ForwardOperation final : public AttentionOperation {
  public:
-  ForwardOperation(const AttentionProblem& problem, const Target& target, const std::vector<AttentionBuffers>& sets)
+  ForwardOperation(const AttentionProblem& problem, const Target& target, const std::vector<AttentionBuffers>& sets,
+                   Stream stream)
       : description_(explain_wgmma_sm90_forward(problem, target)) {
     if (problem.all_queries() == 0) return;  // nothing to write
     const int keys = choose_wgmma_sm90_forward(problem, target).instance->keys;
-    tiles_ = to_device(packed_query_tiles(problem, keys));
+    tiles_ = to_device(packed_query_tiles(problem, keys), stream);
     const TensorMapEncoder encode = driver_tensor_map_encoder();
     for (const AttentionBuffers& set : sets)
       prepared_.emplace(set.o, Prepared{set, plan_wgmma_sm90_forward(problem, set, target, tiles_.get(), encode)});
@@ -69,8 +72,8 @@ class ForwardOperation final : public AttentionOperation {
 };
 
 std::unique_ptr<AttentionOperation> prepare(const AttentionProblem& problem, const Target& target,
-                                            const std::vector<AttentionBuffers>& sets, Stream) {
-  return std::make_unique<ForwardOperation>(problem, target, sets);
+                                            const std::vector<AttentionBuffers>& sets, Stream stream) {
+  return std::make_unique<ForwardOperation>(problem, target, sets, stream);
 }
 
 }  // namespace

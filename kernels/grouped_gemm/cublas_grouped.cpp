@@ -97,7 +97,9 @@ class CublasGrouped final : public GroupedGemmOperation {
   DeviceMemory upload_pointers(const GroupedGemmBuffers& set) const {
     const auto host = cublas_grouped_pointers(problem_, mapping_, set);
     DeviceMemory device = allocate(host.size() * sizeof(void*) + 1);  // at least a byte, where no group has rows
-    ASSAY_CHECK_CUDA(cudaMemcpy(device.get(), host.data(), host.size() * sizeof(void*), cudaMemcpyHostToDevice));
+    // In the stream's order: a plain cudaMemcpy from pageable memory may return before the bytes are there.
+    ASSAY_CHECK_CUDA(
+        cudaMemcpyAsync(device.get(), host.data(), host.size() * sizeof(void*), cudaMemcpyHostToDevice, stream_));
     return device;
   }
 

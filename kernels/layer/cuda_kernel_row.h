@@ -39,7 +39,8 @@ struct CudaLayerKernel {
 
   std::function<std::int64_t(const Problem&, const Target&)> workspace_bytes{};
   std::function<Plans(const Problem&, const Buffers&, void* workspace, const Target&)> plans{};
-  /// What the workspace begins with; copied once, while preparing.  Null: nothing.
+  /// What the workspace begins with; copied once, while preparing, in the order of the stream: a plain cudaMemcpy from
+  /// pageable memory may return before the bytes are there, and this stream waits for no other.  Null: nothing.
   std::function<std::vector<std::uint8_t>(const Problem&)> contents{};
   std::vector<NamedKernel<Params>> instances{};
 
@@ -57,14 +58,15 @@ class CudaLayerOperation final : public Operation<Buffers> {
  public:
   using LayerKernel = CudaLayerKernel<Problem, Buffers, Params>;
 
-  CudaLayerOperation(LayerKernel kernel, Problem problem, const Target& target)
+  CudaLayerOperation(LayerKernel kernel, Problem problem, const Target& target, Stream stream)
       : kernel_(std::move(kernel)),
         problem_(std::move(problem)),
         target_(target),
         workspace_(kernel_.workspace_bytes ? kernel_.workspace_bytes(problem_, target_) : 0) {
     if (!kernel_.contents) return;
     const std::vector<std::uint8_t> contents = kernel_.contents(problem_);
-    ASSAY_CHECK_CUDA(cudaMemcpy(workspace_.get(), contents.data(), contents.size(), cudaMemcpyHostToDevice));
+    ASSAY_CHECK_CUDA(
+        cudaMemcpyAsync(workspace_.get(), contents.data(), contents.size(), cudaMemcpyHostToDevice, stream));
   }
 
   void launch(const Buffers& buffers, Stream stream) override {
@@ -94,8 +96,8 @@ Kernel<Problem, Buffers> cuda_layer_row(CudaLayerKernel<Problem, Buffers, Params
     const Support device = supports_sm80(target);
     return device.ok() && supports ? supports(problem, target) : device;
   };
-  row.prepare = [kernel](const Problem& problem, const Target& target, const std::vector<Buffers>&, Stream) {
-    return std::make_unique<CudaLayerOperation<Problem, Buffers, Params>>(kernel, problem, target);
+  row.prepare = [kernel](const Problem& problem, const Target& target, const std::vector<Buffers>&, Stream stream) {
+    return std::make_unique<CudaLayerOperation<Problem, Buffers, Params>>(kernel, problem, target, stream);
   };
   return row;
 }
