@@ -25,7 +25,7 @@ std::vector<double> losses_of_cpu(const TrainSetup& setup, std::int64_t steps) {
 
 double allowed_loss_difference(const TrainSetup& setup, double first, double loss) {
   const double start = ParameterLayout(setup.model).head.deviation * std::sqrt(double(setup.model.hidden));
-  return std::sqrt(2.0) * allowed_gradient_error(setup) * (start + 2 * std::abs(first - loss));
+  return 2 * allowed_gradient_error(setup) * (start + 2 * std::abs(first - loss)) / std::sqrt(double(setup.tokens()));
 }
 
 std::vector<Detail> compare_with_cpu(Check& check, const TrainSetup& setup, const std::vector<double>& losses,
