@@ -124,6 +124,7 @@ class CudaBackend final : public Backend {
   }
   HostMemory allocate_host(std::size_t bytes) override;
   std::size_t free_bytes(int slot) const override {
+    refuse_after_fault();
     std::size_t free = 0, total = 0;
     at(slot).use();
     at(slot).check(cudaMemGetInfo(&free, &total), "reading its free memory");
@@ -142,6 +143,7 @@ class CudaBackend final : public Backend {
   }
   void synchronize() override;
   std::size_t last_level_cache_bytes() const override {
+    refuse_after_fault();
     int bytes = 0;
     at(0).check(cudaDeviceGetAttribute(&bytes, cudaDevAttrL2CacheSize, at(0).target.index), "reading its L2 size");
     return std::size_t(bytes);

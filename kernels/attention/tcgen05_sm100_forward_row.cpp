@@ -7,6 +7,7 @@
 #include "kernels/attention/tcgen05_sm100_forward_kernels.h"
 #include "kernels/attention/wgmma_sm90_forward_model.h"
 #include "kernels/common/cuda_check.h"
+#include "kernels/common/cuda_copy.h"
 
 namespace assay {
 namespace {
@@ -15,27 +16,24 @@ struct FreeDeviceMemory {
   void operator()(AttentionQueryTile* memory) const { cudaFree(memory); }
 };
 
-std::unique_ptr<AttentionQueryTile, FreeDeviceMemory> to_device(const std::vector<AttentionQueryTile>& tiles,
-                                                                Stream stream) {
+std::unique_ptr<AttentionQueryTile, FreeDeviceMemory> to_device(const std::vector<AttentionQueryTile>& tiles) {
   if (tiles.empty()) return nullptr;
   void* memory = nullptr;
   const std::size_t bytes = tiles.size() * sizeof tiles[0];
   ASSAY_CHECK_CUDA(cudaMalloc(&memory, bytes));
   std::unique_ptr<AttentionQueryTile, FreeDeviceMemory> owner(static_cast<AttentionQueryTile*>(memory));
-  // In the stream's order: a plain cudaMemcpy from pageable memory may return before the bytes are there.
-  ASSAY_CHECK_CUDA(cudaMemcpyAsync(memory, tiles.data(), bytes, cudaMemcpyHostToDevice, stream));
+  copy_to_device(memory, tiles.data(), bytes);
   return owner;
 }
 
 /// Tensor maps hold addresses, so that every set of buffers has its own plan, encoded beforehand.
 class ForwardOperation final : public AttentionOperation {
  public:
-  ForwardOperation(const AttentionProblem& problem, const Target& target, const std::vector<AttentionBuffers>& sets,
-                   Stream stream)
+  ForwardOperation(const AttentionProblem& problem, const Target& target, const std::vector<AttentionBuffers>& sets)
       : description_(explain_tcgen05_sm100_forward(problem, target)) {
     if (problem.all_queries() == 0) return;  // nothing to write
     const std::vector<AttentionQueryTile> tiles = packed_query_tiles(problem, kSm100ForwardKeys, kSm100ForwardQueries);
-    tiles_ = to_device(tiles, stream);
+    tiles_ = to_device(tiles);
     const TensorMapEncoder encode = driver_tensor_map_encoder();
     for (const AttentionBuffers& set : sets)
       prepared_.emplace(set.o, Prepared{set, plan_tcgen05_sm100_forward(problem, set, target, tiles_.get(), encode)});
@@ -73,8 +71,8 @@ class ForwardOperation final : public AttentionOperation {
 };
 
 std::unique_ptr<AttentionOperation> prepare(const AttentionProblem& problem, const Target& target,
-                                            const std::vector<AttentionBuffers>& sets, Stream stream) {
-  return std::make_unique<ForwardOperation>(problem, target, sets, stream);
+                                            const std::vector<AttentionBuffers>& sets, Stream) {
+  return std::make_unique<ForwardOperation>(problem, target, sets);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "kernels/attention/wgmma_sm90_forward.h"
 #include "kernels/attention/wgmma_sm90_forward_kernels.h"
 #include "kernels/common/cuda_check.h"
+#include "kernels/common/cuda_copy.h"
 
 namespace assay {
 namespace {
@@ -14,27 +15,24 @@ struct FreeDeviceMemory {
   void operator()(AttentionQueryTile* memory) const { cudaFree(memory); }
 };
 
-std::unique_ptr<AttentionQueryTile, FreeDeviceMemory> to_device(const std::vector<AttentionQueryTile>& tiles,
-                                                                Stream stream) {
+std::unique_ptr<AttentionQueryTile, FreeDeviceMemory> to_device(const std::vector<AttentionQueryTile>& tiles) {
   if (tiles.empty()) return nullptr;
   void* memory = nullptr;
   const std::size_t bytes = tiles.size() * sizeof tiles[0];
   ASSAY_CHECK_CUDA(cudaMalloc(&memory, bytes));
   std::unique_ptr<AttentionQueryTile, FreeDeviceMemory> owner(static_cast<AttentionQueryTile*>(memory));
-  // In the stream's order: a plain cudaMemcpy from pageable memory may return before the bytes are there.
-  ASSAY_CHECK_CUDA(cudaMemcpyAsync(memory, tiles.data(), bytes, cudaMemcpyHostToDevice, stream));
+  copy_to_device(memory, tiles.data(), bytes);
   return owner;
 }
 
 /// Tensor maps hold addresses, so that every set of buffers has its own plan, encoded beforehand.
 class ForwardOperation final : public AttentionOperation {
  public:
-  ForwardOperation(const AttentionProblem& problem, const Target& target, const std::vector<AttentionBuffers>& sets,
-                   Stream stream)
+  ForwardOperation(const AttentionProblem& problem, const Target& target, const std::vector<AttentionBuffers>& sets)
       : description_(explain_wgmma_sm90_forward(problem, target)) {
     if (problem.all_queries() == 0) return;  // nothing to write
     const int keys = choose_wgmma_sm90_forward(problem, target).instance->keys;
-    tiles_ = to_device(packed_query_tiles(problem, keys), stream);
+    tiles_ = to_device(packed_query_tiles(problem, keys));
     const TensorMapEncoder encode = driver_tensor_map_encoder();
     for (const AttentionBuffers& set : sets)
       prepared_.emplace(set.o, Prepared{set, plan_wgmma_sm90_forward(problem, set, target, tiles_.get(), encode)});
@@ -72,8 +70,8 @@ class ForwardOperation final : public AttentionOperation {
 };
 
 std::unique_ptr<AttentionOperation> prepare(const AttentionProblem& problem, const Target& target,
-                                            const std::vector<AttentionBuffers>& sets, Stream stream) {
-  return std::make_unique<ForwardOperation>(problem, target, sets, stream);
+                                            const std::vector<AttentionBuffers>& sets, Stream) {
+  return std::make_unique<ForwardOperation>(problem, target, sets);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/common/cuda_check.h"
+#include "kernels/common/cuda_copy.h"
 #include "kernels/grouped_gemm/cublas_grouped_mapping.h"
 #include "kernels/grouped_gemm/cublas_library.h"
 #include "kernels/grouped_gemm/cuda_kernel_rows.h"
@@ -97,9 +98,7 @@ class CublasGrouped final : public GroupedGemmOperation {
   DeviceMemory upload_pointers(const GroupedGemmBuffers& set) const {
     const auto host = cublas_grouped_pointers(problem_, mapping_, set);
     DeviceMemory device = allocate(host.size() * sizeof(void*) + 1);  // at least a byte, where no group has rows
-    // In the stream's order: a plain cudaMemcpy from pageable memory may return before the bytes are there.
-    ASSAY_CHECK_CUDA(
-        cudaMemcpyAsync(device.get(), host.data(), host.size() * sizeof(void*), cudaMemcpyHostToDevice, stream_));
+    copy_to_device(device.get(), host.data(), host.size() * sizeof(void*));
     return device;
   }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/common/cuda_check.h"
+#include "kernels/common/cuda_copy.h"
 #include "kernels/common/cuda_launch.h"
 #include "kernels/common/kernel.h"
 #include "kernels/layer/cuda_plan.h"
@@ -39,8 +40,7 @@ struct CudaLayerKernel {
 
   std::function<std::int64_t(const Problem&, const Target&)> workspace_bytes{};
   std::function<Plans(const Problem&, const Buffers&, void* workspace, const Target&)> plans{};
-  /// What the workspace begins with; copied once, while preparing, in the order of the stream: a plain cudaMemcpy from
-  /// pageable memory may return before the bytes are there, and this stream waits for no other.  Null: nothing.
+  /// What the workspace begins with; copied once, while preparing.  Null: nothing.
   std::function<std::vector<std::uint8_t>(const Problem&)> contents{};
   std::vector<NamedKernel<Params>> instances{};
 
@@ -58,15 +58,14 @@ class CudaLayerOperation final : public Operation<Buffers> {
  public:
   using LayerKernel = CudaLayerKernel<Problem, Buffers, Params>;
 
-  CudaLayerOperation(LayerKernel kernel, Problem problem, const Target& target, Stream stream)
+  CudaLayerOperation(LayerKernel kernel, Problem problem, const Target& target)
       : kernel_(std::move(kernel)),
         problem_(std::move(problem)),
         target_(target),
         workspace_(kernel_.workspace_bytes ? kernel_.workspace_bytes(problem_, target_) : 0) {
     if (!kernel_.contents) return;
     const std::vector<std::uint8_t> contents = kernel_.contents(problem_);
-    ASSAY_CHECK_CUDA(
-        cudaMemcpyAsync(workspace_.get(), contents.data(), contents.size(), cudaMemcpyHostToDevice, stream));
+    copy_to_device(workspace_.get(), contents.data(), contents.size());
   }
 
   void launch(const Buffers& buffers, Stream stream) override {
@@ -96,8 +95,8 @@ Kernel<Problem, Buffers> cuda_layer_row(CudaLayerKernel<Problem, Buffers, Params
     const Support device = supports_sm80(target);
     return device.ok() && supports ? supports(problem, target) : device;
   };
-  row.prepare = [kernel](const Problem& problem, const Target& target, const std::vector<Buffers>&, Stream stream) {
-    return std::make_unique<CudaLayerOperation<Problem, Buffers, Params>>(kernel, problem, target, stream);
+  row.prepare = [kernel](const Problem& problem, const Target& target, const std::vector<Buffers>&, Stream) {
+    return std::make_unique<CudaLayerOperation<Problem, Buffers, Params>>(kernel, problem, target);
   };
   return row;
 }

@@ -162,6 +162,14 @@ void read_parameters(const std::string& list, Kernel& kernel, Decoder& decoder) 
   }
 }
 
+/// Whether `name` stands in `text` as a whole word.
+bool names(const std::string& text, const std::string& name) {
+  const auto in_word = [](char c) { return isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '$'; };
+  for (std::size_t at = 0; (at = text.find(name, at)) != text.npos; at += name.size())
+    if (!in_word(text[at + name.size()]) && (at == 0 || !in_word(text[at - 1]))) return true;
+  return false;
+}
+
 /// Of ".maxntid 128, 2" or ".reqntid 256" between a kernel's parameters and its body; 0 where there is neither.
 std::uint32_t max_threads(const std::string& directives) {
   const std::size_t at = directives.find("ntid ");
@@ -204,12 +212,14 @@ Module::Module(const std::string& text) {
     Decoder decoder(kernel, variables);
     read_parameters(text.substr(open + 1, close - open - 1), kernel, decoder);
     kernel.max_threads = max_threads(text.substr(close, body - close));
-    for (const auto& line : lines)
-      if (declares(line, ".shared", false)) decoder.directive(line.substr(0, line.find(';')));
     p = body + 1;
+    const std::string statements = text.substr(p, text.find("\n}", p) - p);
+    // A kernel has of the module's shared variables those that it names.
+    for (const auto& line : lines)
+      if (declares(line, ".shared", false) && names(statements, Declaration(line.substr(0, line.find(';'))).name))
+        decoder.directive(line.substr(0, line.find(';')));
     // Dynamic shared memory starts after all static: its symbols are placed when the body's have been seen.
-    const std::size_t end_of_body = text.find("\n}", p);
-    for (const auto& line : lines_of(text.substr(p, end_of_body - p)))
+    for (const auto& line : lines_of(statements))
       if (split_words(line).size() > 1 && split_words(line)[0] == ".shared")
         decoder.directive(trim(line.substr(0, line.find(';'))));
     for (const auto& line : lines)

@@ -62,6 +62,7 @@ struct Kernel {
   std::vector<unsigned char> consts;  // rows of immediates
   std::vector<SharedAddress> shared_addresses;
   std::uint32_t row_bytes = 0, preds = 0, local_bytes = 0, static_shared = 0;
+  std::uint32_t declared_shared = 0;                     // static_shared before it was rounded up
   const std::vector<AddressRange>* variables = nullptr;  // module-scope .global and .const
 };
 

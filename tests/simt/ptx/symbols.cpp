@@ -134,6 +134,7 @@ void Decoder::finish() {
         kernel_.code[fix.inst].op[0].off = it->second, found = true;
     if (!found) fail("label " + fix.label + " is not defined", kernel_.code[fix.inst].text);
   }
+  kernel_.declared_shared = shared_top_;
   kernel_.static_shared = align_up(shared_top_, 1024);  // dynamic shared memory follows
 }
 

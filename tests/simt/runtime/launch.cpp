@@ -34,10 +34,10 @@ void check_shape(const ptx::Kernel& code, const RegisteredKernel& kernel, const 
                                                  (unsigned long long)threads, code.max_threads)};
   const auto allowed = kernel.shared_allowance.find(device);
   const std::size_t most = allowed == kernel.shared_allowance.end() ? kDefaultSharedBytes : allowed->second;
-  if (s.shared_bytes > most || s.shared_bytes + code.static_shared > std::size_t(shared_bytes_optin()))
+  if (s.shared_bytes > most || s.shared_bytes + code.declared_shared > std::size_t(shared_bytes_optin()))
     throw ApiError{cudaErrorInvalidValue,
                    format("%zu bytes of dynamic shared memory beside %u static ones, %zu allowed", s.shared_bytes,
-                          code.static_shared, most)};
+                          code.declared_shared, most)};
   if (settings().compute_capability < 90 && dim(s.cluster).count() != 1)
     throw ApiError{cudaErrorNotSupported, "clusters begin at sm_90"};
 }
@@ -101,7 +101,7 @@ extern "C" cudaError_t cudaFuncSetAttribute(const void* stub, cudaFuncAttribute 
     if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize)
       throw ApiError{cudaErrorNotSupported,
                      simt::format("function attribute %d is not among those of tests/simt/runtime", int(attribute))};
-    const int most = shared_bytes_optin() - int(device_code(kernel).static_shared);
+    const int most = shared_bytes_optin() - int(device_code(kernel).declared_shared);
     if (value < 0 || value > most)
       throw ApiError{cudaErrorInvalidValue, simt::format("%d bytes of shared memory, %d at most", value, most)};
     kernel.shared_allowance[runtime.current_ordinal()] = unsigned(value);
