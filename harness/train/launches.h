@@ -3,12 +3,15 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "harness/train/beside.h"
 #include "harness/train/columns.h"
+#include "harness/train/gradient_buckets.h"
 #include "harness/train/program.h"
 #include "kernels/layer/adamw.h"
 #include "kernels/layer/cross_entropy.h"
@@ -32,7 +35,11 @@ class StepLaunches {
         stream_(backend.stream()),
         communicator_(communicator),
         layout_(setup.model),
-        tokens_(setup.tokens() / communicator.size()) {}
+        tokens_(setup.tokens() / communicator.size()) {
+    if (setup.bucket_bytes == 0 || communicator.size() == 1) return;
+    buckets_.emplace(layout_, setup.bucket_bytes);
+    beside_ = std::make_shared<BesideStep>(backend);
+  }
 
  protected:
   /// What was appended since the last call.
@@ -55,7 +62,7 @@ class StepLaunches {
   void split_qkv(const LayerActivations&);
   void merge_qkv();
   void cross_entropy();
-  /// One all-reduce of all gradients, after backward: nothing hides it.
+  /// In buckets: waits for them.  Else one all-reduce of all gradients: nothing hides it.
   void reduce();
   void update();
 
@@ -90,6 +97,10 @@ class StepLaunches {
   }
   void gemm(const std::string& what, GemmLayout, std::int64_t m, std::int64_t n, std::int64_t k, const void* a,
             const void* b, void* d);
+  /// A tensor's gradient is what it will be: the buckets that are complete with it are reduced beside what follows.
+  void written(const ParameterTensor&);
+  std::shared_ptr<CollectiveOperation> all_reduce(std::int64_t count, const CollectiveBuffers&);
+  CollectiveBuffers gradients_in_place(const GradientRange&, Stream) const;
   void adamw(const char* what, std::int64_t begin, std::int64_t end, const void* step);
   std::vector<Columns> qkv_columns(void* q, void* k, void* v) const;
 
@@ -106,8 +117,10 @@ class StepLaunches {
   double largest_ = 0;
   std::tuple<Prepared<GemmBuffers>, Prepared<AttentionBuffers>, Prepared<RmsNormBuffers>, Prepared<RopeBuffers>,
              Prepared<SwigluBuffers>, Prepared<EmbeddingBuffers>, Prepared<CrossEntropyBuffers>,
-             Prepared<GradNormBuffers>, Prepared<AdamWBuffers>>
+             Prepared<GradNormBuffers>, Prepared<AdamWBuffers>, Prepared<CollectiveBuffers>>
       prepared_;
+  std::optional<GradientBuckets> buckets_;  // none: all gradients are reduced after backward
+  std::shared_ptr<BesideStep> beside_;
 };
 
 }  // namespace assay

@@ -32,7 +32,8 @@ std::vector<float> initial_parameters(const ParameterLayout& layout, std::uint64
 
 }  // namespace
 
-TrainStep::TrainStep(const TrainSetup& setup, const StepKernels& kernels, Backend& backend, Communicator& communicator)
+TrainStep::TrainStep(const TrainSetup& setup, const StepKernels& kernels, Backend& backend, Communicator& communicator,
+                     const ProgramMaker& make)
     : setup_(setup),
       backend_(backend),
       communicator_(communicator),
@@ -40,7 +41,7 @@ TrainStep::TrainStep(const TrainSetup& setup, const StepKernels& kernels, Backen
       corpus_(setup.seed),
       memory_(setup, communicator.size(), backend),
       t_(memory_.tensors()),
-      program_(make_program(setup_, kernels, t_, backend, communicator)) {
+      program_(make(setup_, kernels, t_, backend, communicator)) {
   reset();
 }
 
@@ -101,8 +102,10 @@ void TrainStep::read_batch() {
 
 void TrainStep::set_optimizer_step() {
   const OptimizerSettings& o = setup_.optimizer;
+  AdamWProblem problem;
+  problem.beta1 = o.beta1, problem.beta2 = o.beta2, problem.epsilon = o.epsilon;
   for (const bool decayed : {true, false}) {
-    const AdamWStep step = adamw_step(AdamWProblem{}, step_ + 1, o.learning_rate, decayed ? o.weight_decay : 0);
+    const AdamWStep step = adamw_step(problem, step_ + 1, o.learning_rate, decayed ? o.weight_decay : 0);
     backend_.copy_in(view(decayed ? t_.step_decayed : t_.step_gains, std::int64_t(sizeof step)), &step, sizeof step);
   }
 }
@@ -127,8 +130,18 @@ double TrainStep::forward_loss() {
 }
 
 void TrainStep::run() {
+  run_ops([](const StepOp&) { return true; });
+}
+
+void TrainStep::run_unreduced() {
+  run_ops([](const StepOp& op) { return op.kind != KernelClass::communication; });
+}
+
+void TrainStep::run_ops(bool (*chosen)(const StepOp&)) {
   set_optimizer_step();
-  for_each_op(program_, [](const StepOp& op) { op.launch(); });
+  for_each_op(program_, [&](const StepOp& op) {
+    if (chosen(op)) op.launch();
+  });
   losses_.push_back(local_loss());
   ++step_;
   read_batch();
@@ -161,6 +174,21 @@ std::vector<float> TrainStep::gradients() const {
   std::vector<float> out(std::size_t(layout_.size));
   backend_.copy_out(out.data(), view(t_.gradients, 4 * layout_.size), out.size() * 4);
   return out;
+}
+
+GradNorm TrainStep::gradient_norm() const {
+  GradNorm out;
+  backend_.copy_out(&out, view(t_.norm_result, std::int64_t(sizeof out)), sizeof out);
+  return out;
+}
+
+TrainStep::OptimizerState TrainStep::optimizer_state() const {
+  const auto host = [&](const float* array) {
+    std::vector<float> out(std::size_t(layout_.size));
+    backend_.copy_out(out.data(), view(array, 4 * layout_.size), out.size() * 4);
+    return out;
+  };
+  return {host(t_.master), host(t_.moment1), host(t_.moment2)};
 }
 
 std::string TrainStep::gradient_digest() const {
