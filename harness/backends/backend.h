@@ -46,6 +46,10 @@ class Backend {
   /// For what shall run beside the first stream's work: time() and synchronize() wait for both.  Asking for it makes
   /// the slot's device the calling thread's.
   virtual Stream second_stream(int slot = 0) const { return stream(slot); }
+  /// What is put on the second stream from now on comes after all that is on the first by now; join_second(), the
+  /// reverse.  Nothing on a CPU, where launches finish before they return.
+  virtual void fork_second(int /*slot*/ = 0) {}
+  virtual void join_second(int /*slot*/ = 0) {}
 
   /// MeasureError naming the size and what is free where there is not enough.
   virtual Buffer allocate(std::size_t bytes, int slot = 0) = 0;

@@ -21,6 +21,7 @@ struct Slot {
     check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "making a stream");
     check(cudaStreamCreateWithFlags(&second, cudaStreamNonBlocking), "making a stream");
     check(cudaEventCreateWithFlags(&second_done, cudaEventDisableTiming), "making an event");
+    check(cudaEventCreateWithFlags(&first_done, cudaEventDisableTiming), "making an event");
     check(cudaEventCreate(&start), "making an event");
     check(cudaEventCreate(&stop), "making an event");
   }
@@ -28,6 +29,7 @@ struct Slot {
     cudaSetDevice(target.index);
     if (start != nullptr) cudaEventDestroy(start);
     if (stop != nullptr) cudaEventDestroy(stop);
+    if (first_done != nullptr) cudaEventDestroy(first_done);
     if (second_done != nullptr) cudaEventDestroy(second_done);
     if (second != nullptr) cudaStreamDestroy(second);
     if (stream != nullptr) cudaStreamDestroy(stream);
@@ -40,7 +42,7 @@ struct Slot {
 
   Target target;
   cudaStream_t stream = nullptr, second = nullptr;
-  cudaEvent_t second_done = nullptr;
+  cudaEvent_t second_done = nullptr, first_done = nullptr;
   mutable bool uses_second = false;  // somebody asked for it: a case of one stream pays nothing for two
   cudaEvent_t start = nullptr, stop = nullptr;
 };
@@ -96,6 +98,17 @@ class CudaBackend final : public Backend {
     at(slot).use();
     at(slot).uses_second = true;
     return at(slot).second;
+  }
+  void fork_second(int slot) override {
+    const Slot& s = at(slot);
+    s.use();
+    s.uses_second = true;
+    check_work(s, cudaEventRecord(s.first_done, s.stream), "ordering its streams");
+    check_work(s, cudaStreamWaitEvent(s.second, s.first_done, 0), "ordering its streams");
+  }
+  void join_second(int slot) override {
+    at(slot).use();
+    join_second(at(slot));
   }
 
   Buffer allocate(std::size_t bytes, int slot) override;

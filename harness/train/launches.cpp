@@ -25,6 +25,7 @@ void StepLaunches::linear_backward(const std::string& what, const ParameterTenso
                                    void* dx) {
   gemm(what + " dgrad", GemmLayout::nn, tokens_, w.columns, w.rows, dy, weights(w), dx);
   gemm(what + " wgrad", GemmLayout::nt, w.rows, w.columns, tokens_, dy, x, gradient(w));
+  written(w);
 }
 
 void StepLaunches::norm(const ParameterTensor& gain, const void* x, const void* branch, void* sum, void* y,
@@ -46,6 +47,7 @@ void StepLaunches::norm_backward(const ParameterTensor& gain, const void* x, flo
   b.x = x, b.weight = weights(gain), b.rstd = rstd, b.dy = dy, b.d_sum = skipped, b.dx = dx, b.dw = gradient(gain);
   add_own(KernelClass::pointwise, skipped ? "add and norm backward" : "norm backward", rms_norm_kernels(), p, s_.dtype,
           b);
+  written(gain);
 }
 
 void StepLaunches::rope(const char* tensor, std::int64_t heads, LayerPass pass, void* x) {
@@ -86,6 +88,7 @@ void StepLaunches::embed(LayerPass pass) {
   b.ids = t_.tokens, b.w = weights(layout_.embedding), b.y = t_.layers.front().x;
   b.dy = t_.d_stream, b.dw = gradient(layout_.embedding);
   add_own(KernelClass::pointwise, std::string("embedding ") + name(pass), embedding_kernels(), p, s_.dtype, b);
+  if (pass == LayerPass::backward) written(layout_.embedding);
 }
 
 void StepLaunches::qkv_columns(ColumnsPass pass, void* q, void* k, void* v) {
@@ -105,19 +108,6 @@ void StepLaunches::cross_entropy() {
   add_own(KernelClass::cross_entropy, "cross_entropy", cross_entropy_kernels(), p, s_.dtype, b);
 }
 
-void StepLaunches::reduce() {
-  CollectiveProblem p;
-  p.operation = Collective::all_reduce, p.count = layout_.size, p.dtype = DType::f32, p.in_place = true;
-  p.peers.ranks = communicator_.size(), p.peers.first_local = communicator_.rank(), p.peers.local = 1;
-  p.peers.mpi = true, p.peers.one_host = communicator_.one_host(), p.peers.shared_name = communicator_.group_name();
-  CollectiveBuffers b;
-  b.input = {t_.gradients}, b.output = {t_.gradients}, b.streams = {stream_};
-  const CollectiveKernel& row =
-      named_kernel(collective_kernels(), kernels_.all_reduce, p, target_, "all-reduce of gradients");
-  std::shared_ptr<CollectiveOperation> operation = row.prepare(p, target_, {b}, stream_);
-  add(KernelClass::communication, "all_reduce", operation, b);
-}
-
 void StepLaunches::update() {
   GradNormProblem norm;
   norm.elements = {layout_.size}, norm.max_norm = s_.optimizer.max_norm;
@@ -131,6 +121,7 @@ void StepLaunches::update() {
 void StepLaunches::adamw(const char* what, std::int64_t begin, std::int64_t end, const void* step) {
   AdamWProblem p;
   p.elements = end - begin, p.dtype = s_.dtype;
+  p.beta1 = s_.optimizer.beta1, p.beta2 = s_.optimizer.beta2, p.epsilon = s_.optimizer.epsilon;
   AdamWBuffers b;
   b.master = t_.master + begin, b.gradient = t_.gradients + begin;
   b.m = t_.moment1 + begin, b.v = t_.moment2 + begin;

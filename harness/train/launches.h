@@ -3,12 +3,15 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "harness/train/beside.h"
 #include "harness/train/clear.h"
+#include "harness/train/gradient_buckets.h"
 #include "harness/train/prepared_together.h"
 #include "harness/train/program.h"
 #include "kernels/layer/adamw.h"
@@ -35,7 +38,11 @@ class StepLaunches {
         stream_(backend.stream()),
         communicator_(communicator),
         layout_(setup.model),
-        tokens_(setup.tokens() / communicator.size()) {}
+        tokens_(setup.tokens() / communicator.size()) {
+    if (setup.bucket_bytes == 0 || communicator.size() == 1) return;
+    buckets_.emplace(layout_, setup.bucket_bytes);
+    beside_ = std::make_shared<BesideStep>(backend);
+  }
 
  protected:
   /// What was appended since the last call.
@@ -58,7 +65,7 @@ class StepLaunches {
   void split_qkv(const LayerActivations&);
   void merge_qkv();
   void cross_entropy();
-  /// One all-reduce of all gradients, after backward: nothing hides it.
+  /// In buckets: waits for them.  Else one all-reduce of all gradients: nothing hides it.
   void reduce();
   void update();
   /// Once, when all launches are appended: makes products and attention ready for all their buffers.
@@ -111,6 +118,10 @@ class StepLaunches {
   }
   void gemm(const std::string& what, GemmLayout, std::int64_t m, std::int64_t n, std::int64_t k, const void* a,
             const void* b, void* d);
+  /// A tensor's gradient is what it will be: the buckets that are complete with it are reduced beside what follows.
+  void written(const ParameterTensor&);
+  std::shared_ptr<CollectiveOperation> all_reduce(std::int64_t count, const CollectiveBuffers&);
+  CollectiveBuffers gradients_in_place(const GradientRange&, Stream) const;
   void adamw(const char* what, std::int64_t begin, std::int64_t end, const void* step);
   void qkv_columns(ColumnsPass, void* q, void* k, void* v);
 
@@ -129,8 +140,10 @@ class StepLaunches {
   std::tuple<Together<GemmBuffers>, Together<AttentionBuffers>> together_;
   std::tuple<Prepared<RmsNormBuffers>, Prepared<RopeBuffers>, Prepared<SwigluBuffers>, Prepared<ColumnsBuffers>,
              Prepared<EmbeddingBuffers>, Prepared<CrossEntropyBuffers>, Prepared<GradNormBuffers>,
-             Prepared<AdamWBuffers>>
+             Prepared<AdamWBuffers>, Prepared<CollectiveBuffers>>
       prepared_;
+  std::optional<GradientBuckets> buckets_;  // none: all gradients are reduced after backward
+  std::shared_ptr<BesideStep> beside_;
 };
 
 }  // namespace assay

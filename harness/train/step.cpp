@@ -33,7 +33,8 @@ std::vector<float> initial_parameters(const ParameterLayout& layout, std::uint64
 
 }  // namespace
 
-TrainStep::TrainStep(const TrainSetup& setup, const StepKernels& kernels, Backend& backend, Communicator& communicator)
+TrainStep::TrainStep(const TrainSetup& setup, const StepKernels& kernels, Backend& backend, Communicator& communicator,
+                     const ProgramMaker& make)
     : setup_(setup),
       backend_(backend),
       communicator_(communicator),
@@ -42,7 +43,7 @@ TrainStep::TrainStep(const TrainSetup& setup, const StepKernels& kernels, Backen
       memory_(setup, communicator.size(), backend),
       t_(memory_.tensors()),
       exchange_(backend, t_, setup.tokens() / communicator.size()),
-      program_(make_program(setup_, kernels, t_, backend, communicator)) {
+      program_(make(setup_, kernels, t_, backend, communicator)) {
   reset();
 }
 
@@ -110,7 +111,9 @@ void TrainStep::read_batch() {
 
 void TrainStep::set_optimizer_step() {
   const OptimizerSettings& o = setup_.optimizer;
-  const auto step = [&](double decay) { return adamw_step(AdamWProblem{}, step_ + 1, o.learning_rate, decay); };
+  AdamWProblem problem;
+  problem.beta1 = o.beta1, problem.beta2 = o.beta2, problem.epsilon = o.epsilon;
+  const auto step = [&](double decay) { return adamw_step(problem, step_ + 1, o.learning_rate, decay); };
   exchange_.send_steps(step(o.weight_decay), step(0));
 }
 
@@ -134,8 +137,18 @@ double TrainStep::forward_loss() {
 }
 
 void TrainStep::run() {
+  run_ops([](const StepOp&) { return true; });
+}
+
+void TrainStep::run_unreduced() {
+  run_ops([](const StepOp& op) { return op.kind != KernelClass::communication; });
+}
+
+void TrainStep::run_ops(bool (*chosen)(const StepOp&)) {
   set_optimizer_step();
-  for_each_op(program_, [](const StepOp& op) { op.launch(); });
+  for_each_op(program_, [&](const StepOp& op) {
+    if (chosen(op)) op.launch();
+  });
   exchange_.ask_for_loss();
   ++step_;
   read_batch();
@@ -174,6 +187,21 @@ std::vector<float> TrainStep::gradients() const {
   std::vector<float> out(std::size_t(layout_.size));
   backend_.copy_out(out.data(), view(t_.gradients, 4 * layout_.size), out.size() * 4);
   return out;
+}
+
+GradNorm TrainStep::gradient_norm() const {
+  GradNorm out;
+  backend_.copy_out(&out, view(t_.norm_result, std::int64_t(sizeof out)), sizeof out);
+  return out;
+}
+
+TrainStep::OptimizerState TrainStep::optimizer_state() const {
+  const auto host = [&](const float* array) {
+    std::vector<float> out(std::size_t(layout_.size));
+    backend_.copy_out(out.data(), view(array, 4 * layout_.size), out.size() * 4);
+    return out;
+  };
+  return {host(t_.master), host(t_.moment1), host(t_.moment2)};
 }
 
 std::string TrainStep::gradient_digest() const {

@@ -9,18 +9,21 @@
 #include "harness/train/exchange.h"
 #include "harness/train/program.h"
 #include "harness/train/reference.h"
+#include "kernels/layer/grad_norm.h"
 
 namespace assay {
 
 class TrainStep {
  public:
   /// Collective over the communicator.  Unsupported where a kernel refuses its part.
-  TrainStep(const TrainSetup&, const StepKernels&, Backend&, Communicator&);
+  TrainStep(const TrainSetup&, const StepKernels&, Backend&, Communicator&, const ProgramMaker& = make_program);
 
   /// Initial parameters, moments of zero, the first step's batch; everything else is poisoned with NaN.
   void reset();
   /// One step on the next batch.  Collective.  On a GPU it is enqueued.
   void run();
+  /// The same without the sum over ranks, each on the gradients of its own share: for the time that this takes.
+  void run_unreduced();
   /// Forward, backward and the sum over ranks on the next batch: leaves its gradients and no other trace.  Collective.
   void run_gradients();
   /// The mean cross-entropy of this rank's share of the next batch.
@@ -35,6 +38,12 @@ class TrainStep {
   /// Sets them, rounded; masters too.
   void set_parameters(const std::vector<double>&);
   std::vector<float> gradients() const;
+  /// Of the gradients that the last step's update took.
+  GradNorm gradient_norm() const;
+  struct OptimizerState {
+    std::vector<float> master, moment1, moment2;
+  };
+  OptimizerState optimizer_state() const;
   /// Masters and moments: equal bytes, equal digests.
   std::string state_digest() const;
   std::string gradient_digest() const;
@@ -59,6 +68,7 @@ class TrainStep {
   Buffer view(const void* data, std::int64_t bytes) const;
   int host_threads() const;
   void put_parameters(const std::vector<float>& master);
+  void run_ops(bool (*chosen)(const StepOp&));
   void read_batch();
   void set_optimizer_step();
   double local_loss() const;
