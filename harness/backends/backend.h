@@ -34,6 +34,8 @@ class Buffer {
   std::size_t bytes_ = 0;
 };
 
+using HostMemory = std::unique_ptr<std::byte, void (*)(std::byte*)>;
+
 /// One CPU, one GPU, or several GPUs that work together ("slots").
 class Backend {
  public:
@@ -44,6 +46,10 @@ class Backend {
   /// For what shall run beside the first stream's work: time() and synchronize() wait for both.  Asking for it makes
   /// the slot's device the calling thread's.
   virtual Stream second_stream(int slot = 0) const { return stream(slot); }
+  /// What is put on the second stream from now on comes after all that is on the first by now; join_second(), the
+  /// reverse.  Nothing on a CPU, where launches finish before they return.
+  virtual void fork_second(int /*slot*/ = 0) {}
+  virtual void join_second(int /*slot*/ = 0) {}
 
   /// MeasureError naming the size and what is free where there is not enough.
   virtual Buffer allocate(std::size_t bytes, int slot = 0) = 0;
@@ -52,6 +58,17 @@ class Backend {
   /// Every byte of the buffer; 0xff makes every float type NaN.
   virtual void fill(const Buffer&, std::uint8_t byte) = 0;
   virtual std::size_t free_bytes(int slot = 0) const = 0;
+
+  /// The same in the order of the slot's stream, which a GPU's caller does not wait for: for what is copied from step
+  /// to step.  `from` and `to` on the host lie in memory of allocate_host() that nobody touches before waits() grew.
+  /// Unless a backend can do that, it is made before they return, as on a CPU.
+  virtual void enqueue_copy_in(void* to, const void* from, std::size_t bytes, int slot = 0);
+  virtual void enqueue_copy_out(void* to, const void* from, std::size_t bytes, int slot = 0);
+  virtual void enqueue_fill(void* to, std::uint8_t byte, std::size_t bytes, int slot = 0);
+  /// Memory of the host that a GPU reads and writes by itself; the backend outlives it.
+  virtual HostMemory allocate_host(std::size_t bytes);
+  /// How often time() and synchronize() have returned: what was enqueued before is done when it grew.
+  std::int64_t waits() const { return waits_; }
 
   /// Seconds that the work `enqueue` enqueues takes on the device, launch latency of the first excluded where the
   /// device can hold it back.  Returns after it finished.  On several slots: the slowest.
@@ -70,8 +87,14 @@ class Backend {
   virtual Placement probe_placement(bool /*own_threads*/) { return Placement::none; }
 
  protected:
+  /// Of everything that was enqueued.
+  void has_waited() { ++waits_; }
+
   friend class Buffer;
   virtual void release(void* data, std::size_t bytes, int slot) noexcept = 0;
+
+ private:
+  std::int64_t waits_ = 0;
 };
 
 /// `threads` <= 0: all this process may use.  While it lives, the calling thread and the OpenMP threads of its parallel

@@ -158,6 +158,13 @@ std::vector<int> spare_cores(int threads) {
   return {cores.begin() + std::ptrdiff_t(used), cores.end()};
 }
 
+std::vector<int> cores_beside(int threads) {
+  const std::vector<int>& cores = process_cores();
+  const auto share = std::min(std::ptrdiff_t(available_threads()), std::ptrdiff_t(cores.size()));
+  const std::ptrdiff_t used = threads >= 1 && threads < share ? threads : 0;
+  return {cores.begin() + used, cores.begin() + share};
+}
+
 ThreadSettings::ThreadSettings() : cores_(affinity_of(0)), control_(float_control()) {}
 
 ThreadSettings::~ThreadSettings() {

@@ -29,6 +29,9 @@ bool run_on(const std::vector<int>& cores);
 /// Cores of this process beside the first `threads`, on which it computes; all of them where none is left or other
 /// local ranks share them.
 std::vector<int> spare_cores(int threads);
+/// For a thread beside the first `threads`: what they leave of the process's own share, all of the share where they
+/// leave nothing.
+std::vector<int> cores_beside(int threads);
 
 /// Undoes settle_on for the thread that made it.
 class ThreadSettings {

@@ -50,9 +50,11 @@ class CpuBackend final : public Backend {
   double time(const std::function<void()>& enqueue) override {
     const auto start = std::chrono::steady_clock::now();
     enqueue();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    has_waited();
+    return seconds;
   }
-  void synchronize() override {}
+  void synchronize() override { has_waited(); }
 
   std::size_t last_level_cache_bytes() const override {
     if (!cache_bytes_) cache_bytes_ = last_level_cache_bytes_of(used_cores());

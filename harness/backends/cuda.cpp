@@ -21,6 +21,7 @@ struct Slot {
     check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "making a stream");
     check(cudaStreamCreateWithFlags(&second, cudaStreamNonBlocking), "making a stream");
     check(cudaEventCreateWithFlags(&second_done, cudaEventDisableTiming), "making an event");
+    check(cudaEventCreateWithFlags(&first_done, cudaEventDisableTiming), "making an event");
     check(cudaEventCreate(&start), "making an event");
     check(cudaEventCreate(&stop), "making an event");
   }
@@ -28,6 +29,7 @@ struct Slot {
     cudaSetDevice(target.index);
     if (start != nullptr) cudaEventDestroy(start);
     if (stop != nullptr) cudaEventDestroy(stop);
+    if (first_done != nullptr) cudaEventDestroy(first_done);
     if (second_done != nullptr) cudaEventDestroy(second_done);
     if (second != nullptr) cudaStreamDestroy(second);
     if (stream != nullptr) cudaStreamDestroy(stream);
@@ -40,7 +42,7 @@ struct Slot {
 
   Target target;
   cudaStream_t stream = nullptr, second = nullptr;
-  cudaEvent_t second_done = nullptr;
+  cudaEvent_t second_done = nullptr, first_done = nullptr;
   mutable bool uses_second = false;  // somebody asked for it: a case of one stream pays nothing for two
   cudaEvent_t start = nullptr, stop = nullptr;
 };
@@ -97,6 +99,17 @@ class CudaBackend final : public Backend {
     at(slot).uses_second = true;
     return at(slot).second;
   }
+  void fork_second(int slot) override {
+    const Slot& s = at(slot);
+    s.use();
+    s.uses_second = true;
+    check_work(s, cudaEventRecord(s.first_done, s.stream), "ordering its streams");
+    check_work(s, cudaStreamWaitEvent(s.second, s.first_done, 0), "ordering its streams");
+  }
+  void join_second(int slot) override {
+    at(slot).use();
+    join_second(at(slot));
+  }
 
   Buffer allocate(std::size_t bytes, int slot) override;
   void copy_in(const Buffer& to, const void* from, std::size_t bytes) override {
@@ -111,6 +124,18 @@ class CudaBackend final : public Backend {
     on(buffer.slot(), "filling its memory",
        [&](const Slot& s) { return cudaMemsetAsync(buffer.data(), byte, buffer.bytes(), s.stream); });
   }
+  void enqueue_copy_in(void* to, const void* from, std::size_t bytes, int slot) override {
+    enqueue_on(slot, "copying to it",
+               [&](const Slot& s) { return cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, s.stream); });
+  }
+  void enqueue_copy_out(void* to, const void* from, std::size_t bytes, int slot) override {
+    enqueue_on(slot, "copying from it",
+               [&](const Slot& s) { return cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, s.stream); });
+  }
+  void enqueue_fill(void* to, std::uint8_t byte, std::size_t bytes, int slot) override {
+    enqueue_on(slot, "filling its memory", [&](const Slot& s) { return cudaMemsetAsync(to, byte, bytes, s.stream); });
+  }
+  HostMemory allocate_host(std::size_t bytes) override;
   std::size_t free_bytes(int slot) const override {
     refuse_after_fault();
     std::size_t free = 0, total = 0;
@@ -154,6 +179,15 @@ class CudaBackend final : public Backend {
     s.use();
     check_work(s, call(s), what);
     check_work(s, cudaStreamSynchronize(s.stream), what);
+    at(0).use();
+  }
+
+  template <class Call>
+  void enqueue_on(int slot, const char* what, const Call& call) {
+    refuse_after_fault();
+    const Slot& s = at(slot);
+    s.use();
+    check_work(s, call(s), what);
     at(0).use();
   }
 
@@ -203,6 +237,15 @@ Buffer CudaBackend::allocate(std::size_t bytes, int slot) {
   return Buffer(this, slot, data, bytes);
 }
 
+HostMemory CudaBackend::allocate_host(std::size_t bytes) {
+  refuse_after_fault();
+  void* data = nullptr;
+  at(0).use();
+  check_work(at(0), cudaHostAlloc(&data, bytes, cudaHostAllocPortable),
+             "allocating " + format_bytes(bytes) + " of host memory");
+  return {static_cast<std::byte*>(data), [](std::byte* memory) { cudaFreeHost(memory); }};
+}
+
 /// The runtime loads a kernel's code at its first launch, which may wait for the device: behind a hold, for ever.
 void CudaBackend::load_own_kernels() {
   for (const auto& slot : slots_) {
@@ -239,6 +282,7 @@ double CudaBackend::finish_all() {
     seconds = std::max(seconds, slot_seconds_.back());
   }
   at(0).use();
+  has_waited();
   return seconds;
 }
 
@@ -276,6 +320,7 @@ void CudaBackend::synchronize() {
     check_work(*slot, cudaStreamSynchronize(slot->second), "running what was launched");
   }
   at(0).use();
+  has_waited();
   // What waited here was launched outside time(), so what comes next may be another case's: one launch that cannot be
   // held back must not cost all later ones their hold.  Unless it is the machine (a debugger, CUDA_LAUNCH_BLOCKING).
   may_hold_ = timeouts_ < kMostTimeouts;

@@ -61,6 +61,9 @@ std::optional<TrainStepSummary> summary_of(const Record& record) {
     out.tokens_per_joule = out.tokens_per_second / *row.power_watts;
   for (const auto& [detail, text] : kParts)
     if (const double seconds = number(detail); seconds > 0) out.parts.push_back({text, seconds});
+  if (const auto alone = detail_number(record, "seconds_all_reduce_alone"))
+    out.reduction = {*alone, number("seconds_exposed_communication"), number("hidden_communication"),
+                     number("gradient_buckets")};
   out.projected_seconds = number("seconds_projected");
   out.beside_seconds = detail_number(record, "seconds_beside").value_or(out.seconds);
   out.bytes = *bytes;
@@ -87,19 +90,32 @@ std::string time_text(const TrainStepSummary& step) {
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
+/// A line; empty for one rank.
+std::string reduction_text(const TrainStepSummary& step) {
+  if (!step.reduction) return "";
+  const auto& r = *step.reduction;
+  return fmt::format(
+      "- gradients' all-reduce: {:.3g} ms alone; {}, the step is {:.3g} ms longer with it than without: {:.0f} % "
+      "hidden\n",
+      r.alone_seconds * 1e3,
+      r.buckets > 0 ? fmt::format("in {:.0f} buckets beside backward", r.buckets) : std::string("after backward"),
+      r.exposed_seconds * 1e3, 100 * r.hidden);
+}
+
 std::string text_of(const TrainStepSummary& step) {
   return fmt::format(
       "{}\n"
       "- {:.0f} tokens/s, {} a rank; {}\n"
       "- MFU: {}\n"
       "- time: {}\n"
+      "{}"
       "- memory: {}, of which activations {}\n"
       "- loss: {:.3f} to {:.3f} in {:.0f} steps\n"
       "- step projected from its kernels: {:.4g} ms, measured {:.4g} ms ({:+.1f} %)\n",
       step.id, step.tokens_per_second, format_flops(step.flops_per_second),
       step.tokens_per_joule ? fmt::format("{:.3g} tokens/J", *step.tokens_per_joule)
                             : std::string("tokens/J unknown: no power was read of all ranks"),
-      utilisation_text(step), time_text(step), format_bytes(std::size_t(step.bytes)),
+      utilisation_text(step), time_text(step), reduction_text(step), format_bytes(std::size_t(step.bytes)),
       format_bytes(std::size_t(step.activation_bytes)), step.first_loss, step.last_loss, step.steps,
       step.projected_seconds * 1e3, step.beside_seconds * 1e3,
       100 * (step.projected_seconds / step.beside_seconds - 1));

@@ -26,10 +26,15 @@ struct TrainStepSummary {
     std::string kernels;
     double seconds = 0;
   };
-  std::vector<Part> parts;       // by kernel class, as they ran within the step
-  double projected_seconds = 0;  // from its kernels alone
-  double beside_seconds = 0;     // of a whole step, measured in turns with them
-  double bytes = 0;              // of one rank
+  std::vector<Part> parts;  // by kernel class, as they ran within the step
+  struct Reduction {
+    double alone_seconds = 0, exposed_seconds = 0, hidden = 0;  // hidden: of alone, 0 to 1
+    double buckets = 0;                                         // beside backward; 0: after it
+  };
+  std::optional<Reduction> reduction;  // of gradients over ranks; none of one rank
+  double projected_seconds = 0;        // from its kernels alone
+  double beside_seconds = 0;           // of a whole step, measured in turns with them
+  double bytes = 0;                    // of one rank
   double activation_bytes = 0;
   double first_loss = 0, last_loss = 0, steps = 0;
 };

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/train/setup.h"
 #include "kernels/attention/attention.h"
 #include "kernels/collectives/collectives.h"
 #include "kernels/common/kernel.h"
@@ -13,19 +14,31 @@ namespace assay {
 
 /// A way to compute the step: whose kernels.
 struct StepKernels {
-  std::string name;  // of the workload's kernel: "step_cpu", "onednn_step_cpu"
+  std::string name;  // of the workload's kernel: "step_cpu", "cublaslt_step"
   Device device = Device::cpu;
   bool vendor = false;     // its products and its all-reduce are a library's
   std::string gemm;        // row of gemm_kernels()
   std::string attention;   // row of attention_kernels()
   std::string all_reduce;  // row of collective_kernels()
   std::vector<DType> dtypes = {DType::f32, DType::bf16};
+  std::string attention_backward = {};  // where another row's; o and lse are the same whoever computes them
+
+  const std::string& attention_of(AttentionPass pass) const {
+    return pass == AttentionPass::backward && !attention_backward.empty() ? attention_backward : attention;
+  }
 };
 
 /// Those this build has every part of, ours first.
 const std::vector<StepKernels>& step_kernels();
 /// Null where there is none of that name.
 const StepKernels* find_step_kernels(const std::string& name);
+
+/// Whether its products and its attention take every shape of the step, on one of that many ranks; the first that does
+/// not, and why.
+Support step_support(const StepKernels&, const TrainSetup&, int ranks, const Target&);
+
+/// Attention of one layer on one of that many ranks: causal, its backward pass with the same bits every time.
+AttentionProblem step_attention(const TrainSetup&, int ranks, AttentionPass);
 
 /// The row of that name, or none.
 template <class Row>

@@ -3,7 +3,7 @@
 namespace assay {
 
 void StepLaunches::clear_gradients() {
-  ops_.push_back({KernelClass::optimizer, "clear gradients", zero_floats(t_.gradients, layout_.size, target_)});
+  ops_.push_back({KernelClass::optimizer, "clear gradients", clear_floats(t_.gradients, layout_.size, backend_)});
 }
 
 void StepLaunches::gemm(const std::string& what, GemmLayout layout, std::int64_t m, std::int64_t n, std::int64_t k,
@@ -11,16 +11,10 @@ void StepLaunches::gemm(const std::string& what, GemmLayout layout, std::int64_t
   GemmProblem problem;
   problem.m = m, problem.n = n, problem.k = k, problem.layout = layout, problem.dtype = s_.dtype;
   const GemmBuffers buffers{a, b, d};
-  auto& known = std::get<Prepared<GemmBuffers>>(prepared_)[what];
-  if (!known) {
-    const GemmKernel& row = named_kernel(gemm_kernels(), kernels_.gemm, problem, target_, what.c_str());
-    known = row.prepare(problem, target_, {buffers}, stream_);
-    if (const double work = double(m) * double(n) * double(k); work > largest_) {
-      largest_ = work;
-      description_ = what + ": " + known->description();
-    }
-  }
-  add(KernelClass::gemm, what, known, buffers);
+  add_together(KernelClass::gemm, what, named_kernel(gemm_kernels(), kernels_.gemm, problem, target_, what.c_str()),
+               problem, buffers);
+  if (const double work = double(m) * double(n) * double(k); work > largest_work_)
+    largest_work_ = work, largest_ = what;
 }
 
 void StepLaunches::linear(const std::string& what, const ParameterTensor& w, const void* x, void* y) {
@@ -31,6 +25,7 @@ void StepLaunches::linear_backward(const std::string& what, const ParameterTenso
                                    void* dx) {
   gemm(what + " dgrad", GemmLayout::nn, tokens_, w.columns, w.rows, dy, weights(w), dx);
   gemm(what + " wgrad", GemmLayout::nt, w.rows, w.columns, tokens_, dy, x, gradient(w));
+  written(w);
 }
 
 void StepLaunches::norm(const ParameterTensor& gain, const void* x, const void* branch, void* sum, void* y,
@@ -52,6 +47,7 @@ void StepLaunches::norm_backward(const ParameterTensor& gain, const void* x, flo
   b.x = x, b.weight = weights(gain), b.rstd = rstd, b.dy = dy, b.d_sum = skipped, b.dx = dx, b.dw = gradient(gain);
   add_own(KernelClass::pointwise, skipped ? "add and norm backward" : "norm backward", rms_norm_kernels(), p, s_.dtype,
           b);
+  written(gain);
 }
 
 void StepLaunches::rope(const char* tensor, std::int64_t heads, LayerPass pass, void* x) {
@@ -76,19 +72,13 @@ void StepLaunches::swiglu(LayerPass pass, const LayerActivations& a) {
 }
 
 void StepLaunches::attention(AttentionPass pass, const LayerActivations& a) {
-  AttentionProblem p;
-  p.batch = s_.batch / communicator_.size(), p.heads = m_.heads, p.kv_heads = m_.kv_heads;
-  p.seq_q = p.seq_kv = s_.sequence, p.head_dim = m_.head_dim, p.causal = true, p.dtype = s_.dtype, p.pass = pass;
-  p.deterministic = pass == AttentionPass::backward;
+  const AttentionProblem p = step_attention(s_, communicator_.size(), pass);
   AttentionBuffers b;
   b.q = a.q, b.k = a.k, b.v = a.v, b.o = a.o, b.lse = a.lse;
   if (pass == AttentionPass::backward) b.d_o = t_.d_o, b.dq = t_.d_q, b.dk = t_.d_k, b.dv = t_.d_v;
   const std::string what = std::string("attention ") + name(pass);
-  auto& known = std::get<Prepared<AttentionBuffers>>(prepared_)[what];
-  if (!known)
-    known = named_kernel(attention_kernels(), kernels_.attention, p, target_, what.c_str())
-                .prepare(p, target_, {b}, stream_);
-  add(KernelClass::attention, what, known, b);
+  add_together(KernelClass::attention, what,
+               named_kernel(attention_kernels(), kernels_.attention_of(pass), p, target_, what.c_str()), p, b);
 }
 
 void StepLaunches::embed(LayerPass pass) {
@@ -98,21 +88,17 @@ void StepLaunches::embed(LayerPass pass) {
   b.ids = t_.tokens, b.w = weights(layout_.embedding), b.y = t_.layers.front().x;
   b.dy = t_.d_stream, b.dw = gradient(layout_.embedding);
   add_own(KernelClass::pointwise, std::string("embedding ") + name(pass), embedding_kernels(), p, s_.dtype, b);
+  if (pass == LayerPass::backward) written(layout_.embedding);
 }
 
-std::vector<Columns> StepLaunches::qkv_columns(void* q, void* k, void* v) const {
-  return {{q, m_.q_width()}, {k, m_.kv_width()}, {v, m_.kv_width()}};
+void StepLaunches::qkv_columns(ColumnsPass pass, void* q, void* k, void* v) {
+  const ColumnsProblem p{pass, tokens_, {m_.q_width(), m_.kv_width(), m_.kv_width()}, s_.dtype};
+  add_own(KernelClass::pointwise, std::string(name(pass)) + " qkv", columns_kernels(), p, s_.dtype,
+          ColumnsBuffers{t_.qkv, {q, k, v}});
 }
 
-void StepLaunches::split_qkv(const LayerActivations& a) {
-  ops_.push_back({KernelClass::pointwise, "split qkv",
-                  split_columns(t_.qkv, qkv_columns(a.q, a.k, a.v), tokens_, s_.dtype, target_)});
-}
-
-void StepLaunches::merge_qkv() {
-  ops_.push_back({KernelClass::pointwise, "merge qkv",
-                  merge_columns(t_.qkv, qkv_columns(t_.d_q, t_.d_k, t_.d_v), tokens_, s_.dtype, target_)});
-}
+void StepLaunches::split_qkv(const LayerActivations& a) { qkv_columns(ColumnsPass::split, a.q, a.k, a.v); }
+void StepLaunches::merge_qkv() { qkv_columns(ColumnsPass::merge, t_.d_q, t_.d_k, t_.d_v); }
 
 void StepLaunches::cross_entropy() {
   CrossEntropyProblem p;
@@ -120,19 +106,6 @@ void StepLaunches::cross_entropy() {
   CrossEntropyBuffers b;
   b.logits = t_.logits, b.labels = t_.targets, b.loss = t_.loss, b.lse = t_.lse, b.scale = t_.loss_scale;
   add_own(KernelClass::cross_entropy, "cross_entropy", cross_entropy_kernels(), p, s_.dtype, b);
-}
-
-void StepLaunches::reduce() {
-  CollectiveProblem p;
-  p.operation = Collective::all_reduce, p.count = layout_.size, p.dtype = DType::f32, p.in_place = true;
-  p.peers.ranks = communicator_.size(), p.peers.first_local = communicator_.rank(), p.peers.local = 1;
-  p.peers.mpi = true, p.peers.one_host = communicator_.one_host(), p.peers.shared_name = communicator_.group_name();
-  CollectiveBuffers b;
-  b.input = {t_.gradients}, b.output = {t_.gradients}, b.streams = {stream_};
-  const CollectiveKernel& row =
-      named_kernel(collective_kernels(), kernels_.all_reduce, p, target_, "all-reduce of gradients");
-  std::shared_ptr<CollectiveOperation> operation = row.prepare(p, target_, {b}, stream_);
-  add(KernelClass::communication, "all_reduce", operation, b);
 }
 
 void StepLaunches::update() {
@@ -148,6 +121,7 @@ void StepLaunches::update() {
 void StepLaunches::adamw(const char* what, std::int64_t begin, std::int64_t end, const void* step) {
   AdamWProblem p;
   p.elements = end - begin, p.dtype = s_.dtype;
+  p.beta1 = s_.optimizer.beta1, p.beta2 = s_.optimizer.beta2, p.epsilon = s_.optimizer.epsilon;
   AdamWBuffers b;
   b.master = t_.master + begin, b.gradient = t_.gradients + begin;
   b.m = t_.moment1 + begin, b.v = t_.moment2 + begin;
@@ -155,6 +129,14 @@ void StepLaunches::adamw(const char* what, std::int64_t begin, std::int64_t end,
   b.step = static_cast<const AdamWStep*>(step);
   b.gradient_scale = &static_cast<const GradNorm*>(t_.norm_result)->clip;
   add_own(KernelClass::optimizer, what, adamw_kernels(), p, s_.dtype, b);
+}
+
+void StepLaunches::prepare_all() {
+  for (auto& [what, operation] : std::get<Together<GemmBuffers>>(together_)) {
+    operation->prepare();
+    if (what == largest_) description_ = what + ": " + operation->description();
+  }
+  for (auto& [what, operation] : std::get<Together<AttentionBuffers>>(together_)) operation->prepare();
 }
 
 }  // namespace assay

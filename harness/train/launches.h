@@ -3,14 +3,19 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
 
-#include "harness/train/columns.h"
+#include "harness/train/beside.h"
+#include "harness/train/clear.h"
+#include "harness/train/gradient_buckets.h"
+#include "harness/train/prepared_together.h"
 #include "harness/train/program.h"
 #include "kernels/layer/adamw.h"
+#include "kernels/layer/columns.h"
 #include "kernels/layer/cross_entropy.h"
 #include "kernels/layer/embedding.h"
 #include "kernels/layer/grad_norm.h"
@@ -28,11 +33,16 @@ class StepLaunches {
         m_(setup.model),
         kernels_(kernels),
         t_(tensors),
+        backend_(backend),
         target_(backend.target()),
         stream_(backend.stream()),
         communicator_(communicator),
         layout_(setup.model),
-        tokens_(setup.tokens() / communicator.size()) {}
+        tokens_(setup.tokens() / communicator.size()) {
+    if (setup.bucket_bytes == 0 || communicator.size() == 1) return;
+    buckets_.emplace(layout_, setup.bucket_bytes);
+    beside_ = std::make_shared<BesideStep>(backend);
+  }
 
  protected:
   /// What was appended since the last call.
@@ -55,14 +65,17 @@ class StepLaunches {
   void split_qkv(const LayerActivations&);
   void merge_qkv();
   void cross_entropy();
-  /// One all-reduce of all gradients, after backward: nothing hides it.
+  /// In buckets: waits for them.  Else one all-reduce of all gradients: nothing hides it.
   void reduce();
   void update();
+  /// Once, when all launches are appended: makes products and attention ready for all their buffers.
+  void prepare_all();
 
   const TrainSetup& s_;
   const TrainModel& m_;
   const StepKernels& kernels_;
   const StepTensors& t_;
+  Backend& backend_;
   const Target target_;
   const Stream stream_;
   Communicator& communicator_;
@@ -73,6 +86,8 @@ class StepLaunches {
  private:
   template <class Buffers>
   using Prepared = std::map<std::string, std::shared_ptr<Operation<Buffers>>>;
+  template <class Buffers>
+  using Together = std::map<std::string, std::shared_ptr<PreparedTogether<Buffers>>>;
 
   /// One prepared operation for all launches of the same `what`.
   template <class Row, class Problem, class Buffers>
@@ -88,10 +103,27 @@ class StepLaunches {
            const Buffers& buffers) {
     ops_.push_back({kind, what, [operation, buffers, stream = stream_] { operation->launch(buffers, stream); }});
   }
+  /// The same of kernels that want to see all buffers first.
+  template <class Row, class Problem, class Buffers>
+  void add_together(KernelClass kind, const std::string& what, const Row& row, const Problem& problem,
+                    const Buffers& buffers) {
+    auto& known = std::get<Together<Buffers>>(together_)[what];
+    if (!known)
+      known = std::make_shared<PreparedTogether<Buffers>>(
+          [&row, problem, target = target_, stream = stream_](const std::vector<Buffers>& sets) {
+            return row.prepare(problem, target, sets, stream);
+          });
+    known->add(buffers);
+    add<Buffers>(kind, what, known, buffers);
+  }
   void gemm(const std::string& what, GemmLayout, std::int64_t m, std::int64_t n, std::int64_t k, const void* a,
             const void* b, void* d);
+  /// A tensor's gradient is what it will be: the buckets that are complete with it are reduced beside what follows.
+  void written(const ParameterTensor&);
+  std::shared_ptr<CollectiveOperation> all_reduce(std::int64_t count, const CollectiveBuffers&);
+  CollectiveBuffers gradients_in_place(const GradientRange&, Stream) const;
   void adamw(const char* what, std::int64_t begin, std::int64_t end, const void* step);
-  std::vector<Columns> qkv_columns(void* q, void* k, void* v) const;
+  void qkv_columns(ColumnsPass, void* q, void* k, void* v);
 
   const void* weights(const ParameterTensor& p) const {
     return static_cast<const std::byte*>(t_.parameters) + storage_bytes(s_.dtype, p.offset);
@@ -103,11 +135,15 @@ class StepLaunches {
   }
 
   std::vector<StepOp> ops_;
-  double largest_ = 0;
-  std::tuple<Prepared<GemmBuffers>, Prepared<AttentionBuffers>, Prepared<RmsNormBuffers>, Prepared<RopeBuffers>,
-             Prepared<SwigluBuffers>, Prepared<EmbeddingBuffers>, Prepared<CrossEntropyBuffers>,
-             Prepared<GradNormBuffers>, Prepared<AdamWBuffers>>
+  double largest_work_ = 0;
+  std::string largest_;  // the product with the most work
+  std::tuple<Together<GemmBuffers>, Together<AttentionBuffers>> together_;
+  std::tuple<Prepared<RmsNormBuffers>, Prepared<RopeBuffers>, Prepared<SwigluBuffers>, Prepared<ColumnsBuffers>,
+             Prepared<EmbeddingBuffers>, Prepared<CrossEntropyBuffers>, Prepared<GradNormBuffers>,
+             Prepared<AdamWBuffers>, Prepared<CollectiveBuffers>>
       prepared_;
+  std::optional<GradientBuckets> buckets_;  // none: all gradients are reduced after backward
+  std::shared_ptr<BesideStep> beside_;
 };
 
 }  // namespace assay

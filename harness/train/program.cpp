@@ -33,6 +33,7 @@ class Builder : StepLaunches {
     out.reduce = take();
     update();
     out.update = take();
+    prepare_all();
     out.description = description_;
     return out;
   }

@@ -24,9 +24,12 @@ struct StepOp {
   KernelClass kind = KernelClass::gemm;
   std::string what;  // "qkv forward"
   std::function<void()> launch;
+  /// Where `launch` only starts it beside what follows: the same with nothing beside it.
+  std::function<void()> alone = {};
 };
 
-/// What runs for a step, in order: gradients of the batch (summed over ranks), then the update.
+/// What runs for a step, in order: gradients of the batch (summed over ranks), then the update.  Backward may start
+/// sums over ranks beside it, for which `reduce` waits: the three run together or not at all.
 struct StepProgram {
   std::vector<StepOp> forward, backward, reduce, update;
   std::string description;  // what the products' kernel chose for the largest of them
@@ -35,5 +38,8 @@ struct StepProgram {
 /// Kernels made ready for these tensors, which outlive the result as the backend does.  Collective over the
 /// communicator.  Unsupported where a kernel does not take what the step asks of it.
 StepProgram make_program(const TrainSetup&, const StepKernels&, const StepTensors&, Backend&, Communicator&);
+/// That, or what a test makes of it.
+using ProgramMaker =
+    std::function<StepProgram(const TrainSetup&, const StepKernels&, const StepTensors&, Backend&, Communicator&)>;
 
 }  // namespace assay

@@ -19,6 +19,7 @@ constexpr const char* name(Checkpointing c) { return kCheckpointings[static_cast
 
 /// AdamW with Llama's moments (arXiv 2302.13971, 2.3) and its clipping.  The learning rate is constant: runs are short.
 struct OptimizerSettings {
+  float beta1 = 0.9F, beta2 = 0.95F, epsilon = 1e-8F;
   double learning_rate = 1e-3;
   double weight_decay = 0.1;
   float max_norm = 1;
@@ -30,6 +31,9 @@ struct TrainSetup {
   std::int64_t sequence = 1;  // tokens of each
   DType dtype = DType::f32;   // of parameters as products read them, and of activations
   Checkpointing checkpointing = Checkpointing::none;
+  /// 0: gradients are reduced at once, after backward; else beside it, in buckets of so many bytes
+  /// (gradient_buckets.h).
+  std::int64_t bucket_bytes = 0;
   OptimizerSettings optimizer;
   std::uint64_t seed = 1;
 

@@ -18,11 +18,12 @@ void launch_all(const std::vector<StepOp>& ops) {
   for (const StepOp& op : ops) op.launch();
 }
 
-std::vector<float> initial_parameters(const ParameterLayout& layout, std::uint64_t seed) {
+std::vector<float> initial_parameters(const ParameterLayout& layout, std::uint64_t seed, int threads) {
   std::vector<float> values(std::size_t(layout.size), 0.0F);
   std::uint64_t number = 0;
   for (const ParameterTensor* tensor : layout.all()) {
     float* at = values.data() + tensor->offset;
+#pragma omp parallel for num_threads(threads) schedule(static)
     for (std::int64_t i = 0; i < tensor->count(); ++i)
       at[i] = tensor->deviation > 0 ? float(tensor->deviation) * fill_value(Fill::normal, seed, number, i) : 1.0F;
     ++number;
@@ -32,7 +33,8 @@ std::vector<float> initial_parameters(const ParameterLayout& layout, std::uint64
 
 }  // namespace
 
-TrainStep::TrainStep(const TrainSetup& setup, const StepKernels& kernels, Backend& backend, Communicator& communicator)
+TrainStep::TrainStep(const TrainSetup& setup, const StepKernels& kernels, Backend& backend, Communicator& communicator,
+                     const ProgramMaker& make)
     : setup_(setup),
       backend_(backend),
       communicator_(communicator),
@@ -40,7 +42,8 @@ TrainStep::TrainStep(const TrainSetup& setup, const StepKernels& kernels, Backen
       corpus_(setup.seed),
       memory_(setup, communicator.size(), backend),
       t_(memory_.tensors()),
-      program_(make_program(setup_, kernels, t_, backend, communicator)) {
+      exchange_(backend, t_, setup.tokens() / communicator.size()),
+      program_(make(setup_, kernels, t_, backend, communicator)) {
   reset();
 }
 
@@ -48,7 +51,14 @@ Buffer TrainStep::view(const void* data, std::int64_t bytes) const {
   return Buffer(nullptr, 0, const_cast<void*>(data), std::size_t(bytes));
 }
 
+/// Of what the host does with whole arrays of parameters, which have billions of elements.
+int TrainStep::host_threads() const {
+  const Target target = backend_.target();
+  return target.device == Device::cpu ? target.threads : available_threads();
+}
+
 void TrainStep::reset() {
+  exchange_.reset();
   memory_.poison();
   step_ = 0;
   losses_.clear();
@@ -57,8 +67,7 @@ void TrainStep::reset() {
     backend_.copy_in(view(to, std::int64_t(bytes)), values.data(), bytes);
   };
   for (float* moment : {t_.moment1, t_.moment2}) backend_.fill(view(moment, 4 * layout_.size), 0);
-  const std::vector<float> initial = initial_parameters(layout_, setup_.seed);
-  set_parameters({initial.begin(), initial.end()});
+  put_parameters(initial_parameters(layout_, setup_.seed, host_threads()));
   RopeProblem rope;
   rope.head_dim = setup_.model.head_dim, rope.positions = setup_.sequence;
   std::vector<float> cos(std::size_t(rope.table_elements())), sin = cos;
@@ -71,11 +80,13 @@ void TrainStep::reset() {
   read_batch();
 }
 
-void TrainStep::set_parameters(const std::vector<double>& values) {
-  std::vector<float> master(values.begin(), values.end());
+void TrainStep::set_parameters(const std::vector<double>& values) { put_parameters({values.begin(), values.end()}); }
+
+void TrainStep::put_parameters(const std::vector<float>& master) {
   backend_.copy_in(view(t_.master, 4 * layout_.size), master.data(), master.size() * 4);
   if (t_.parameters == t_.master) return;
   std::vector<std::byte> rounded(std::size_t(storage_bytes(setup_.dtype, layout_.size)));
+#pragma omp parallel for num_threads(host_threads()) schedule(static)
   for (std::int64_t i = 0; i < layout_.size; ++i)
     store_element(setup_.dtype, rounded.data(), i, double(master[std::size_t(i)]));
   backend_.copy_in(view(t_.parameters, std::int64_t(rounded.size())), rounded.data(), rounded.size());
@@ -95,16 +106,15 @@ TrainBatch TrainStep::next_batch() const {
 void TrainStep::read_batch() {
   const TrainBatch whole = next_batch();
   const std::int64_t mine = setup_.tokens() / communicator_.size(), first = mine * communicator_.rank();
-  backend_.copy_in(view(t_.tokens, 4 * mine), whole.tokens.data() + first, std::size_t(4 * mine));
-  backend_.copy_in(view(t_.targets, 4 * mine), whole.targets.data() + first, std::size_t(4 * mine));
+  exchange_.send_batch(whole.tokens.data() + first, whole.targets.data() + first);
 }
 
 void TrainStep::set_optimizer_step() {
   const OptimizerSettings& o = setup_.optimizer;
-  for (const bool decayed : {true, false}) {
-    const AdamWStep step = adamw_step(AdamWProblem{}, step_ + 1, o.learning_rate, decayed ? o.weight_decay : 0);
-    backend_.copy_in(view(decayed ? t_.step_decayed : t_.step_gains, std::int64_t(sizeof step)), &step, sizeof step);
-  }
+  AdamWProblem problem;
+  problem.beta1 = o.beta1, problem.beta2 = o.beta2, problem.epsilon = o.epsilon;
+  const auto step = [&](double decay) { return adamw_step(problem, step_ + 1, o.learning_rate, decay); };
+  exchange_.send_steps(step(o.weight_decay), step(0));
 }
 
 double TrainStep::local_loss() const {
@@ -127,11 +137,26 @@ double TrainStep::forward_loss() {
 }
 
 void TrainStep::run() {
+  run_ops([](const StepOp&) { return true; });
+}
+
+void TrainStep::run_unreduced() {
+  run_ops([](const StepOp& op) { return op.kind != KernelClass::communication; });
+}
+
+void TrainStep::run_ops(bool (*chosen)(const StepOp&)) {
   set_optimizer_step();
-  for_each_op(program_, [](const StepOp& op) { op.launch(); });
-  losses_.push_back(local_loss());
+  for_each_op(program_, [&](const StepOp& op) {
+    if (chosen(op)) op.launch();
+  });
+  exchange_.ask_for_loss();
   ++step_;
   read_batch();
+}
+
+const std::vector<double>& TrainStep::losses() {
+  for (const double one : exchange_.losses()) losses_.push_back(one);
+  return losses_;
 }
 
 std::vector<TrainStep::TimedOp> TrainStep::run_timed() {
@@ -153,6 +178,7 @@ std::vector<double> TrainStep::parameters() const {
   std::vector<std::byte> raw(std::size_t(storage_bytes(setup_.dtype, layout_.size)));
   backend_.copy_out(raw.data(), view(t_.parameters, std::int64_t(raw.size())), raw.size());
   std::vector<double> out(std::size_t(layout_.size));
+#pragma omp parallel for num_threads(host_threads()) schedule(static)
   for (std::int64_t i = 0; i < layout_.size; ++i) out[std::size_t(i)] = load_element(setup_.dtype, raw.data(), i);
   return out;
 }
@@ -161,6 +187,21 @@ std::vector<float> TrainStep::gradients() const {
   std::vector<float> out(std::size_t(layout_.size));
   backend_.copy_out(out.data(), view(t_.gradients, 4 * layout_.size), out.size() * 4);
   return out;
+}
+
+GradNorm TrainStep::gradient_norm() const {
+  GradNorm out;
+  backend_.copy_out(&out, view(t_.norm_result, std::int64_t(sizeof out)), sizeof out);
+  return out;
+}
+
+TrainStep::OptimizerState TrainStep::optimizer_state() const {
+  const auto host = [&](const float* array) {
+    std::vector<float> out(std::size_t(layout_.size));
+    backend_.copy_out(out.data(), view(array, 4 * layout_.size), out.size() * 4);
+    return out;
+  };
+  return {host(t_.master), host(t_.moment1), host(t_.moment2)};
 }
 
 std::string TrainStep::gradient_digest() const {

@@ -6,34 +6,44 @@
 #include "harness/backends/backend.h"
 #include "harness/communicators/communicator.h"
 #include "harness/train/corpus.h"
+#include "harness/train/exchange.h"
 #include "harness/train/program.h"
 #include "harness/train/reference.h"
+#include "kernels/layer/grad_norm.h"
 
 namespace assay {
 
 class TrainStep {
  public:
   /// Collective over the communicator.  Unsupported where a kernel refuses its part.
-  TrainStep(const TrainSetup&, const StepKernels&, Backend&, Communicator&);
+  TrainStep(const TrainSetup&, const StepKernels&, Backend&, Communicator&, const ProgramMaker& = make_program);
 
   /// Initial parameters, moments of zero, the first step's batch; everything else is poisoned with NaN.
   void reset();
-  /// One step on the next batch.  Collective.
+  /// One step on the next batch.  Collective.  On a GPU it is enqueued.
   void run();
+  /// The same without the sum over ranks, each on the gradients of its own share: for the time that this takes.
+  void run_unreduced();
   /// Forward, backward and the sum over ranks on the next batch: leaves its gradients and no other trace.  Collective.
   void run_gradients();
   /// The mean cross-entropy of this rank's share of the next batch.
   double forward_loss();
 
   std::int64_t steps() const { return step_; }
-  /// This rank's loss in each step since reset().
-  const std::vector<double>& losses() const { return losses_; }
+  /// This rank's loss in each run() since reset().  Waits for the last.
+  const std::vector<double>& losses();
 
   /// As the products read them, in fp64.
   std::vector<double> parameters() const;
   /// Sets them, rounded; masters too.
   void set_parameters(const std::vector<double>&);
   std::vector<float> gradients() const;
+  /// Of the gradients that the last step's update took.
+  GradNorm gradient_norm() const;
+  struct OptimizerState {
+    std::vector<float> master, moment1, moment2;
+  };
+  OptimizerState optimizer_state() const;
   /// Masters and moments: equal bytes, equal digests.
   std::string state_digest() const;
   std::string gradient_digest() const;
@@ -56,6 +66,9 @@ class TrainStep {
 
  private:
   Buffer view(const void* data, std::int64_t bytes) const;
+  int host_threads() const;
+  void put_parameters(const std::vector<float>& master);
+  void run_ops(bool (*chosen)(const StepOp&));
   void read_batch();
   void set_optimizer_step();
   double local_loss() const;
@@ -67,6 +80,7 @@ class TrainStep {
   const Corpus corpus_;
   StepMemory memory_;
   const StepTensors& t_;
+  StepExchange exchange_;
   StepProgram program_;
   std::int64_t step_ = 0;
   std::vector<double> losses_;

@@ -1,5 +1,5 @@
 // Whether a training step is right: its gradients against the fp64 step and against differences of its own loss, its
-// bits against a repetition, and its loss against what the corpus can teach.
+// update against fp64 AdamW, its bits against a repetition, and its loss against what the corpus can teach.
 #pragma once
 #include <string>
 #include <vector>
@@ -30,6 +30,12 @@ void compare_gradients(Check&, const TrainStep&);
 /// Whether the loss changes along the gradient as the gradient says: L(w + d) - L(w - d) = 2 g d, where d moves some of
 /// the parameters up their gradient.  Restores the parameters.  Collective; after run_gradients().
 void compare_slope(Check&, TrainStep&, Communicator&);
+
+/// Runs two steps from the start and compares what the second made of the first's state with fp64 AdamW: the norm of
+/// the gradients that the step left, the factor that clips them, and of every tensor the moments, the master and
+/// (exactly) the parameter, within reference_optimizer.cpp's errors of one step.  All elements, or as many of each
+/// tensor, evenly spread, as kReferenceBudget allows.  Collective; rank 0 compares.
+void compare_update(Check&, TrainStep&, const Communicator&);
 
 /// The mean over ranks of what each has in its place.  Collective.
 std::vector<double> mean_over_ranks(Communicator&, const std::vector<double>&);

@@ -5,10 +5,10 @@
 
 #include <fmt/format.h>
 
+#include "harness/backends/side_thread.h"
 #include "harness/core/error.h"
 #include "harness/workloads/collective_problem.h"
 #include "harness/workloads/second_stream.h"
-#include "harness/workloads/side_thread.h"
 
 namespace assay {
 namespace {

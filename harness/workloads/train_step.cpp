@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "harness/core/error.h"
+#include "harness/train/equality.h"
 #include "harness/train/verify.h"
 #include "harness/workloads/kernel_rows.h"
 #include "harness/workloads/train_step_details.h"
@@ -25,6 +26,7 @@ TrainSetup setup_of(const Case& point) {
   m.feed_forward = point.number("feed_forward"), m.vocabulary = point.number("vocabulary");
   out.batch = point.number("batch"), out.sequence = point.number("sequence");
   out.dtype = point.dtype;
+  out.bucket_bytes = point.number_or("bucket_bytes", 0);
   out.seed = point.seed;
   const std::string word = point.word("checkpointing");
   for (const Checkpointing one : {Checkpointing::none, Checkpointing::selective, Checkpointing::full})
@@ -68,6 +70,7 @@ class TrainStepRun final : public Workload {
     if (std::int64_t(timed.size()) != launches.at(0))
       check.fail_outside(fmt::format("{} steps were launched and {} ran", launches[0], timed.size()));
     check_gradients(check);
+    check_update(check);
     repeat(check, timed, timed_state);
     learn(check);
     return check;
@@ -79,6 +82,7 @@ class TrainStepRun final : public Workload {
                                {"loss_steps", double(curve_.size()), {}},
                                {"loss_least_possible", step_.corpus().entropy_per_byte(), {}}};
     for (Detail& one : train_step_details(step_, peak_, backend_, communicator_)) out.push_back(std::move(one));
+    out.insert(out.end(), beside_cpu_.begin(), beside_cpu_.end());
     return out;
   }
 
@@ -89,11 +93,21 @@ class TrainStepRun final : public Workload {
     step_.run_gradients();
     const std::string digest = step_.gradient_digest();
     check.include_digest(digest.data(), digest.size());
-    const std::string first = communicator_.broadcast(digest);
-    if (digest != first) check.fail_outside("the gradients after the all-reduce are other bytes than rank 0's");
+    expect_of_all(check, digest, "the gradients after the all-reduce");
     if (communicator_.is_root() && reference_cost(step_.setup()) <= kReferenceBudget) compare_gradients(check, step_);
     communicator_.barrier();
     compare_slope(check, step_, communicator_);
+  }
+
+  void check_update(Check& check) {
+    compare_update(check, step_, communicator_);
+    communicator_.barrier();
+    expect_of_all(check, step_.state_digest(), "the parameters and moments after two steps");
+  }
+
+  void expect_of_all(Check& check, const std::string& digest, const char* what) {
+    if (digest != communicator_.broadcast(digest))
+      check.fail_outside(fmt::format("{} are other bytes than rank 0's", what));
   }
 
   /// The same steps again must leave the same bits.
@@ -115,6 +129,7 @@ class TrainStepRun final : public Workload {
     mine.resize(std::size_t(kLearningSteps));  // as many however many were sampled
     check.include_digest(mine.data(), mine.size() * sizeof(double));
     curve_ = mean_over_ranks(communicator_, mine);
+    beside_cpu_ = compare_with_cpu(check, step_.setup(), curve_, backend_.target(), communicator_);
     constexpr std::ptrdiff_t kLast = 5;
     const double last = std::accumulate(curve_.end() - kLast, curve_.end(), 0.0) / double(kLast);
     const double bound = learnt_loss(step_.corpus(), curve_.front());
@@ -131,6 +146,7 @@ class TrainStepRun final : public Workload {
   UnitsPeak peak_;             // before the step was timed
   std::vector<double> curve_;  // the loss of each of the first kLearningSteps, over all ranks
   double last_loss_ = 0;
+  std::vector<Detail> beside_cpu_;  // of a GPU's losses
 };
 
 std::string validate(const Case& point) {
@@ -158,7 +174,9 @@ Support supports(const std::vector<StepKernels>& kernels, const Case& point, con
         fmt::format("ranks={0}, and there is {1} process: start it with mpirun -n {0}", ranks, communicator.size()));
   if (const std::int64_t batch = point.number("batch"); batch % ranks != 0)
     return Support::no(fmt::format("batch={} is not a multiple of {} ranks", batch, ranks));
-  return Support::yes();
+  if (ranks == 1 && point.number_or("bucket_bytes", 0) > 0)
+    return Support::no("bucket_bytes: one rank has no gradients to sum");
+  return step_support(*kernel, setup_of(point), ranks, target);
 }
 
 AxisSpec count(std::string name, std::string meaning) {
@@ -183,6 +201,13 @@ std::vector<AxisSpec> axes() {
        0,
        0,
        AxisValue("none")},
+      {"bucket_bytes",
+       "0: gradients are summed over ranks after backward; else beside it, in buckets of so many bytes (PyTorch: 25Mi)",
+       {},
+       0,
+       std::int64_t(1) << 40,
+       AxisValue(std::int64_t(0)),
+       true},
   };
 }
 

@@ -34,6 +34,19 @@ std::string detail_name(FlopConvention convention) {
   return out;
 }
 
+/// What the gradients' sum over ranks costs; of one rank, that it costs nothing.
+std::vector<Detail> reduction_details(TrainStep& step, Backend& backend, Communicator& communicator) {
+  const ReductionTimes times = measure_reduction(step, backend, communicator);
+  std::vector<Detail> out = {{"seconds_exposed_communication", times.exposed, {}}};
+  if (communicator.size() == 1) return out;
+  const auto ops = step.ops();
+  const auto beside = std::count_if(ops.begin(), ops.end(), [](const StepOp* op) { return bool(op->alone); });
+  out.push_back({"seconds_all_reduce_alone", times.alone, {}});
+  out.push_back({"hidden_communication", times.hidden(), {}});
+  out.push_back({"gradient_buckets", double(beside), {}});  // 0: all gradients at once, after backward
+  return out;
+}
+
 }  // namespace
 
 UnitsPeak measured_peak(DType dtype, Backend& backend, Communicator& communicator) {
@@ -72,8 +85,7 @@ std::vector<Detail> train_step_details(TrainStep& step, const UnitsPeak& earlier
     out.push_back({std::string("seconds_") + kKernelClasses[kind], times.of_class[kind], {}});
   out.push_back({"seconds_projected", times.projected, {}});
   out.push_back({"seconds_beside", times.whole, {}});  // whole steps in turns with those kernels
-  // After backward, and nothing runs beside it.
-  out.push_back({"seconds_exposed_communication", times.of_class[std::size_t(KernelClass::communication)], {}});
+  for (Detail& one : reduction_details(step, backend, communicator)) out.push_back(std::move(one));
   if (peak.flops_per_second > 0) {
     out.push_back({"peak_flops_per_second", peak.flops_per_second, {}});
     out.push_back({"peak_kernel", peak.kernel, {}});

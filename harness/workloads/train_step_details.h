@@ -21,7 +21,8 @@ inline UnitsPeak higher(const UnitsPeak& a, const UnitsPeak& b) {
 }
 
 /// FLOP by each convention and of one rank, memory, time by kernel class, the step projected from its kernels alone,
-/// and the highest peak seen, before (`earlier`) or now.  Collective.
+/// what the gradients' sum over ranks costs (ReductionTimes), and the highest peak seen, before (`earlier`) or now.
+/// Collective.
 std::vector<Detail> train_step_details(TrainStep&, const UnitsPeak& earlier, Backend&, Communicator&);
 
 }  // namespace assay

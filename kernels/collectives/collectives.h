@@ -77,6 +77,7 @@ struct CollectiveProblem {
   BufferKind buffers = BufferKind::user;
   std::string algorithm = "auto";  // a kernel's own name for one, or its choice
   bool graph = false;              // launched as a CUDA graph
+  bool side_thread = false;        // launched by another thread than the one that prepares it
   bool nvls = true;                // reductions and multicast in the switch (NVLink SHARP), where the library wants
   CollectivePeers peers;
 

@@ -1,6 +1,7 @@
 // The CPU rows of the tables of what surrounds a model's blocks: embedding, loss, optimizer, and the experts' router.
 #pragma once
 #include "kernels/layer/adamw.h"
+#include "kernels/layer/columns.h"
 #include "kernels/layer/cross_entropy.h"
 #include "kernels/layer/embedding.h"
 #include "kernels/layer/grad_norm.h"
@@ -15,5 +16,6 @@ AdamWKernel cpu_adamw();
 GradNormKernel cpu_grad_norm();
 RouterKernel cpu_router();
 PermuteKernel cpu_permute();
+ColumnsKernel cpu_columns();
 
 }  // namespace assay

@@ -1,6 +1,7 @@
 // The CUDA rows of the layer operations' kernel tables, one function a row, each defined beside its kernels.
 #pragma once
 #include "kernels/layer/adamw.h"
+#include "kernels/layer/columns.h"
 #include "kernels/layer/cross_entropy.h"
 #include "kernels/layer/embedding.h"
 #include "kernels/layer/gelu.h"
@@ -27,5 +28,6 @@ GradNormKernel grad_norm_cuda();
 EmbeddingKernel embedding_cuda();
 RouterKernel router_cuda();
 PermuteKernel permute_cuda();
+ColumnsKernel columns_cuda();
 
 }  // namespace assay

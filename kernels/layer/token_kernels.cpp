@@ -34,4 +34,9 @@ const std::vector<PermuteKernel>& permute_kernels() {
   return kernels;
 }
 
+const std::vector<ColumnsKernel>& columns_kernels() {
+  static const std::vector<ColumnsKernel> kernels{cpu_columns() ASSAY_CUDA_ROW(columns_cuda())};
+  return kernels;
+}
+
 }  // namespace assay

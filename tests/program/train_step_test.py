@@ -4,8 +4,12 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 import unittest
+import uuid
+from pathlib import Path
 
 import program
 
@@ -19,6 +23,18 @@ def suite(**more):
         "sampling": {"min_samples": 5, "max_samples": 10, "wall_seconds": 5, "warmup_seconds": 0, "timeout_seconds": 60},
         "cases": [{**case, **SIZES, **more}],
     }
+
+
+def environment_of(pid):
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
+
+
+def processes_of(mark):
+    """Pids of this program that carry the mark in their environment."""
+    return [int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit() and mark.encode() in environment_of(one.name)]
 
 
 class TrainStep(program.Folder):
@@ -67,6 +83,54 @@ class TrainStep(program.Folder):
             # by its own size, so that those of a few elements that are nearly zero may turn with it: hence 1e-4.
             self.assertAlmostEqual(together["loss_first"], alone["loss_first"], delta=1e-6)
             self.assertAlmostEqual(together["loss_last"], alone["loss_last"], delta=1e-4)
+
+    @unittest.skipUnless(shutil.which("mpirun"), "no mpirun")
+    def test_gradients_in_buckets_train_the_same_bits(self):
+        if not json.loads(self.run_ok("devices", "--json").stdout)["build"]["capabilities"]["mpi"]:
+            self.skipTest("this build has no MPI")
+        for ranks, kernel in ((2, "step_cpu"), (4, "step_cpu"), (2, "onednn_step_cpu")):
+            if kernel == "onednn_step_cpu" and not json.loads(self.run_ok("devices", "--json").stdout)["build"]["capabilities"]["onednn"]:
+                continue
+            after, beside = self.measured("r.json", ranks, kernel=kernel, bucket_bytes=[0, 65536])
+            self.assertNotIn("bucket_bytes", after["case"]["axes"])  # ids of older results
+            self.assertEqual(beside["case"]["axes"]["bucket_bytes"], 65536)
+            # Two summands have one sum, and ours are added in the order of ranks, whatever the message: the same bits.
+            self.assertEqual(after["check"]["digest"], beside["check"]["digest"])
+            after, beside = self.details(after), self.details(beside)
+            self.assertEqual(after["loss_last"], beside["loss_last"])
+            self.assertEqual((after["gradient_buckets"], beside["gradient_buckets"] > 5), (0, True))
+            for details in (after, beside):
+                self.assertGreater(details["seconds_all_reduce_alone"], 0)
+                self.assertGreaterEqual(details["seconds_exposed_communication"], 0)
+                self.assertTrue(0 <= details["hidden_communication"] <= 1, details)
+            for words in ("alone; after backward, the step is", "buckets beside backward, the step is", "% hidden"):
+                self.assertIn(words, self.text)
+
+    @unittest.skipUnless(shutil.which("mpirun"), "no mpirun")
+    def test_a_rank_that_dies_within_a_step_ends_the_others(self):
+        if not json.loads(self.run_ok("devices", "--json").stdout)["build"]["capabilities"]["mpi"]:
+            self.skipTest("this build has no MPI")
+        # Steps of some 100 ms, most of which is backward, in many buckets: killed anywhere, it is soon within one.
+        sizes = {"layers": 4, "hidden": 256, "heads": 4, "kv_heads": 2, "head_dim": 64, "feed_forward": 704, "sequence": 128}
+        text = suite(bucket_bytes=262144, **sizes)
+        text["sampling"].update(min_samples=100000, max_samples=100000, wall_seconds=50)
+        (self.folder / "small.json").write_text(json.dumps(text))
+        mark = f"ASSAY_TEST_MARK={uuid.uuid4()}"
+        command = ["mpirun", *(["--allow-run-as-root"] if os.getuid() == 0 else []), "--oversubscribe", "--bind-to", "none", "-n", "2",
+                   "env", mark, program.PROGRAM, "run", "small.json", "--out", "r.json"]
+        process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        time.sleep(4)  # it measures by then, or prepares to: it has to end either way
+        ranks = [pid for pid in processes_of(mark) if b"OMPI_COMM_WORLD_RANK=1" in environment_of(pid)]
+        self.assertEqual(len(ranks), 1, ranks)
+        os.kill(ranks[0], signal.SIGKILL)
+        said = process.communicate(timeout=40)[0]
+        self.assertIn("lost rank 1", said)
+        self.assertNotEqual(process.returncode, 0)
+        for _ in range(50):
+            if not processes_of(mark):
+                break
+            time.sleep(0.1)
+        self.assertEqual(processes_of(mark), [])
 
     def test_check_judges_a_step_as_any_case(self):
         self.measured()

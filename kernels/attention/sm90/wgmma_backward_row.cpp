@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <stdexcept>
+#include <utility>
 
 #include "kernels/attention/cuda/kernel_rows.h"
 #include "kernels/attention/sm90/wgmma_backward.h"
@@ -26,8 +27,8 @@ class Backward final : public AttentionOperation {
     workspace_.reset(memory);
     const TensorMapEncoder encode = driver_tensor_map_encoder();
     for (const AttentionBuffers& set : sets)
-      prepared_.emplace(set.dq, Prepared{set, plan_wgmma_sm90_backward(problem, set, memory, encode)});
-    const auto& plans = prepared_.at(sets.front().dq).plans;
+      prepared_.emplace(key_of(set), Prepared{set, plan_wgmma_sm90_backward(problem, set, memory, encode)});
+    const auto& plans = prepared_.at(key_of(sets.front())).plans;
     for (std::size_t i = 0; i < plans.size(); ++i) {
       kernels_[i] = find_wgmma_sm90_backward(plans[i]);
       allow_shared_bytes(reinterpret_cast<const void*>(kernels_[i]), plans[i].shared_bytes);
@@ -36,7 +37,7 @@ class Backward final : public AttentionOperation {
   }
 
   void launch(const AttentionBuffers& buffers, Stream stream) override {
-    const auto found = prepared_.find(buffers.dq);
+    const auto found = prepared_.find(key_of(buffers));
     if (found == prepared_.end() || !same(found->second.buffers, buffers))
       throw std::runtime_error("a kernel was launched on buffers that it was not prepared for");
     for (std::size_t i = 0; i < kernels_.size(); ++i)
@@ -46,6 +47,9 @@ class Backward final : public AttentionOperation {
   std::string description() const override { return description_; }
 
  private:
+  // Layers of a model write one dq.
+  using Key = std::pair<const void*, const void*>;
+  static Key key_of(const AttentionBuffers& set) { return {set.dq, set.q}; }
   struct Prepared {
     AttentionBuffers buffers;
     std::array<WgmmaSm90BackwardPlan, 3> plans;
@@ -57,7 +61,7 @@ class Backward final : public AttentionOperation {
 
   std::unique_ptr<void, FreeDeviceMemory> workspace_;
   std::array<WgmmaSm90BackwardKernel, 3> kernels_{};
-  std::map<const void*, Prepared> prepared_;  // by dq
+  std::map<Key, Prepared> prepared_;
   std::string description_;
 };
 

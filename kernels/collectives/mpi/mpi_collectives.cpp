@@ -60,6 +60,8 @@ Support supports(const CollectiveProblem& problem, const Target&) {
   if (problem.peers.local != 1) return Support::no("every rank is a process");
   if (problem.buffers != BufferKind::user) return Support::no("takes the caller's own buffers: buffers=user");
   if (problem.algorithm != "auto") return Support::no("chooses its algorithm itself: algo=auto");
+  if (problem.side_thread && !load_mpi_module().takes_any_thread())
+    return Support::no("this MPI takes calls of one thread alone (below MPI_THREAD_SERIALIZED)");
   if (problem.has_parts() && problem.part() > std::numeric_limits<int>::max())
     return Support::no("MPI counts at most 2^31 - 1 elements to a part");
   // MPI leaves the result at the start of the buffer, over another rank's part.

@@ -31,6 +31,11 @@ bool is_initialised() {
   return started && !ended;
 }
 
+bool takes_any_thread() {
+  int level = MPI_THREAD_SINGLE;
+  return MPI_Query_thread(&level) == MPI_SUCCESS && level >= MPI_THREAD_SERIALIZED;
+}
+
 int find_hosts() {
   MPI_Comm host;
   if (const int error = MPI_Comm_split_type(state.world, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host)) return error;
@@ -46,7 +51,7 @@ int initialise() {
   if (state.world != MPI_COMM_NULL) return MPI_SUCCESS;
   if (!is_initialised()) {
     int provided = 0;
-    if (const int error = MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided)) return error;
+    if (const int error = MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided)) return error;
   }
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   if (const int error = MPI_Comm_dup(MPI_COMM_WORLD, &state.world)) return error;
@@ -171,6 +176,7 @@ const assay::MpiModule assay_mpi_module = {
     .rank = rank,
     .size = size,
     .is_one_host = [] { return state.one_host; },
+    .takes_any_thread = takes_any_thread,
     .library_version = library_version,
     .error_text = error_text,
     .barrier = [] { return MPI_Barrier(state.world); },

@@ -2,7 +2,8 @@
 // it starts on machines that have none; it loads the module when an MPI launcher started it.
 //
 // Functions return 0 or an MPI error code (`error_text` explains it), unless said otherwise.  All work on a duplicate
-// of MPI_COMM_WORLD and are called by the thread that called `initialise`.
+// of MPI_COMM_WORLD and are called by the thread that called `initialise`, or where `takes_any_thread` by any, one at a
+// time.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -11,7 +12,7 @@
 
 namespace assay {
 
-inline constexpr int kMpiModuleVersion = 3;  // grows with every change of the table
+inline constexpr int kMpiModuleVersion = 4;  // grows with every change of the table
 inline constexpr const char* kMpiModuleSymbol = "assay_mpi_module";
 
 struct MpiModule {
@@ -24,6 +25,7 @@ struct MpiModule {
   int (*rank)();          // not an error code
   int (*size)();          // not an error code
   bool (*is_one_host)();  // all ranks share memory
+  bool (*takes_any_thread)();
   void (*library_version)(char* text, std::size_t bytes);
   void (*error_text)(int code, char* text, std::size_t bytes);
   int (*barrier)();

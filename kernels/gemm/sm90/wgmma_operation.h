@@ -1,5 +1,6 @@
 // Kernels built on wgmma.cuh, made ready before the timed launches.  Host code.
 #pragma once
+#include <array>
 #include <map>
 #include <memory>
 #include <stdexcept>
@@ -72,26 +73,26 @@ class WgmmaSm90Operation final : public GemmOperation {
     const WgmmaSm90Workspace workspace{static_cast<float*>(partial_sums_.get()),
                                        static_cast<unsigned*>(arrived_.get())};
     for (const GemmBuffers& set : sets)
-      prepared_.emplace(set.d, Prepared{set.a, set.b, make_plan(problem, set, target, workspace, encode)});
+      prepared_.emplace(key_of(set), make_plan(problem, set, target, workspace, encode));
   }
 
   void launch(const GemmBuffers& buffers, Stream stream) override {
-    const auto found = prepared_.find(buffers.d);
-    if (found == prepared_.end() || found->second.a != buffers.a || found->second.b != buffers.b)
+    const auto found = prepared_.find(key_of(buffers));
+    if (found == prepared_.end())
       throw std::runtime_error("a kernel was launched on buffers that it was not prepared for");
-    launch_kernel(kernel_, found->second.plan, stream);
+    launch_kernel(kernel_, found->second, stream);
   }
 
   std::string description() const override { return description_; }
 
  private:
-  struct Prepared {
-    const void *a, *b;
-    Plan plan;
-  };
+  // Several sets may share any of the three: layers of a model write one d, gradients of one weight read one b.
+  using Key = std::array<const void*, 3>;
+  static Key key_of(const GemmBuffers& set) { return {set.d, set.a, set.b}; }
+
   Function kernel_ = nullptr;
   DeviceMemory partial_sums_, arrived_;
-  std::map<const void*, Prepared> prepared_;  // by d; small problems have a thousand sets
+  std::map<Key, Plan> prepared_;  // small problems have a thousand sets
   std::string description_;
 };
 

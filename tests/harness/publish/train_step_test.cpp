@@ -59,6 +59,21 @@ TEST(TrainSteps, TokensOfAJouleAreThoseOfOneRankWhosePowerWasRead) {
   EXPECT_FALSE(train_steps(sample_result({record}))[0].tokens_per_joule) << "the other rank's power is not known";
 }
 
+TEST(TrainSteps, TextSaysWhatOfTheAllReduceIsHidden) {
+  Record record = step_record();
+  EXPECT_FALSE(train_steps(sample_result({record}))[0].reduction) << "one rank reduces nothing";
+  record.details.push_back({"seconds_exposed_communication", 1e-4, {}});
+  record.details.push_back({"seconds_all_reduce_alone", 4e-4, {}});
+  record.details.push_back({"hidden_communication", 0.75, {}});
+  record.details.push_back({"gradient_buckets", 12.0, {}});
+  EXPECT_THAT(
+      to_train_step_text(sample_result({record})),
+      HasSubstr("all-reduce: 0.4 ms alone; in 12 buckets beside backward, the step is 0.1 ms longer with it than "
+                "without: 75 % hidden"));
+  record.details.back().value = 0.0;
+  EXPECT_THAT(to_train_step_text(sample_result({record})), HasSubstr("alone; after backward, the step"));
+}
+
 TEST(TrainSteps, TextSaysWhatIsUnknown) {
   Record record = step_record();
   EXPECT_THAT(to_train_step_text(sample_result({record})),

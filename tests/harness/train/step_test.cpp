@@ -14,12 +14,16 @@
 namespace assay {
 namespace {
 
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+
 class Trainer {
  public:
-  explicit Trainer(const TrainSetup& setup, int threads = 2, const char* kernels = "step_cpu")
+  explicit Trainer(const TrainSetup& setup, int threads = 2, const char* kernels = "step_cpu",
+                   const ProgramMaker& make = make_program)
       : backend_(make_cpu_backend(threads)),
         communicator_(make_single_communicator()),
-        step_(setup, *find_step_kernels(kernels), *backend_, *communicator_) {}
+        step_(setup, *find_step_kernels(kernels), *backend_, *communicator_, make) {}
   TrainStep& step() { return step_; }
   Communicator& communicator() { return *communicator_; }
   Backend& backend() { return *backend_; }
@@ -82,6 +86,61 @@ TEST(TrainStep, AWrongGradientIsFound) {
   Check moved;
   compare_gradients(moved, trainer.step());
   EXPECT_FALSE(moved.ok());
+}
+
+/// What the workload checks of the update; `make` may plant a mistake in it.
+Check update_check(const TrainSetup& setup, const ProgramMaker& make = make_program) {
+  Trainer trainer(setup, 2, "step_cpu", make);
+  Check check;
+  compare_update(check, trainer.step(), trainer.communicator());
+  return check;
+}
+
+TEST(TrainStep, TheUpdateIsAdamWs) {
+  TrainSetup setup = small_setup();
+  std::int64_t parameters = 0;
+  for (const ParameterTensor* tensor : ParameterLayout(setup.model).all()) parameters += tensor->count();
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    setup.dtype = dtype;
+    const Check check = update_check(setup);
+    EXPECT_TRUE(check.ok()) << check.describe();
+    EXPECT_EQ(check.elements, 2 + (dtype == DType::f32 ? 3 : 4) * parameters);
+  }
+}
+
+/// The program of another setup than the one that the step is checked against.
+ProgramMaker with(void (*mistake)(OptimizerSettings&)) {
+  return [mistake](const TrainSetup& setup, const StepKernels& kernels, const StepTensors& tensors, Backend& backend,
+                   Communicator& communicator) {
+    TrainSetup other = setup;
+    mistake(other.optimizer);
+    return make_program(other, kernels, tensors, backend, communicator);
+  };
+}
+
+TEST(TrainStep, AWrongUpdateIsFoundAndNamed) {
+  const Check betas = update_check(small_setup(), with([](OptimizerSettings& o) { std::swap(o.beta1, o.beta2); }));
+  EXPECT_FALSE(betas.ok());
+  EXPECT_THAT(betas.describe(), HasSubstr("after AdamW"));
+  EXPECT_THAT(betas.describe(), ContainsRegex("(moment|master) of [a-z0-9 _]+\\[[0-9]+, [0-9]+\\]"));
+  const Check epsilon = update_check(small_setup(), with([](OptimizerSettings& o) { o.epsilon *= 10; }));
+  EXPECT_FALSE(epsilon.ok());
+  EXPECT_THAT(epsilon.describe(), HasSubstr("master of"));
+  const Check clip = update_check(small_setup(), with([](OptimizerSettings& o) { o.max_norm *= 0.5F; }));
+  EXPECT_FALSE(clip.ok());
+  EXPECT_THAT(clip.describe(), HasSubstr("factor that clips the gradients"));
+}
+
+TEST(TrainStep, AGainThatDecaysIsFound) {
+  const Check check =
+      update_check(small_setup(), [](const TrainSetup& setup, const StepKernels& kernels, const StepTensors& tensors,
+                                     Backend& backend, Communicator& communicator) {
+        StepTensors wrong = tensors;
+        wrong.step_gains = wrong.step_decayed;
+        return make_program(setup, kernels, wrong, backend, communicator);
+      });
+  EXPECT_FALSE(check.ok());
+  EXPECT_THAT(check.describe(), HasSubstr("norm[0, "));
 }
 
 TEST(TrainStep, CheckpointingChangesNoBit) {

@@ -3,8 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include "harness/backends/side_thread.h"
 #include "harness/workloads/gemm.h"
-#include "harness/workloads/side_thread.h"
 #include "tests/harness/workloads/collectives_testing.h"
 
 namespace assay {

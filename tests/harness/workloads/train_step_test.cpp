@@ -46,12 +46,13 @@ class TrainStepWorkload : public ::testing::Test {
   std::unique_ptr<Workload> workload_;
 };
 
-/// Gradients (all 53 k parameters), the loss along them, and each of the launched steps once more.
+/// Gradients (all 53 k parameters), the loss along them, norm and clip factor, both moments and the master of each
+/// parameter after AdamW, and each of the launched steps once more.
 TEST_F(TrainStepWorkload, ChecksGradientsAndEveryLaunchedStep) {
   const Check check = check_of(step_case(), 3, 3);
   EXPECT_TRUE(check.ok()) << check.describe();
   const std::int64_t parameters = 2 * 128 * 64 + 64 * (64 + 2 * 32) + 64 * 64 + 3 * 64 * 96 + 3 * 64;
-  EXPECT_EQ(check.elements, parameters + 1 + 3);
+  EXPECT_EQ(check.elements, parameters + 1 + 2 + 3 * parameters + 3);
   EXPECT_EQ(check_of(step_case(), 40, 40).digest, check.digest) << "of what does not depend on how many were sampled";
 }
 
@@ -79,6 +80,9 @@ TEST_F(TrainStepWorkload, WorkIsThatOfOneRank) {
     if (axis.name == "ranks") axis.value = std::int64_t(2);
   EXPECT_EQ(kind_.work(point, 2).flops, alone / 2);
   EXPECT_THAT(kind_.supports(point, backend_->target(), *communicator_).reason, HasSubstr("mpirun -n 2"));
+  point = step_case();
+  point.axes.push_back({"bucket_bytes", std::int64_t(1) << 20});
+  EXPECT_THAT(kind_.supports(point, backend_->target(), *communicator_).reason, HasSubstr("one rank has no gradients"));
   Target gpu;
   gpu.device = Device::gpu;
   EXPECT_THAT(kind_.supports(step_case(), gpu, *communicator_).reason, HasSubstr("runs on a cpu, not on a gpu"));

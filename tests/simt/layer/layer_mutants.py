@@ -17,6 +17,7 @@ ADAMW = "kernels/layer/adamw_cuda.cuh"
 NORM = "kernels/layer/grad_norm_cuda.cuh"
 EMBEDDING = "kernels/layer/embedding_cuda.cuh"
 PERMUTE = "kernels/layer/permute_cuda.cuh"
+COLUMNS = "kernels/layer/columns_cuda.cuh"
 ROUTER = "kernels/layer/router_cuda.cuh"
 
 QUICK = True
@@ -115,6 +116,13 @@ if __name__ == "__main__":
             ("padding left as it was", PERMUTE, "i < end; i += blockDim.x) rows[i] = Access::zero();", "i < end; i += blockDim.x) if (i < 0) rows[i] = Access::zero();", WRONG),
             ("alignment rounded down", PERMUTE, "(count + p.alignment - 1) / p.alignment", "count / p.alignment", "any"),
             ("a slot without an expert taken", PERMUTE, "row[u] < 0) continue;", "row[u] < -1) continue;", "any"),
+        ]),
+        library("columns", "columns", "*Simt.*", [
+            ("k and v change places", COLUMNS, "third ? p.part[2] : second ? p.part[1]", "third ? p.part[1] : second ? p.part[2]",
+             "any", QUICK),
+            ("a part's first column taken for the last of the one before", COLUMNS, "column >= p.begin[1]", "column > p.begin[1]", "any"),
+            ("rows of every part as wide as q's", COLUMNS, "third ? p.width[2] : second ? p.width[1] : p.width[0]", "p.width[0]", "any"),
+            ("words behind the last written", COLUMNS, "if (i < p.words) *(kSplit", "*(kSplit", BOUNDS),
         ]),
         library("router", "router", "*Simt.*", [
             ("ties go to the higher number", ROUTER, "if (key[i] > best.key) best.key", "if (key[i] >= best.key) best.key", WRONG, QUICK),

@@ -37,6 +37,7 @@ TEST(LayerRows, StandInEveryTable) {
   expect_row(adamw_kernels(), {std::int64_t(1) << 33, DType::bf16, DType::bf16}, "adamw");
   expect_row(grad_norm_kernels(), {{std::int64_t(1) << 33, 8192}, DType::bf16}, "grad_norm");
   expect_row(embedding_kernels(), {LayerPass::backward, kTokens, 128256, kHidden, DType::bf16}, "embedding");
+  expect_row(columns_kernels(), {ColumnsPass::split, kTokens, {8192, 1024, 1024}, DType::bf16}, "columns");
   RouterProblem router;
   router.tokens = kTokens, router.experts = 256, router.top_k = 8, router.gate = RouterGate::sigmoid;
   router.groups = 8, router.top_groups = 4, router.dtype = DType::bf16;

@@ -1,0 +1,66 @@
+// The training step of mma_sm80 and vector_sm80, launched through the CUDA runtime on the functional GPU: its gradients
+// against fp64, its losses against the CPU's, its bits against a repetition.
+#include <gtest/gtest.h>
+
+#include "harness/train/equality.h"
+#include "harness/train/step.h"
+#include "harness/train/verify.h"
+
+namespace assay {
+namespace {
+
+/// The smallest that has everything: grouped queries, two layers, tokens that fill no tile.
+TrainSetup smallest() {
+  TrainSetup setup;
+  TrainModel& m = setup.model;
+  m.layers = 2, m.hidden = 64, m.heads = 2, m.kv_heads = 1, m.head_dim = 64, m.feed_forward = 64, m.vocabulary = 128;
+  setup.batch = 1, setup.sequence = 24, setup.dtype = DType::bf16;
+  return setup;
+}
+
+class Trainer {
+ public:
+  Trainer(const TrainSetup& setup, std::unique_ptr<Backend> backend, const char* kernels)
+      : backend_(std::move(backend)),
+        communicator_(make_single_communicator()),
+        step_(setup, *find_step_kernels(kernels), *backend_, *communicator_) {}
+  TrainStep* operator->() { return &step_; }
+  TrainStep& step() { return step_; }
+
+ private:
+  std::unique_ptr<Backend> backend_;
+  std::unique_ptr<Communicator> communicator_;
+  TrainStep step_;
+};
+
+Trainer on_gpu(const TrainSetup& setup) { return {setup, make_cuda_backend({0}), "step_sm80"}; }
+
+TEST(TrainStepOnSimt, GradientsAreTheReferences) {
+  Trainer gpu = on_gpu(smallest());
+  gpu->run_gradients();
+  Check check;
+  compare_gradients(check, gpu.step());
+  EXPECT_TRUE(check.ok()) << "wrong result: " << check.describe();
+  EXPECT_GT(check.elements, 60000);
+  EXPECT_GT(check.error_over_allowed, 0.01) << "the bound is loose";
+}
+
+TEST(TrainStepOnSimt, LossesAreTheCpusAndTheBitsTheSameAgain) {
+  constexpr int kSteps = 3;
+  const TrainSetup setup = smallest();
+  Trainer gpu = on_gpu(setup), cpu(setup, make_cpu_backend(1), "step_cpu");
+  for (int i = 0; i < kSteps; ++i) gpu->run(), cpu->run();
+  const std::vector<double> got = gpu->losses(), expected = cpu->losses();
+  ASSERT_EQ(got.size(), std::size_t(kSteps));
+  for (std::size_t i = 0; i < got.size(); ++i)
+    EXPECT_NEAR(got[i], expected[i], allowed_loss_difference(setup, expected[0], expected[i])) << "step " << i + 1;
+  EXPECT_LT(got.back(), got.front());
+  const std::string state = gpu->state_digest();
+  gpu->reset();
+  for (int i = 0; i < kSteps; ++i) gpu->run();
+  EXPECT_EQ(gpu->losses(), got);
+  EXPECT_EQ(gpu->state_digest(), state);
+}
+
+}  // namespace
+}  // namespace assay
