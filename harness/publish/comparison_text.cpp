@@ -79,6 +79,7 @@ Json scatter_json(const std::optional<CaseScatter>& scatter) {
           {"deviation", scatter->runs.deviation},
           {"degrees", scatter->runs.degrees},
           {"observed", scatter->observed},
+          {"factor", scatter->factor},
           {"class", scatter->class_name.empty() ? Json(nullptr) : Json(scatter->class_name)},
           {"disturbed", scatter->disturbed.empty() ? Json(nullptr) : Json(scatter->disturbed)}};
 }

@@ -18,8 +18,8 @@ struct CompareRule {
 
 struct ComparedRuns {
   std::vector<NamedResult> base, next;
-  bool paired = false;               // base[i] and next[i] took turns; else they were measured independently
-  std::vector<NamedResult> history;  // runs of one program here: how much runs differ; for one result a side
+  bool paired = false;                    // base[i] and next[i] took turns; else they were measured independently
+  std::vector<NamedResult> history = {};  // runs of one program here: how much runs differ; for one result a side
 };
 
 enum class Change {

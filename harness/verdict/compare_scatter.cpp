@@ -52,6 +52,10 @@ constexpr double kUnchanged = 0.75;
 /// quantile q of |t| of 4 degrees, f their density.
 constexpr double kDegreesACase = 0.42;
 
+/// Undisturbed runs of one program never scattered by more than this times the prior: beyond it, it is the programs
+/// that differ, in nearly all cases.  Without it, all cases twice as fast would tell of nothing.
+constexpr double kMostFactor = 6;
+
 /// Cores' worth of other work, and share of time lost to the hypervisor, that are more than an idle machine's
 /// (cause_rules.cpp explains slow cases by the same).
 constexpr double kOtherLoad = 0.2, kLostShare = 0.02;
@@ -122,7 +126,7 @@ std::vector<double> samples_of(const Record& record) {
 
 CaseScatter prior_scatter(const Record& base, const Record& next) {
   const Prior& prior = class_of(base);
-  CaseScatter out{{prior.deviation, kPriorDegrees}, ScatterSource::prior, 0, prior.name, disturbance(base, next), 0};
+  CaseScatter out{{prior.deviation, kPriorDegrees}, ScatterSource::prior, 0, prior.name, disturbance(base, next)};
   if (!out.disturbed.empty()) out.disturbed_deviation = disturbed_deviation(base, next);
   return out;
 }
@@ -138,7 +142,7 @@ double scatter_factor(const std::vector<CaseShift>& others) {
   const double weight = kDegreesACase * double(distances.size());
   const double scale = quantile_of(distances, kUnchanged) / student_quantile((1 - kUnchanged) / 2, kPriorDegrees);
   const double seen = std::max(0.0, scale * scale - quantile_of(explained, 0.5));
-  return std::sqrt((kScaleDegrees + weight * seen) / (kScaleDegrees + weight));
+  return std::min(kMostFactor, std::sqrt((kScaleDegrees + weight * seen) / (kScaleDegrees + weight)));
 }
 
 std::optional<CaseScatter> learned_scatter(const Record& base, std::span<const Record* const> history) {
@@ -152,7 +156,7 @@ std::optional<CaseScatter> learned_scatter(const Record& base, std::span<const R
   double mean = 0, sum = 0;
   for (const double x : logs) mean += x / n;
   for (const double x : logs) sum += (x - mean) * (x - mean);
-  return CaseScatter{{std::sqrt(sum / (n - 1)), n - 1}, ScatterSource::history, logs.size(), "", "", 0};
+  return CaseScatter{{std::sqrt(sum / (n - 1)), n - 1}, ScatterSource::history, logs.size(), "", ""};
 }
 
 }  // namespace assay

@@ -11,7 +11,7 @@
 // - One factor on s0 is learned from the other cases of the same two results, of which most did not change: a quantile
 //   of their distances from no change, each over its own prior and less what the samples explain, weighed against the
 //   prior.  About zero, not about their middle: where more than a quarter of the cases changed it grows, and verdicts
-//   become inconclusive, never alarms.  The case itself does not count: a change that only it has is not its scatter.
+//   become inconclusive, not alarms.  The case itself does not count: a change that only it has is not its scatter.
 // - nu0 stays as it is however many cases there are: they tell the common scale, not the case's own.
 //
 // A history of at least 3 runs of one program tells a case's own variance instead, with a degree less than it has runs.
@@ -36,6 +36,7 @@ struct CaseScatter {
   std::size_t observed = 0;        // prior: other cases that told its factor; history: its runs
   std::string class_name;          // prior: "CPU, memory-bound"
   std::string disturbed;           // prior: "BASE: other work took 0.9 cores"; empty where nothing disturbed
+  double factor = 1;               // prior: on its deviation, by the other cases
   double disturbed_deviation = 0;  // of a run, by that disturbance: what other cases say does not make it less
 };
 
@@ -51,7 +52,7 @@ struct CaseShift {
   double within = 0;     // the standard deviation of that, as the samples explain it
   double prior = 0;      // deviation of a run by its own prior
 };
-/// Factor on the prior's deviation of a case, from other cases that nothing disturbed; 1 without any.
+/// Factor on the prior's deviation of a case, from other cases that nothing disturbed; 1 without any, 6 at most.
 double scatter_factor(const std::vector<CaseShift>& others);
 
 constexpr std::size_t kLeastHistory = 3;  // two runs have one degree, and then nothing short of 10 sigma is a change

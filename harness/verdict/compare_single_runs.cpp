@@ -24,17 +24,16 @@ void add_priors(const std::vector<CaseSides>& sides, std::vector<CaseChange>& ca
       if (&one != &own && one.scatter && one.scatter->disturbed.empty()) others.push_back(shift_of(one));
     return others;
   };
-  std::vector<double> factors(cases.size(), 1);
-  for (std::size_t i = 0; i < cases.size(); ++i) {
-    if (!cases[i].scatter) continue;
-    const auto others = others_of(cases[i]);
-    factors[i] = scatter_factor(others);
-    cases[i].scatter->observed = others.size();
+  for (CaseChange& one : cases) {
+    if (!one.scatter) continue;
+    const auto others = others_of(one);
+    one.scatter->factor = scatter_factor(others);
+    one.scatter->observed = others.size();
   }
-  for (std::size_t i = 0; i < cases.size(); ++i) {
-    if (!cases[i].scatter) continue;
-    double& deviation = cases[i].scatter->runs.deviation;
-    deviation = std::hypot(factors[i] * deviation, cases[i].scatter->disturbed_deviation);
+  for (CaseChange& one : cases) {  // only now: each was evidence by its own prior
+    if (!one.scatter) continue;
+    double& deviation = one.scatter->runs.deviation;
+    deviation = std::hypot(one.scatter->factor * deviation, one.scatter->disturbed_deviation);
   }
 }
 
@@ -58,8 +57,11 @@ void add_scatter(const std::vector<CaseSides>& sides, const std::vector<NamedRes
     if (!one.test) continue;
     const Record &base = *sides[i].base.front(), &next = *sides[i].next.front();
     if (!one.scatter->disturbed.empty()) one.remarks.push_back("disturbed in " + one.scatter->disturbed);
+    constexpr double kMovedTogether = 2;  // on the prior: more than its margin
     const auto found = runs.find(one.id);
     const auto learned = found == runs.end() ? std::nullopt : learned_scatter(base, found->second);
+    if (!learned && one.scatter->factor > kMovedTogether)
+      one.remarks.push_back("other cases moved too: one run a side hardly tells the machine from the program");
     if (learned)
       one.scatter = learned;
     else if (!history.empty())
