@@ -102,13 +102,13 @@ double other_load(const Record& record) {
   return most;
 }
 
-/// How far disturbed runs differ, of one run.  A median may be at either quartile as the share of disturbed samples
-/// changes: the two runs are a range apart.  And threads that wait for each other go as the one that shares its core
-/// with other work, 1 + load times as long, or are spared it for a whole run: two states.
+/// Of one disturbed run, by two states in which each may be for its whole length: the median at one quartile or at the
+/// other, as the share of disturbed samples changes; and the threads' slowest, for which all wait, with its core to
+/// itself or beside other work, 1 + load times as long.
 double disturbed_deviation(const Record& base, const Record& next) {
   const double range = std::max(log_quartile_range(base), log_quartile_range(next));
   const double load = std::max(other_load(base), other_load(next));
-  return std::hypot(range / std::sqrt(2.0), load > kOtherLoad ? std::log1p(load) / 2 : 0.0);
+  return std::hypot(range / 2, load > kOtherLoad ? std::log1p(load) / 2 : 0.0);
 }
 
 const Prior& class_of(const Record& record) {
