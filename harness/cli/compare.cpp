@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 struct Options {
   std::vector<std::string> sides;  // BASE and NEW
   std::vector<std::string> commands;
+  std::vector<std::string> history;
   std::string margin = "2%", keep;
   int rounds = 6;
   bool json = false;
@@ -62,6 +63,13 @@ fs::path default_folder() {
   return fs::path("out") / ("compare-" + stamp);
 }
 
+std::vector<NamedResult> load_history(const std::vector<std::string>& texts) {
+  std::vector<NamedResult> out;
+  for (const auto& text : texts)
+    for (auto& one : load_side(text)) out.push_back(std::move(one));
+  return out;
+}
+
 ComparedRuns runs_of(const Options& options) {
   if (options.commands.empty() == options.sides.empty())
     throw InputError("expected either BASE and NEW, or --ab 'COMMAND A' 'COMMAND B'");
@@ -72,7 +80,7 @@ ComparedRuns runs_of(const Options& options) {
   if (options.sides.size() != 2)
     throw InputError(fmt::format("{} results, expected BASE and NEW, each one file or several separated by commas",
                                  options.sides.size()));
-  return {load_side(options.sides[0]), load_side(options.sides[1]), false};
+  return {load_side(options.sides[0]), load_side(options.sides[1]), false, load_history(options.history)};
 }
 
 int compare_verb(const Options& options) {
@@ -100,6 +108,11 @@ void add_compare(CLI::App& app, const Catalog&, int& exit_code) {
       ->check(CLI::Range(2, kMostRounds))
       ->capture_default_str();
   verb->add_option("--keep", options->keep, "folder for the results of --ab; default: out/compare-DATE-TIME")
+      ->check(not_empty());
+  verb->add_option("--history", options->history,
+                   "results of one program on this machine, at least 3: how much its runs differ, instead of a prior; "
+                   "for one result a side")
+      ->excludes("--ab")
       ->check(not_empty());
   verb->add_option("--margin", options->margin, "relative difference that does not matter")->capture_default_str();
   verb->add_flag("--json", options->json, "for programs");

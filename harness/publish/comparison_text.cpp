@@ -25,6 +25,15 @@ std::string shortened(const std::string& text) {
   return text.size() <= kMost ? text : text.substr(0, kMost - 2) + "..";
 }
 
+/// "runs scatter by 0.62 % (prior: CPU, compute-bound; 5 degrees)"
+std::string scatter_text(const CaseScatter& scatter) {
+  const std::string source = scatter.source == ScatterSource::prior
+                                 ? fmt::format("prior: {}", scatter.class_name)
+                                 : fmt::format("{} runs of the history", scatter.observed);
+  return fmt::format("runs scatter by {:.2g} % ({}; {:.3g} degrees)", 100 * scatter.runs.deviation, source,
+                     scatter.runs.degrees);
+}
+
 std::string case_line(const CaseChange& one) {
   std::string line = fmt::format("{:<13} {}", name(one.change), one.id);
   if (one.test) {
@@ -33,6 +42,7 @@ std::string case_line(const CaseChange& one) {
                         percent(one.test->ratio_95.low), percent(one.test->ratio_95.high));
     if (one.cycles_ratio)
       line += fmt::format("; at the same clock {} (clock {})", percent(*one.cycles_ratio), percent(*one.clock_ratio));
+    if (one.scatter) line += "; " + scatter_text(*one.scatter);
   }
   if (!one.reason.empty()) line += "\n              " + one.reason;
   for (const auto& remark : one.remarks) line += "\n              " + remark;
@@ -46,7 +56,10 @@ std::string basis(const Comparison& comparison) {
       100 * comparison.rule.margin, 100 * comparison.rule.level);
   switch (comparison.unit) {
     case ComparedUnit::sample:
-      return level + " One run a side: how much runs differ among themselves is not in the intervals; --ab tells.";
+      return level +
+             " One run a side: intervals are of its samples and of what runs differ by among themselves, from the "
+             "history where that is named, else from a prior that the other cases moderate (most of which are taken "
+             "not to have changed); --ab measures it.";
     case ComparedUnit::run:
       return level + " Intervals are of runs' medians (Welch's t on logarithms).";
     case ComparedUnit::pair:
@@ -57,6 +70,18 @@ std::string basis(const Comparison& comparison) {
 
 Json or_null(const std::optional<double>& value) {
   return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
+}
+
+/// How much runs differ among themselves: of one run, in relative terms; null where several a side show it.
+Json scatter_json(const std::optional<CaseScatter>& scatter) {
+  if (!scatter) return nullptr;
+  return {{"source", name(scatter->source)},
+          {"deviation", scatter->runs.deviation},
+          {"degrees", scatter->runs.degrees},
+          {"observed", scatter->observed},
+          {"factor", scatter->factor},
+          {"class", scatter->class_name.empty() ? Json(nullptr) : Json(scatter->class_name)},
+          {"disturbed", scatter->disturbed.empty() ? Json(nullptr) : Json(scatter->disturbed)}};
 }
 
 Json to_json(const CaseChange& one) {
@@ -74,6 +99,7 @@ Json to_json(const CaseChange& one) {
           {"ratio_high", test ? Json(test->ratio_95.high) : Json(nullptr)},
           {"p_changed", or_null(one.p_changed)},
           {"p_not_same", or_null(one.p_not_same)},
+          {"run_scatter", scatter_json(one.scatter)},
           {"clock_ratio", or_null(one.clock_ratio)},
           {"ratio_at_same_clock", or_null(one.cycles_ratio)}};
 }

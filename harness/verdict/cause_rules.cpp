@@ -74,15 +74,6 @@ std::string since(const Telemetry& t, std::initializer_list<std::string_view> re
   return {};
 }
 
-bool is_collective(const Record& r) { return r.work.bus_factor > 0; }
-
-/// Less work for a byte than any balance of these devices: an f32 kernel of a GPU breaks even at 10 to 20 FLOP for a
-/// byte, two cores of a CPU at 5 to 10.
-bool is_memory_bound(const Record& r) {
-  const double breaks_even = r.point.device == Device::gpu ? 10 : 4;
-  return r.work.bytes > 0 && r.work.flops < breaks_even * r.work.bytes;
-}
-
 /// Errors that an application can cause; those that the device caused; all others: reset and look again.
 /// (NVIDIA, XID Errors: 13, 31, 43, 45 come from a kernel or its end; 48, 64, 79, 95 and 74 from memory, bus and
 /// links.)
@@ -246,6 +237,15 @@ std::optional<Finding> full_clock(const Seen& s) {
 }
 
 }  // namespace
+
+bool is_collective(const Record& r) { return r.work.bus_factor > 0; }
+
+// Less work for a byte than any balance of these devices: an f32 kernel of a GPU breaks even at 10 to 20 FLOP for a
+// byte, two cores of a CPU at 5 to 10.
+bool is_memory_bound(const Record& r) {
+  const double breaks_even = r.point.device == Device::gpu ? 10 : 4;
+  return r.work.bytes > 0 && r.work.flops < breaks_even * r.work.bytes;
+}
 
 std::optional<double> median_clock(const Telemetry& t) { return median_of(t, &Reading::clock_mhz); }
 std::optional<double> median_memory_clock(const Telemetry& t) { return median_of(t, &Reading::memory_clock_mhz); }

@@ -29,6 +29,10 @@ using CauseRule = std::optional<Finding> (*)(const Seen&);
 /// Most telling first.
 const std::vector<CauseRule>& cause_rules();
 
+bool is_collective(const Record&);
+/// Less work for a byte than the device breaks even at.
+bool is_memory_bound(const Record&);
+
 /// Medians of the readings; null where none has one.
 std::optional<double> median_clock(const Telemetry&);
 std::optional<double> median_memory_clock(const Telemetry&);

@@ -96,4 +96,11 @@ std::string differing_crew(const Result& base, const Result& next) {
   return threads.empty() ? differ("/run/ranks", "processes") : threads;
 }
 
+std::string another_machine(const Result& base, const Result& other) {
+  for (const auto& [what, b, n] : differences_of(base, other))
+    if (what == "host" || what == "CPU" || what == "GPU") return fmt::format("{} differs: {} and {}", what, b, n);
+  const std::string crew = differing_crew(base, other);
+  return crew.empty() ? crew : "it ran with other threads or processes: " + crew;
+}
+
 }  // namespace assay

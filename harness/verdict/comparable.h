@@ -20,4 +20,8 @@ std::vector<Difference> differences_of(const Result& base, const Result& next);
 /// Empty where none.
 std::string differing_crew(const Result& base, const Result& next);
 
+/// What makes `other` another machine, or the same with other threads: "CPU differs: A and B".  Empty where nothing
+/// does.
+std::string another_machine(const Result& base, const Result& other);
+
 }  // namespace assay

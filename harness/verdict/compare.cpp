@@ -9,7 +9,9 @@
 #include "harness/core/names.h"
 #include "harness/measure/hypothesis.h"
 #include "harness/verdict/comparable.h"
+#include "harness/verdict/compare_single_runs.h"
 #include "harness/verdict/compare_units.h"
+#include "harness/verify/normal_quantile.h"
 
 namespace assay {
 namespace {
@@ -34,6 +36,18 @@ ComparedUnit unit_of(const ComparedRuns& runs) {
         "two a side",
         base, next));
   return ComparedUnit::run;
+}
+
+/// A history shows how much runs differ only where they are this machine's, and enough.
+void check_history(const ComparedRuns& runs, ComparedUnit unit) {
+  if (runs.history.empty()) return;
+  if (unit != ComparedUnit::sample)
+    throw InputError("a history is for one result a side: several show how runs differ");
+  if (runs.history.size() < kLeastHistory)
+    throw InputError(fmt::format("a history of {} results, expected at least {}", runs.history.size(), kLeastHistory));
+  for (const auto& [file, result] : runs.history)
+    if (const auto other = another_machine(runs.base.front().result, result); !other.empty())
+      throw InputError(fmt::format("{}: a history is of the machine that is compared, but {}", file, other));
 }
 
 /// Cases by id, in the order in which they first appear, BASE's before what only NEW has.
@@ -104,15 +118,36 @@ void refuse_other_crew(const ComparedRuns& runs, const std::vector<CaseSides>& s
 
 std::string percent(double ratio) { return fmt::format("{:+.2f} %", 100 * (ratio - 1)); }
 
-/// How many times the samples would bring the interval inside the margin, or clear of it.
-std::string remedy(const RatioTest& test, ComparedUnit unit, double margin) {
+/// The ratio lies within this of the margin, or its interval is too wide, for any number of runs that one would wait
+/// for.
+constexpr const char* kHopeless = "the ratio lies at the margin itself";
+
+/// How many times the runs or rounds would bring the interval inside the margin, or clear of it.
+std::string more_units(const RatioTest& test, ComparedUnit unit, double room) {
   constexpr double kTooMany = 100;
-  const double bound = std::log1p(margin), d = std::abs(std::log(test.ratio));
-  const double half = std::log(test.ratio_95.high / test.ratio_95.low) / 2, room = std::abs(bound - d);
+  const double half = std::log(test.ratio_95.high / test.ratio_95.low) / 2;
   const double times = room > 0 ? (half / room) * (half / room) : kTooMany + 1;
-  if (!(times <= kTooMany)) return "the ratio lies at the margin itself";
-  const char* units = unit == ComparedUnit::sample ? "samples" : unit == ComparedUnit::run ? "runs" : "rounds";
-  return fmt::format("about {:.0f} times as many {} would tell", std::max(2.0, std::ceil(times)), units);
+  if (!(times <= kTooMany)) return kHopeless;
+  return fmt::format("about {:.0f} times as many {} would tell", std::max(2.0, std::ceil(times)),
+                     unit == ComparedUnit::run ? "runs" : "rounds");
+}
+
+/// Rounds of --ab, or runs a side, that find out in four cases of five, if runs scatter as assumed: Student's t of
+/// level and power together, on the mean of that many differences.
+std::string rounds(const CaseChange& one, double room, double level) {
+  constexpr int kLeast = 4, kMost = 100;
+  constexpr double kMissed = 0.2;
+  const RatioTest& test = *one.test;
+  const double half = std::log(test.ratio_95.high / test.ratio_95.low) / 2;
+  const double deviation = half / student_quantile(0.025, one.scatter->runs.degrees);
+  const double normal = -(normal_quantile(level / 2) + normal_quantile(kMissed)) * deviation / room;
+  if (!(normal * normal <= kMost)) return kHopeless;  // and t needs more than that
+  for (int n = std::max(kLeast, int(normal * normal) / 2 * 2); n <= kMost; n += 2) {
+    const double t = student_quantile(level / 2, n - 1) + student_quantile(kMissed, n - 1);
+    if (t * deviation <= room * std::sqrt(double(n)))
+      return fmt::format("--ab with --rounds {} would tell, or {} runs a side", n, n);
+  }
+  return kHopeless;
 }
 
 std::string why_inconclusive(const CaseChange& one, const CompareRule& rule, ComparedUnit unit, std::size_t family) {
@@ -123,11 +158,14 @@ std::string why_inconclusive(const CaseChange& one, const CompareRule& rule, Com
   const char* alone = test.p_changed <= rule.level    ? (test.ratio > 1 ? "slower" : "faster")
                       : test.p_not_same <= rule.level ? "the same"
                                                       : nullptr;
+  const double room = std::abs(std::log1p(rule.margin) - std::abs(std::log(test.ratio)));
+  const std::string remedy =
+      one.scatter ? rounds(one, room, rule.level / double(family)) : more_units(test, unit, room);
   if (alone)
-    return fmt::format("{} if it were the only case (p = {:.2g}), not as one of {}", alone,
-                       std::min(test.p_changed, test.p_not_same), family);
+    return fmt::format("{} if it were the only case (p = {:.2g}), not as one of {}; {}", alone,
+                       std::min(test.p_changed, test.p_not_same), family, remedy);
   return fmt::format("the interval {} .. {} crosses the margin of {:.3g} %; {}", percent(test.ratio_95.low),
-                     percent(test.ratio_95.high), 100 * rule.margin, remedy(test, unit, rule.margin));
+                     percent(test.ratio_95.high), 100 * rule.margin, remedy);
 }
 
 /// Verdicts of all cases together.  Holm's correction rather than a false discovery rate: one slower case ends in exit
@@ -170,10 +208,12 @@ Comparison compare(const ComparedRuns& runs, const CompareRule& rule) {
   Comparison out;
   out.rule = rule;
   out.unit = unit_of(runs);
+  check_history(runs, out.unit);
   out.differences = differences_of(runs.base.front().result, runs.next.front().result);
   const CasesById by_id(runs);
   for (const auto& sides : by_id.all()) out.cases.push_back(measure_change(sides, out.unit, rule.margin));
   refuse_other_crew(runs, by_id.all(), out.cases);
+  if (out.unit == ComparedUnit::sample) add_scatter(by_id.all(), runs.history, rule.margin, out.cases);
   refuse_other_conditions(by_id.all(), out.cases);
   judge(out);
   return out;

@@ -6,6 +6,7 @@
 
 #include "harness/core/error.h"
 #include "harness/record/named_result.h"
+#include "harness/verdict/compare_scatter.h"
 #include "harness/verdict/ratio_test.h"
 
 namespace assay {
@@ -17,7 +18,8 @@ struct CompareRule {
 
 struct ComparedRuns {
   std::vector<NamedResult> base, next;
-  bool paired = false;  // base[i] and next[i] took turns; else they were measured independently
+  bool paired = false;                    // base[i] and next[i] took turns; else they were measured independently
+  std::vector<NamedResult> history = {};  // runs of one program here: how much runs differ; for one result a side
 };
 
 enum class Change {
@@ -42,6 +44,7 @@ struct CaseChange {
   std::optional<double> base_seconds, new_seconds;  // medians; of several runs their geometric mean
   std::size_t base_units = 0, new_units = 0;        // effective samples, or runs
   std::optional<RatioTest> test;                    // where both sides were measured
+  std::optional<CaseScatter> scatter;               // of runs, where one a side cannot show it
   std::optional<double> p_changed, p_not_same;      // after Holm's correction for all cases
   std::optional<double> clock_ratio;                // new clock over base clock, where both sides' telemetry says
   std::optional<double> cycles_ratio;               // the ratio at the same clock: ratio times clock_ratio
@@ -61,7 +64,8 @@ struct Comparison {
   std::size_t count(Change) const;
 };
 
-/// InputError where one side has one result and the other several, or pairs are not pairs.
+/// InputError where one side has one result and the other several, pairs are not pairs, or a history is too short, of
+/// another machine, or beside several runs a side.
 Comparison compare(const ComparedRuns&, const CompareRule&);
 
 /// wrong_numbers: a case became wrong.  verdict_failed: one is slower beyond the margin, or was measured in base and

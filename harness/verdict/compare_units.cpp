@@ -74,8 +74,6 @@ bool keep_one_placement(CaseSides& sides, ComparedUnit unit, CaseChange& out) {
   return true;
 }
 
-std::vector<double> samples_of(const Record& record) { return samples_in(record.measurement, placement_of(record)); }
-
 std::vector<double> medians_of(const Records& records) {
   std::vector<double> out;
   for (const Record* record : records) out.push_back(summarise(record->measurement).median);
@@ -123,7 +121,7 @@ void compare_samples(const CaseSides& sides, double margin, CaseChange& out) {
   out.new_units = std::size_t(n.n_effective);
   out.base_seconds = b.median;
   out.new_seconds = n.median;
-  out.test = ratio_of_samples(samples_of(base), samples_of(next), margin);
+  out.test = ratio_of_samples(samples_of(base), samples_of(next), {}, margin);
   if (b.modes > 1 || n.modes > 1)
     out.remarks.push_back(fmt::format("times have {} and {} modes: a median may be in either", b.modes, n.modes));
 }

@@ -8,6 +8,7 @@
 
 #include "harness/core/names.h"
 #include "harness/measure/hypothesis.h"
+#include "harness/verify/normal_quantile.h"
 
 namespace assay {
 namespace {
@@ -43,27 +44,48 @@ class LogMedian {
   double inflation_ = 1, median_ = 0;
 };
 
-/// The interval of the difference of two medians, `z` standard deviations wide.
-Interval difference(const LogMedian& base, const LogMedian& next, double z) {
-  const Interval b = base.at(z), n = next.at(z);
-  const double d = next.median() - base.median();
-  return {d - std::hypot(next.median() - n.low, b.high - base.median()),
-          d + std::hypot(n.high - next.median(), base.median() - b.low)};
+/// Deviates of one level: of the counts within a run, which are normal, and of Student's t between runs.
+struct Deviates {
+  double z = 0, t = 0;
+};
+
+constexpr double kLeastTail = 1e-15;  // no p-value is told apart below it
+
+/// Both deviates as one of them rises; runs that do not differ have no t, and then z itself does.
+Deviates deviates(const RunScatter& scatter, double rising) {
+  if (!(scatter.deviation > 0)) return {rising, 0};
+  const double tail = std::max(kLeastTail, student_upper_tail(rising, scatter.degrees));
+  return {tail < 0.5 ? -normal_quantile(tail) : 0.0, rising};
 }
 
-/// One-sided p-value: that of the widest interval for which `holds`; it narrows as z falls.
+double tail_of(const RunScatter& scatter, double rising) {
+  return scatter.deviation > 0 ? student_upper_tail(rising, scatter.degrees) : normal_upper_tail(rising);
+}
+
+double deviate_with_tail(const RunScatter& scatter, double tail) {
+  return scatter.deviation > 0 ? student_quantile(tail, scatter.degrees) : -normal_quantile(tail);
+}
+
+/// The interval of the difference of two medians, as wide as the deviates say.
+Interval difference(const LogMedian& base, const LogMedian& next, const RunScatter& scatter, Deviates wide) {
+  const Interval b = base.at(wide.z), n = next.at(wide.z);
+  const double d = next.median() - base.median(), runs = wide.t * std::sqrt(2.0) * scatter.deviation;
+  return {d - std::hypot(next.median() - n.low, b.high - base.median(), runs),
+          d + std::hypot(n.high - next.median(), base.median() - b.low, runs)};
+}
+
+/// One-sided p-value: that of the widest interval for which `holds`; it narrows as its deviate falls.
 template <class Holds>
-double p_of_widest(double least, Holds holds) {
-  constexpr double kMostDeviations = 8;  // beyond it p is below 1e-15
-  if (!holds(0.0)) return 1;
-  double low = 0, high = kMostDeviations;
-  if (holds(high)) low = high;
-  constexpr int kHalvings = 40;  // to 1e-11 of a deviation
-  for (int i = 0; i < kHalvings && low < high; ++i) {
-    const double middle = (low + high) / 2;
+double p_of_widest(const RunScatter& scatter, double least, Holds holds) {
+  constexpr double kNothing = 1e-3;   // a deviate whose tail is 1/2 for all that it matters
+  double low = kNothing, high = 1e8;  // beyond it even two degrees leave less than kLeastTail
+  if (!holds(low)) return holds(0.0) ? 0.5 : 1;
+  constexpr int kHalvings = 40;  // of the logarithm: to 1e-11 of the deviate
+  for (int i = 0; i < kHalvings; ++i) {
+    const double middle = std::sqrt(low * high);
     (holds(middle) ? low : high) = middle;
   }
-  return std::max(least, normal_upper_tail(low));
+  return std::max({least, kLeastTail, tail_of(scatter, low)});
 }
 
 std::vector<double> logarithms(std::span<const double> values) {
@@ -106,16 +128,18 @@ void expect(bool holds, const char* what) {
 
 const char* name(ComparedUnit unit) { return find_name(kUnits, unit); }
 
-RatioTest ratio_of_samples(std::span<const double> base, std::span<const double> next, double margin) {
+RatioTest ratio_of_samples(std::span<const double> base, std::span<const double> next, const RunScatter& scatter,
+                           double margin) {
   expect(!base.empty() && !next.empty(), "a ratio needs samples on both sides");
   const LogMedian b(base), n(next);
-  const Interval interval = difference(b, n, 1.959963984540054);
-  RatioTest test{std::exp(n.median() - b.median()), {std::exp(interval.low), std::exp(interval.high)}, 1, 1};
+  const auto interval = [&](double rising) { return difference(b, n, scatter, deviates(scatter, rising)); };
+  const Interval wide = interval(deviate_with_tail(scatter, 0.025));
+  RatioTest test{std::exp(n.median() - b.median()), {std::exp(wide.low), std::exp(wide.high)}, 1, 1};
   const double least = b.least_p() + n.least_p();
+  const auto p = [&](auto holds) { return p_of_widest(scatter, least, holds); };
   judge(
-      test, margin,
-      [&](double bound) { return p_of_widest(least, [&](double z) { return difference(b, n, z).low > bound; }); },
-      [&](double bound) { return p_of_widest(least, [&](double z) { return difference(b, n, z).high < bound; }); });
+      test, margin, [&](double bound) { return p([&](double rising) { return interval(rising).low > bound; }); },
+      [&](double bound) { return p([&](double rising) { return interval(rising).high < bound; }); });
   return test;
 }
 

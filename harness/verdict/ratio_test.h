@@ -18,15 +18,24 @@ struct RatioTest {
   double p_not_same = 1;  // of a ratio this deep within the margin if the true one were beyond it: both tests of TOST
 };
 
+/// How much runs of one program differ among themselves, beyond what the samples within them can know
+/// (compare_scatter.h).
+struct RunScatter {
+  double deviation = 0;  // standard deviation of the logarithm of one run's median
+  double degrees = 1;    // of the Student's t that it goes with
+};
+
 /// Of the medians of two runs' samples, each in time order.  `margin` is relative: 0.02.
 ///
-/// Each median's interval comes from order statistics widened for autocorrelation, at any level (statistics.cpp).  The
-/// two are joined on the logarithms by the method of variance estimates recovery (Zou and Donner 2008): no form of the
-/// distribution is assumed, and an interval that is longer upwards stays so.  The p-values invert that interval: the
-/// level at which it just touches the margin.  Doubled, as the 95 % interval gives 2.5 % to each end.
+/// Three limits are joined on the logarithms by the method of variance estimates recovery (Zou and Donner 2008): each
+/// at the same level, in quadrature.  Of each median, order statistics widened for autocorrelation (statistics.cpp): no
+/// form of the samples' distribution is assumed, and an interval that is longer upwards stays so.  Of the runs,
+/// Student's t times sqrt(2) deviations.  The p-values invert that interval: the level at which it just touches the
+/// margin. Doubled, as the 95 % interval gives 2.5 % to each end.
 ///
-/// It says nothing about how much the next run would differ: see ratio_of_runs.
-RatioTest ratio_of_samples(std::span<const double> base, std::span<const double> next, double margin);
+/// Without a deviation it says nothing about how much the next run would differ.
+RatioTest ratio_of_samples(std::span<const double> base, std::span<const double> next, const RunScatter&,
+                           double margin);
 
 /// Of the runs' medians, each run once (Welch's t on logarithms); at least 2 a side.  `ratio` is that of the geometric
 /// means.

@@ -86,6 +86,27 @@ TEST_F(CompareVerb, TakesSeveralRunsASide) {
   EXPECT_THAT(err_, HasSubstr("at least two a side"));
 }
 
+TEST_F(CompareVerb, LearnsFromAHistoryHowRunsDiffer) {
+  std::vector<std::string> words = {path("base.json"), path("base.json"), "--json", "--history"};
+  for (const double seconds : {0.9, 1.0, 1.1}) {
+    const std::string name = "history-" + std::to_string(seconds) + ".json";
+    save(seconds, name.c_str());
+    words.push_back(path(name.c_str()));
+  }
+  EXPECT_EQ(assay(words), 0) << err_;
+  const auto scatter = nlohmann::json::parse(out_)["cases"][0]["run_scatter"];
+  EXPECT_EQ(scatter["source"], "history");
+  EXPECT_EQ(scatter["observed"], 3);
+  EXPECT_NEAR(scatter["deviation"], 0.1, 0.002);
+  words.pop_back();
+  EXPECT_EQ(assay(words), 2);
+  EXPECT_THAT(err_, HasSubstr("a history of 2 results, expected at least 3"));
+  const std::string two = path("base.json") + "," + path("base.json");
+  EXPECT_EQ(assay({two, two, "--history", path("base.json")}), 2);
+  EXPECT_THAT(err_, HasSubstr("a history is for one result a side"));
+  EXPECT_EQ(assay({"--ab", "a {out}", "b {out}", "--history", path("base.json")}), 2);
+}
+
 TEST_F(CompareVerb, RefusesBadInput) {
   EXPECT_EQ(assay({path("base.json"), path("absent.json")}), 2);
   EXPECT_THAT(err_, HasSubstr("absent.json"));

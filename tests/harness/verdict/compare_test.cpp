@@ -6,8 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/publish/comparison_text.h"
-#include "tests/harness/measure/streams.h"
-#include "tests/harness/record/sample_records.h"
+#include "tests/harness/verdict/compared_records.h"
 
 namespace assay {
 namespace {
@@ -15,23 +14,21 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-/// 100 samples about `seconds` with 1 % of noise.
-Record noisy_record(std::int64_t m, double seconds, std::uint64_t seed, double deviation = 0.01) {
-  Record record = ok_record(m);
-  record.measurement.seconds.clear();
-  Noise noise(seed);
-  for (int i = 0; i < 100; ++i) record.measurement.seconds.push_back(seconds * std::exp(deviation * noise.normal()));
-  return record;
-}
-
-Comparison compare_records(std::vector<Record> base, std::vector<Record> next, CompareRule rule = {}) {
-  return compare({{{"base", sample_result(std::move(base))}}, {{"new", sample_result(std::move(next))}}, false}, rule);
+/// Five runs of one program, the cases of which scatter by 0.1 %: on such a machine 6 % and sameness can be told.
+std::vector<NamedResult> calm_history(std::vector<std::int64_t> cases) {
+  std::vector<NamedResult> out;
+  for (int run = -2; run <= 2; ++run) {
+    std::vector<Record> records;
+    for (const auto m : cases) records.push_back(noisy_record(m, 1e-3 * (1 + 0.0006 * run), 1, 0));
+    out.push_back({"history", sample_result(std::move(records))});
+  }
+  return out;
 }
 
 TEST(Compare, SaysSlowerFasterAndSame) {
-  const auto out =
-      compare_records({noisy_record(1, 1e-3, 1), noisy_record(2, 1e-3, 2), noisy_record(3, 1e-3, 3)},
-                      {noisy_record(1, 1.06e-3, 4), noisy_record(2, 0.94e-3, 5), noisy_record(3, 1e-3, 6)});
+  const auto out = compare_records({noisy_record(1, 1e-3, 1), noisy_record(2, 1e-3, 2), noisy_record(3, 1e-3, 3)},
+                                   {noisy_record(1, 1.06e-3, 4), noisy_record(2, 0.94e-3, 5), noisy_record(3, 1e-3, 6)},
+                                   {}, calm_history({1, 2, 3}));
   ASSERT_EQ(out.cases.size(), 3u);
   EXPECT_EQ(out.cases[0].change, Change::slower);
   EXPECT_NEAR(out.cases[0].test->ratio, 1.06, 0.005);
@@ -43,6 +40,52 @@ TEST(Compare, SaysSlowerFasterAndSame) {
   EXPECT_EQ(json["cases"][0]["change"], "slower");
   EXPECT_TRUE(json["cases"][0]["clock_ratio"].is_null());
   EXPECT_EQ(json["counts"]["slower"], 1);
+}
+
+// Without a history the prior alone says how runs differ.
+TEST(Compare, OneRunASideIsNotEnoughForFourPercent) {
+  const auto out = compare_records({noisy_record(1, 1e-3, 1)}, {noisy_record(1, 1.04e-3, 4)});
+  EXPECT_EQ(out.cases[0].change, Change::inconclusive);
+  EXPECT_THAT(out.cases[0].reason, testing::MatchesRegex(".*; --ab with --rounds [0-9]+ would tell.*"));
+  EXPECT_EQ(out.cases[0].scatter->source, ScatterSource::prior);
+  EXPECT_THAT(to_console(out), HasSubstr("runs scatter by 0.7 % (prior: CPU, compute-bound; 4 degrees)"));
+  const auto json = nlohmann::json::parse(to_comparison_json(out))["cases"][0]["run_scatter"];
+  EXPECT_EQ(json["source"], "prior");
+  EXPECT_EQ(json["degrees"], 4);
+  EXPECT_EQ(json["deviation"], 0.007);
+  EXPECT_TRUE(json["disturbed"].is_null());
+}
+
+TEST(Compare, TakesTheScatterOfAHistory) {
+  const Record base = noisy_record(1, 1e-3, 1), next = noisy_record(1, 1.04e-3, 4);
+  const auto out = compare_records({base}, {next}, {}, calm_history({1}));
+  EXPECT_EQ(out.cases[0].change, Change::slower);
+  EXPECT_THAT(to_console(out), HasSubstr("runs scatter by 0.095 % (5 runs of the history; 4 degrees)"));
+  EXPECT_EQ(nlohmann::json::parse(to_comparison_json(out))["cases"][0]["run_scatter"]["source"], "history");
+  const auto without = compare_records({base}, {next}, {}, calm_history({2}));
+  EXPECT_EQ(without.cases[0].change, Change::inconclusive);
+  EXPECT_THAT(without.cases[0].remarks, testing::Contains(HasSubstr("fewer than 3 runs of it")));
+}
+
+TEST(Compare, RefusesAHistoryThatShowsNothing) {
+  const Record one = noisy_record(1, 1e-3, 1);
+  auto history = calm_history({1});
+  history[1].result.provenance["cpu"]["model"] = "Another CPU";
+  EXPECT_THROW(compare_records({one}, {one}, {}, history), InputError);
+  history.resize(1);
+  EXPECT_THROW(compare_records({one}, {one}, {}, history), InputError) << "one run has no spread";
+  ComparedRuns runs;
+  runs.base = runs.next = {{"a", sample_result({one})}, {"b", sample_result({one})}};
+  runs.history = calm_history({1});
+  EXPECT_THROW(compare(runs, {}), InputError) << "several runs a side show it themselves";
+}
+
+TEST(Compare, SaysWhatDisturbedARun) {
+  Record busy = noisy_record(1, 1e-3, 1);
+  busy.telemetry[0].other_load = 0.9;
+  const auto out = compare_records({noisy_record(1, 1e-3, 2)}, {busy});
+  EXPECT_THAT(out.cases[0].remarks, testing::Contains("disturbed in NEW: other work took 0.9 cores"));
+  EXPECT_GT(out.cases[0].scatter->runs.deviation, 0.3);
 }
 
 TEST(Compare, SaysWhyItCannotTell) {
@@ -141,12 +184,12 @@ TEST(Compare, ListsWhatOneSideAloneHas) {
   ASSERT_EQ(out.cases.size(), 3u);
   EXPECT_EQ(out.cases[0].change, Change::only_base);
   EXPECT_EQ(out.cases[2].change, Change::only_new);
-  EXPECT_THAT(to_console(out), HasSubstr("1 same, 1 only in BASE, 1 only in NEW"));
+  EXPECT_THAT(to_console(out), HasSubstr("1 inconclusive, 1 only in BASE, 1 only in NEW"));
 }
 
 TEST(Compare, PutsTheClockBesideTheTime) {
   Record base = noisy_record(64, 1e-3, 1), next = noisy_record(64, 1.10e-3, 2);
-  Telemetry telemetry;
+  Telemetry telemetry = base.telemetry[0];
   telemetry.readings.resize(3);
   for (auto& reading : telemetry.readings) reading.clock_mhz = 1980;
   base.telemetry = {telemetry};

@@ -46,13 +46,39 @@ TEST(RatioOfRuns, OfATimerWithoutSpreadIsCertain) {
   EXPECT_EQ(ratio_of_runs(base, base, 0.02).p_changed, 1);
 }
 
+// By hand: samples without any spread leave Student's t of 5 degrees times sqrt(2) 1 %; t(0.025, 5) = 2.570582
+// (tables). P(|T| < t) = 2 / pi (a + sin a (cos a + 2/3 cos^3 a)), a = atan(t / sqrt 5) (Abramowitz and Stegun 26.7.3).
+TEST(RatioOfSamples, CarriesTheScatterOfRuns) {
+  const std::vector<double> base(100, 1.0), next(100, 1.05);
+  const RatioTest test = ratio_of_samples(base, next, {0.01, 5}, 0.02);
+  const double one = std::sqrt(2.0) * 0.01;
+  EXPECT_NEAR(std::log(test.ratio_95.low), std::log(1.05) - 2.570582 * one, 1e-8);
+  EXPECT_NEAR(std::log(test.ratio_95.high), std::log(1.05) + 2.570582 * one, 1e-8);
+  const double a = std::atan(std::log(1.05 / 1.02) / one / std::sqrt(5.0)), c = std::cos(a);
+  EXPECT_NEAR(test.p_changed, 1 - 2 / M_PI * (a + std::sin(a) * (c + 2 * c * c * c / 3)), 1e-9);
+  EXPECT_EQ(test.p_not_same, 1);
+}
+
+// At the same level each, in quadrature.
+TEST(RatioOfSamples, JoinsScatterAndSamples) {
+  std::vector<double> base, next;
+  Noise noise(5);
+  for (int i = 0; i < 100; ++i) base.push_back(std::exp(0.02 * noise.normal())), next.push_back(base.back() * 1.2);
+  const auto low = [&](RunScatter scatter) {
+    const RatioTest test = ratio_of_samples(base, next, scatter, 0);
+    return std::log(test.ratio / test.ratio_95.low);
+  };
+  const double runs = student_quantile(0.025, 5) * std::sqrt(2.0) * 0.01;
+  EXPECT_NEAR(low({0.01, 5}), std::hypot(low({}), runs), 1e-9);
+}
+
 // 100 samples from 1.00 to 1.99 in steps of 0.01, so that order statistics can be counted: z = 1.96 spans ranks 40 and
 // 61 (statistics_test.cpp), which are 1.39 and 1.60 about the median 1.495; the other side has one value alone.
 TEST(RatioOfSamples, JoinsOrderStatistics) {
   std::vector<double> base(100, 1.0), next;
   for (int i = 0; i < 100; ++i) next.push_back(1 + 0.01 * ((i * 37) % 100));  // no order to speak of
   ASSERT_LT(variance_inflation(next), 1.1) << "a rank more at each end, at most";
-  const RatioTest test = ratio_of_samples(base, next, 0.02);
+  const RatioTest test = ratio_of_samples(base, next, {}, 0.02);
   EXPECT_NEAR(test.ratio, 1.495, 1e-4) << "the middle of two logarithms is not that of two values";
   EXPECT_NEAR(test.ratio_95.low, 1.39, 0.011);
   EXPECT_NEAR(test.ratio_95.high, 1.60, 0.011);
@@ -62,7 +88,7 @@ TEST(RatioOfSamples, JoinsOrderStatistics) {
 
 TEST(RatioOfSamples, IsNeverSurerThanItsSamples) {
   const std::vector<double> base = {1, 1, 1, 1}, next = {2, 2, 2, 2};
-  EXPECT_NEAR(ratio_of_samples(base, next, 0.02).p_changed, 2 * (1.0 / 16 + 1.0 / 16), 1e-12)
+  EXPECT_NEAR(ratio_of_samples(base, next, {}, 0.02).p_changed, 2 * (1.0 / 16 + 1.0 / 16), 1e-12)
       << "four samples lie on one side of their median once in 8, each side once in 16";
 }
 
@@ -70,7 +96,7 @@ TEST(RatioOfSamples, TurnsRoundWithItsSides) {
   std::vector<double> a, b;
   Noise noise(3);
   for (int i = 0; i < 60; ++i) a.push_back(1 + 0.02 * noise.uniform()), b.push_back(1.01 + 0.05 * noise.uniform());
-  const RatioTest one = ratio_of_samples(a, b, 0.02), other = ratio_of_samples(b, a, 0.02);
+  const RatioTest one = ratio_of_samples(a, b, {0.01, 5}, 0.02), other = ratio_of_samples(b, a, {0.01, 5}, 0.02);
   EXPECT_NEAR(one.ratio * other.ratio, 1, 1e-12);
   EXPECT_NEAR(one.ratio_95.low * other.ratio_95.high, 1, 1e-12);
   EXPECT_NEAR(one.p_changed, other.p_changed, 1e-9);
@@ -128,7 +154,7 @@ Rates rates_of(const Stream& stream, double shift, double margin, int n = 150) {
     const auto base = stream.samples(std::uint64_t(2 * trial), n);
     auto next = stream.samples(std::uint64_t(2 * trial + 1), n);
     for (double& x : next) x *= 1 + shift;
-    const RatioTest test = ratio_of_samples(base, next, margin);
+    const RatioTest test = ratio_of_samples(base, next, {}, margin);
     out.changed += (test.p_changed <= 0.05) / double(kTrials);
     out.same += (test.p_not_same <= 0.05) / double(kTrials);
   }
@@ -165,7 +191,7 @@ TEST(Power, FindsFivePercentAndSameness) {
 
 // Runs that differ among themselves by 1.5 %, each measured to 0.1 %: samples of one run a side cannot know, runs can.
 TEST(FalseAlarms, OfRunsThatDifferNeedRunsAsUnits) {
-  int by_samples = 0, by_runs = 0, by_pairs = 0;
+  int by_samples = 0, by_scatter = 0, by_runs = 0, by_pairs = 0;
   constexpr int kRuns = 6;
   for (int trial = 0; trial < kTrials; ++trial) {
     Noise noise{std::uint64_t(trial)};
@@ -178,11 +204,13 @@ TEST(FalseAlarms, OfRunsThatDifferNeedRunsAsUnits) {
       base_samples.push_back(base[0] * std::exp(0.001 * noise.normal()));
       next_samples.push_back(next[0] * std::exp(0.001 * noise.normal()));
     }
-    by_samples += ratio_of_samples(base_samples, next_samples, 0).p_changed <= 0.05;
+    by_samples += ratio_of_samples(base_samples, next_samples, {}, 0).p_changed <= 0.05;
+    by_scatter += ratio_of_samples(base_samples, next_samples, {0.015, 1000}, 0).p_changed <= 0.05;
     by_runs += ratio_of_runs(base, next, 0).p_changed <= 0.05;
     by_pairs += ratio_of_pairs(base, next, 0).p_changed <= 0.05;
   }
-  EXPECT_GT(by_samples, kTrials / 2) << "this is why --ab exists";
+  EXPECT_GT(by_samples, kTrials / 2) << "this is why a scatter of runs joins them, and why --ab exists";
+  EXPECT_LE(by_scatter, 0.08 * kTrials) << "where it is known";
   EXPECT_LE(by_runs, 0.08 * kTrials);
   EXPECT_LE(by_pairs, 0.08 * kTrials);
 }
