@@ -29,6 +29,9 @@ ordered_json plan_json(const TrainingPlan& plan) {
           {"sequence", plan.sequence},
           {"precision", name_of(plan.precision)},
           {"recompute", name_of(plan.recompute)},
+          {"recompute_parts", name_of(plan.parts)},
+          {"prediction_layers", plan.model.prediction_layers},
+          {"expert_imbalance", plan.expert_imbalance},
           {"stack", plan.stack.name}};
 }
 

@@ -158,8 +158,12 @@ std::string describe(const TrainingPlan& plan) {
   if (p.interleave > 1) out += fmt::format(" x {}", p.interleave);
   if (p.context > 1) out += fmt::format(", cp {}", p.context);
   if (p.expert > 1) out += fmt::format(", ep {}", p.expert);
-  return out + fmt::format(", dp {}, zero {}, micro-batch {}, recompute {}", plan.data_parallel(), p.zero,
-                           plan.micro_batch, name_of(plan.recompute));
+  out += fmt::format(", dp {}, zero {}, micro-batch {}, recompute {}", plan.data_parallel(), p.zero, plan.micro_batch,
+                     name_of(plan.recompute));
+  if (const std::string parts = name_of(plan.parts); !parts.empty()) out += fmt::format(" ({})", parts);
+  if (p.schedule != Schedule::one_f_one_b) out += fmt::format(", schedule {}", name_of(p.schedule));
+  if (plan.model.prediction_layers > 0) out += fmt::format(", mtp {}", plan.model.prediction_layers);
+  return out;
 }
 
 std::string projection_text(const ProjectionPage& page) {

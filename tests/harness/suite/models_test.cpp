@@ -125,15 +125,16 @@ TEST(Models, LabelsSayModelLayerPassAndDegree) {
             "mixtral-8x7b/expert_down/wgrad/ep8");
 }
 
-TEST(Models, TheSevenAreThere) {
+TEST(Models, TheElevenAreThere) {
   std::vector<std::string> names;
   for (const auto& model : models()) {
     names.push_back(model.name);
     EXPECT_FALSE(model.source.empty());
     EXPECT_FALSE(model.full_name.empty());
   }
-  EXPECT_THAT(names, ::testing::ElementsAre("deepseek-v3", "gpt3-175b", "llama3-405b", "llama3-70b", "llama3-8b",
-                                            "mixtral-8x7b", "tiny"));
+  EXPECT_THAT(names, ::testing::ElementsAre("deepseek-v3", "gpt3-175b", "kimi-k2", "llama3-405b", "llama3-70b",
+                                            "llama3-8b", "mixtral-8x22b", "mixtral-8x7b", "qwen3-235b-a22b",
+                                            "qwen3-30b-a3b", "tiny"));
 }
 
 /// Parameters of all layers, embedding and head, without norms and biases: a slip in a dimension moves the total.
