@@ -158,7 +158,7 @@ int validate_verb(const Options& o) {
     theirs = parse_published_runs(read_file(o.validate_file), o.validate_file);
     for (auto& run : theirs->runs) run.calibrates = false;  // only the shipped rows fit anything
   }
-  const Validation v = theirs ? validate_runs(*theirs, calibration()) : validate_shipped();
+  const Validation v = theirs ? validate_runs(*theirs, calibration()) : shipped_validation();
   print(o.json ? validation_json(v) : validation_text(v));
   return int(v.passed() ? ExitCode::ok : ExitCode::verdict_failed);
 }
@@ -175,7 +175,7 @@ int project_verb(const Options& o) {
   ProjectionInput& in = page.input;
   expect_possible(in.plan);
   expect_fits(in.plan, in.hardware);
-  in.model_error = projection_error(in.plan, in.hardware, in.shares, &in.error_source);
+  in.error = projection_error(in.plan, in.hardware, in.shares, &in.error_source);
   page.projection = project(page.input);
   if (o.sensitivity) page.sensitivity = sensitivity(page.input);
   print(o.json ? projection_json(page) : projection_text(page));

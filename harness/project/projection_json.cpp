@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "harness/project/projection_text.h"
@@ -49,12 +50,12 @@ ordered_json memory_json(const Memory& m) {
 
 ordered_json rates_json(const ProjectionPage& page) {
   ordered_json out = ordered_json::array();
-  const double error = 1 + page.input.model_error, peak = peak_of(page.input);
+  const double slower = 1 + page.input.error.slower, faster = 1 + page.input.error.faster, peak = peak_of(page.input);
   for (std::size_t i = 0; i < kFlopConventions.size(); ++i) {
     const double rate = page.projection.model_flops[i];
     out.push_back({{"convention", name_of(kFlopConventions[i])},
-                   {"flops_per_second", range_json(rate / error, rate, rate * error)},
-                   {"mfu", range_json(rate / error / peak, rate / peak, rate * error / peak)}});
+                   {"flops_per_second", range_json(rate / slower, rate, rate * faster)},
+                   {"mfu", range_json(rate / slower / peak, rate / peak, rate * faster / peak)}});
   }
   return out;
 }
@@ -91,7 +92,7 @@ ordered_json goodput_json(const ProjectionPage& page) {
 std::string projection_json(const ProjectionPage& page) {
   const ProjectionInput& in = page.input;
   const Projection& p = page.projection;
-  const double tokens = tokens_per_second_per_gpu(in.plan, p.step.total()), error = 1 + in.model_error;
+  const double tokens = tokens_per_second_per_gpu(in.plan, p.step.total());
   ordered_json notes = in.hardware.notes;
   for (const auto& note : in.notes) notes.push_back(note);
   ordered_json out = {{"schema", "assay-projection/1"},
@@ -103,7 +104,7 @@ std::string projection_json(const ProjectionPage& page) {
                       {"kernels_modelled", p.step.coverage.modelled},
                       {"kernel_model_error", in.hardware.fitted_on > 0 ? ordered_json(in.hardware.kernel_model_error)
                                                                        : ordered_json(nullptr)},
-                      {"relative_error", in.model_error},
+                      {"relative_error", std::max(in.error.faster, in.error.slower)},
                       {"error_source", in.error_source},
                       {"notes", notes},
                       {"step_seconds", range_json(p.step_low, p.step.total(), p.step_high)},
@@ -111,7 +112,7 @@ std::string projection_json(const ProjectionPage& page) {
                       {"bubble_share", p.step.bubble_share},
                       {"exposed_communication_seconds", p.step.exposed()},
                       {"memory_bytes", memory_json(p.memory)},
-                      {"tokens_per_second_per_gpu", range_json(tokens / error, tokens, tokens * error)},
+                      {"tokens_per_second_per_gpu", range_json(tokens / (1 + in.error.slower), tokens, tokens * (1 + in.error.faster))},
                       {"peak_flops_per_second", peak_of(in)},
                       {"model_flops", rates_json(page)},
                       {"goodput", goodput_json(page)},
@@ -141,6 +142,9 @@ std::string validation_json(const Validation& v) {
                            {"published_seconds", each.run->step_seconds},
                            {"projected_seconds", each.projected_seconds},
                            {"error", each.error()},
+                           {"low_seconds", each.projected_seconds / (1 + each.band.faster)},
+                           {"high_seconds", each.projected_seconds * (1 + each.band.slower)},
+                           {"inside", each.inside()},
                            {"left_out_of_fit", each.run->calibrates},
                            {"assumed", each.run->assumed},
                            {"source", each.run->source}});
@@ -148,6 +152,7 @@ std::string validation_json(const Validation& v) {
   for (const auto& g : v.groups)
     out["groups"].push_back({{"name", g.name},
                              {"rows", g.rows},
+                             {"inside", g.inside},
                              {"mean_absolute_error", g.mean_absolute},
                              {"worst", g.worst},
                              {"bias", g.bias},

@@ -30,6 +30,7 @@ void add_groups(Validation& validation) {
     at->mean_absolute = (at->mean_absolute * double(at->rows) + std::abs(error)) / double(at->rows + 1);
     at->bias = (at->bias * double(at->rows) + error) / double(at->rows + 1);
     at->worst = std::max(at->worst, std::abs(error));
+    at->inside += each.inside() ? 1 : 0;
     ++at->rows;
   }
 }
@@ -94,9 +95,31 @@ std::vector<ValidatedFlops> flop_counts() {
   return out;
 }
 
-bool fits_alike(const PublishedRun& run, int generation, Precision precision) {
-  if (!run.calibrates || run.hardware.generation != generation || run.setup.precision != precision) return false;
-  return stack_named(published_runs(), run.setup.stack.name).fits == StackFactor::none;
+bool has_experts(const PublishedRun& run) { return run.setup.model.expert_layers() > 0; }
+
+struct Weighted {
+  double ratio = 0, weight = 0;
+};
+
+/// The ratio at which `share` of the weight is reached, between its neighbours' middles.
+double percentile(const std::vector<Weighted>& sorted, double share) {
+  double total = 0, below = 0;
+  for (const auto& each : sorted) total += each.weight;
+  Weighted last;
+  double at_last = 0;
+  for (const auto& each : sorted) {
+    const double at = (below + each.weight / 2) / total;
+    if (at >= share)
+      return last.weight == 0 ? each.ratio
+                              : last.ratio + (each.ratio - last.ratio) * (share - at_last) / (at - at_last);
+    below += each.weight, last = each, at_last = at;
+  }
+  return last.ratio;
+}
+
+void add_bands(Validation& validation, const std::vector<ValidatedRun>* others) {
+  for (auto& each : validation.runs)
+    each.band = error_band(others ? *others : validation.runs, has_experts(*each.run), others ? "" : each.run->group);
 }
 
 }  // namespace
@@ -116,6 +139,7 @@ Validation validate_shipped() {
         run.calibrates ? Calibration::fit(runs, run.id).step_seconds(run, runs) : calibration().step_seconds(run, runs);
     out.runs.push_back({&run, seconds});
   }
+  add_bands(out, nullptr);
   add_groups(out);
   set_bars(out);
   add_orders(out, runs);
@@ -128,34 +152,32 @@ Validation validate_runs(const PublishedRuns& runs, const Calibration& fitted) {
   Validation out;
   out.factors = fitted.factors();
   for (const auto& run : runs.runs) out.runs.push_back({&run, fitted.step_seconds(run, runs)});
+  add_bands(out, &shipped_validation().runs);
   add_groups(out);
   add_orders(out, runs);
   return out;
 }
 
-double leave_one_out_rms(int generation, Precision precision, std::string* source) {
-  const PublishedRuns& runs = published_runs();
-  double squares = 0;
-  std::size_t rows = 0;
-  for (const auto& run : runs.runs) {
-    if (!fits_alike(run, generation, precision)) continue;
-    const double off = Calibration::fit(runs, run.id).step_seconds(run, runs) / run.step_seconds - 1;
-    squares += off * off, ++rows;
-  }
-  if (rows >= 3) {
-    if (source)
-      *source = fmt::format("leave-one-out on {} published runs of generation {} in {}", rows, generation,
-                            name_of(precision));
-    return std::sqrt(squares / double(rows));
-  }
-  squares = 0;
-  for (const auto& run : runs.runs) {
-    const double off = calibration().step_seconds(run, runs) / run.step_seconds - 1;
-    squares += off * off;
-  }
-  if (source)
-    *source = fmt::format("all {} published runs: too few are of this generation and precision", runs.runs.size());
-  return std::sqrt(squares / double(runs.runs.size()));
+ErrorBand error_band(const std::vector<ValidatedRun>& runs, bool experts, const std::string& without) {
+  const auto counts = [&](const ValidatedRun& each) {
+    return has_experts(*each.run) == experts && each.run->group != without;
+  };
+  std::map<std::string, double> rows;
+  for (const auto& each : runs)
+    if (counts(each)) ++rows[each.run->group];
+  std::vector<Weighted> ratios;
+  for (const auto& each : runs)
+    if (counts(each)) ratios.push_back({each.run->step_seconds / each.projected_seconds, 1 / rows[each.run->group]});
+  if (ratios.empty()) throw std::logic_error("no published run of the kind tells how far a projection may be off");
+  std::sort(ratios.begin(), ratios.end(), [](const auto& a, const auto& b) { return a.ratio < b.ratio; });
+  constexpr double kTail = 0.05;
+  return {std::max(0.0, 1 / percentile(ratios, kTail) - 1), std::max(0.0, percentile(ratios, 1 - kTail) - 1),
+          ratios.size(), rows.size()};
+}
+
+const Validation& shipped_validation() {
+  static const Validation validation = validate_shipped();
+  return validation;
 }
 
 }  // namespace assay

@@ -7,16 +7,28 @@
 
 namespace assay {
 
+/// Of a projected time, 90 %: from seconds / (1 + faster) to seconds (1 + slower).
+struct ErrorBand {
+  double faster = 0, slower = 0;
+  std::size_t rows = 0, sets = 0;  // that tell
+};
+
 struct ValidatedRun {
   const PublishedRun* run = nullptr;
   double projected_seconds = 0;  // by a fit without this row, where the row calibrates
+  ErrorBand band;                // of the other groups' rows of its kind
   double error() const { return projected_seconds / run->step_seconds - 1; }
+  bool inside() const {
+    return run->step_seconds >= projected_seconds / (1 + band.faster) &&
+           run->step_seconds <= projected_seconds * (1 + band.slower);
+  }
 };
 
 struct ValidatedGroup {
   std::string name;
   std::size_t rows = 0;
   double mean_absolute = 0, worst = 0, bias = 0;  // relative
+  std::size_t inside = 0;                         // rows in the interval that the other groups give
   double bar = 0;                                 // that mean_absolute shall not exceed; 0: none is set
   bool passed() const { return bar == 0 || mean_absolute <= bar; }
 };
@@ -50,8 +62,10 @@ Validation validate_shipped();
 /// Of runs from elsewhere, none of which was fitted: `calibration` is the shipped rows'.
 Validation validate_runs(const PublishedRuns&, const Calibration&);
 
-/// Root mean square of leave-one-out errors on the calibrating rows of a generation and precision; of all groups'
-/// errors where there are fewer than three.  `source` says which.
-double leave_one_out_rms(int generation, Precision, std::string* source);
+/// The 5th and 95th percentile of published over projected time on the rows of a kind (models with experts, or dense),
+/// but for one group's; every group weighs alike, as a plan is one of yet another group.  At least 1 in each direction.
+ErrorBand error_band(const std::vector<ValidatedRun>&, bool experts, const std::string& without = "");
+/// Of the shipped rows, made once (a fifth of a second).
+const Validation& shipped_validation();
 
 }  // namespace assay
