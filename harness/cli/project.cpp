@@ -110,7 +110,8 @@ TrainingPlan plan_for(const Options& o) {
   plan.parts = word<RecomputedParts>("--recompute-parts", o.parts,
                                      "some of norms, latent_up, activation, dense, experts, with commas between");
   if (!o.parts.empty() && plan.recompute != Recompute::selective)
-    throw InputError(fmt::format("--recompute-parts {}: goes with --recompute selective, not {}", o.parts, o.recompute));
+    throw InputError(
+        fmt::format("--recompute-parts {}: goes with --recompute selective, not {}", o.parts, o.recompute));
   plan.expert_imbalance = o.imbalance;
   plan.stack = calibration().stack(stack_named(published_runs(), o.stack));
   return plan;
@@ -176,6 +177,11 @@ int project_verb(const Options& o) {
   expect_possible(in.plan);
   expect_fits(in.plan, in.hardware);
   in.error = projection_error(in.plan, in.hardware, in.shares, &in.error_source);
+  if (kind_of(in.plan, in.hardware, in.shares) == RunKind::short_experts)
+    in.notes.push_back(
+        fmt::format("a layer of a microbatch takes less than {:.0f} ms, forward and backward: published runs of such "
+                    "layers wait for the host to launch them; larger microbatches or CUDA graphs help",
+                    1e3 * kShortLayer));
   page.projection = project(page.input);
   if (o.sensitivity) page.sensitivity = sensitivity(page.input);
   print(o.json ? projection_json(page) : projection_text(page));

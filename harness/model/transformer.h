@@ -35,12 +35,12 @@ struct Transformer {
 /// Elements of weights.  `per_token` are those a token passes: of the experts, only the chosen ones.  Layers that
 /// predict further tokens are in both where the model has them.
 struct Parameters {
-  double attention = 0;  // of one layer
-  double dense = 0;      // of one layer that has the dense network
-  double expert = 0;     // of one routed expert
-  double experts = 0;    // of one layer that has experts: router, shared and all routed ones
-  double embedding = 0;  // input
-  double head = 0;       // 0 where tied
+  double attention = 0;   // of one layer
+  double dense = 0;       // of one layer that has the dense network
+  double expert = 0;      // of one routed expert
+  double experts = 0;     // of one layer that has experts: router, shared and all routed ones
+  double embedding = 0;   // input
+  double head = 0;        // 0 where tied
   double prediction = 0;  // projection of one layer that predicts a further token
   double total = 0, per_token = 0;
 };

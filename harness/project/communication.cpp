@@ -61,8 +61,8 @@ TokenCopies token_copies(const TrainingPlan& s, const Hardware& hw) {
 double dispatch_seconds(double tokens, double bytes, const TrainingPlan& s, const Hardware& hw) {
   if (s.split.expert <= 1) return 0;
   const TokenCopies copies = token_copies(s, hw);
-  return kStartSeconds + tokens * bytes *
-                             std::max(copies.near / hw.link_bytes_per_second, copies.far / hw.network_bytes_per_second);
+  return kStartSeconds +
+         tokens * bytes * std::max(copies.near / hw.link_bytes_per_second, copies.far / hw.network_bytes_per_second);
 }
 
 double neighbour_seconds(double bytes, const TrainingPlan& s, const Hardware& hw) {

@@ -16,8 +16,8 @@ constexpr double kUsualGemmShare = 0.75;
 // Streams reach about this of the datasheet's bandwidth (BabelStream's and our own copies).
 constexpr double kStreamShare = 0.9;
 // FlashAttention-3 on an H100, heads of 128 (arXiv 2407.08608, figures 5 and 6): causal forward 423, 521, 579, 602 and
-// 616 TFLOP/s at 1k to 16k are within 3 % of 625 s / (s + 400).  Backward is published without a mask, 424 to 561, 575 s
-// / (s + 320); the mask costs it here what it costs forward (648 without, at 16k): 553 s / (s + 600).  Of 989 each.
+// 616 TFLOP/s at 1k to 16k are within 3 % of 625 s / (s + 400).  Backward is published without a mask, 424 to 561, 575
+// s / (s + 320); the mask costs it here what it costs forward (648 without, at 16k): 553 s / (s + 600).  Of 989 each.
 constexpr double kAttentionForward = 0.632, kAttentionBackward = 0.56;
 constexpr double kForwardRamp = 400, kBackwardRamp = 600;
 constexpr double kLaunchSeconds = 3e-6;  // between kernels of one stream, launched ahead

@@ -40,11 +40,11 @@ double seconds_of(const ProjectionInput& in, const Hardware& hw) { return step_t
 
 ErrorBand projection_error(const TrainingPlan& plan, const Hardware& hw, const Shares& shares, std::string* source) {
   constexpr double kNinety = 1.645;
-  const bool experts = plan.model.expert_layers() > 0;
-  ErrorBand out = error_band(shipped_validation().runs, experts);
+  const RunKind kind = kind_of(plan, hw, shares);
+  ErrorBand out = error_band(shipped_validation().runs, kind);
   if (source)
-    *source = fmt::format("published over projected on {} runs of {} {} sets, which weigh alike", out.rows, out.sets,
-                          experts ? "expert models'" : "dense models'");
+    *source = fmt::format("what {} published runs of {} sets took over what is projected ({}; sets weigh alike)",
+                          out.rows, out.sets, name_of(kind));
   if (hw.fitted_on == 0) return out;
   const Coverage coverage = step_time(plan, hw, shares).coverage;
   const double modelled = double(coverage.modelled) / double(coverage.modelled + coverage.measured);

@@ -95,28 +95,29 @@ std::string projection_json(const ProjectionPage& page) {
   const double tokens = tokens_per_second_per_gpu(in.plan, p.step.total());
   ordered_json notes = in.hardware.notes;
   for (const auto& note : in.notes) notes.push_back(note);
-  ordered_json out = {{"schema", "assay-projection/1"},
-                      {"plan", plan_json(in.plan)},
-                      {"hardware", in.hardware.name},
-                      {"cluster", in.has_cluster ? ordered_json(in.cluster.name) : ordered_json(nullptr)},
-                      {"rates_source", in.hardware.source},
-                      {"kernels_measured", p.step.coverage.measured},
-                      {"kernels_modelled", p.step.coverage.modelled},
-                      {"kernel_model_error", in.hardware.fitted_on > 0 ? ordered_json(in.hardware.kernel_model_error)
-                                                                       : ordered_json(nullptr)},
-                      {"relative_error", std::max(in.error.faster, in.error.slower)},
-                      {"error_source", in.error_source},
-                      {"notes", notes},
-                      {"step_seconds", range_json(p.step_low, p.step.total(), p.step_high)},
-                      {"step_parts", step_json(p.step)},
-                      {"bubble_share", p.step.bubble_share},
-                      {"exposed_communication_seconds", p.step.exposed()},
-                      {"memory_bytes", memory_json(p.memory)},
-                      {"tokens_per_second_per_gpu", range_json(tokens / (1 + in.error.slower), tokens, tokens * (1 + in.error.faster))},
-                      {"peak_flops_per_second", peak_of(in)},
-                      {"model_flops", rates_json(page)},
-                      {"goodput", goodput_json(page)},
-                      {"bill", bill_json(page)}};
+  ordered_json out = {
+      {"schema", "assay-projection/1"},
+      {"plan", plan_json(in.plan)},
+      {"hardware", in.hardware.name},
+      {"cluster", in.has_cluster ? ordered_json(in.cluster.name) : ordered_json(nullptr)},
+      {"rates_source", in.hardware.source},
+      {"kernels_measured", p.step.coverage.measured},
+      {"kernels_modelled", p.step.coverage.modelled},
+      {"kernel_model_error",
+       in.hardware.fitted_on > 0 ? ordered_json(in.hardware.kernel_model_error) : ordered_json(nullptr)},
+      {"relative_error", std::max(in.error.faster, in.error.slower)},
+      {"error_source", in.error_source},
+      {"notes", notes},
+      {"step_seconds", range_json(p.step_low, p.step.total(), p.step_high)},
+      {"step_parts", step_json(p.step)},
+      {"bubble_share", p.step.bubble_share},
+      {"exposed_communication_seconds", p.step.exposed()},
+      {"memory_bytes", memory_json(p.memory)},
+      {"tokens_per_second_per_gpu", range_json(tokens / (1 + in.error.slower), tokens, tokens * (1 + in.error.faster))},
+      {"peak_flops_per_second", peak_of(in)},
+      {"model_flops", rates_json(page)},
+      {"goodput", goodput_json(page)},
+      {"bill", bill_json(page)}};
   out["sensitivity"] = ordered_json::array();
   for (const auto& part : page.sensitivity)
     out["sensitivity"].push_back({{"part", part.part}, {"by_tenth", part.by_tenth}, {"doubled", part.doubled}});
@@ -145,6 +146,7 @@ std::string validation_json(const Validation& v) {
                            {"low_seconds", each.projected_seconds / (1 + each.band.faster)},
                            {"high_seconds", each.projected_seconds * (1 + each.band.slower)},
                            {"inside", each.inside()},
+                           {"kind", name_of(each.kind)},
                            {"left_out_of_fit", each.run->calibrates},
                            {"assumed", each.run->assumed},
                            {"source", each.run->source}});

@@ -88,6 +88,11 @@ std::vector<ValidatedFlops> flop_counts() {
   add("bridge-70b", causal, 719e12 / 1602, "Llama 3 70B, 719 TFLOP/s at 1602 tokens/s", "Megatron Bridge 25.11");
   add("bridge-405b-1536", causal, 822e12 / 326, "Llama 3.1 405B, 822 TFLOP/s at 326 tokens/s",
       "Megatron Bridge archive");
+  add("dsv3-gb300-bf16", causal, 961e12 / 3848, "DeepSeek-V3, 961 TFLOP/s at 3848 tokens/s", "Megatron Bridge 25.11");
+  add("dsv3-gb300-fp8", causal, 1199e12 / 4612, "and its MTP layer, 1199 TFLOP/s at 4612", "Megatron Bridge 26.02");
+  add("qwen3-235b-gb300-fp8", causal, 974e12 / 6583, "Qwen3 235B-A22B, 974 TFLOP/s at 6583", "Megatron Bridge 26.02");
+  add("qwen3-30b-gb300-fp8", causal, 699e12 / 30376, "Qwen3 30B-A3B, 699 TFLOP/s at 30376", "Megatron Bridge 26.02");
+  add("mixtral-8x7b-gb200-fp8", full, 1598e12 / 19275, "Mixtral 8x7B, 1598 TFLOP/s at 19275", "NeMo 25.04");
   const auto recomputed = [](double l, double h, double v) {  // equation 3 of the paper, of a token
     return 96 * l * h * h * (1 + 2048 / (6 * h) + v / (16 * l * h));
   };
@@ -95,7 +100,11 @@ std::vector<ValidatedFlops> flop_counts() {
   return out;
 }
 
-bool has_experts(const PublishedRun& run) { return run.setup.model.expert_layers() > 0; }
+RunKind kind_of(const PublishedRun& run, const PublishedRuns& runs, const Calibration& fitted) {
+  TrainingPlan setup = run.setup;
+  setup.stack = fitted.stack(stack_named(runs, setup.stack.name));
+  return kind_of(setup, run.hardware, fitted.shares(run.hardware, setup.precision));
+}
 
 struct Weighted {
   double ratio = 0, weight = 0;
@@ -119,7 +128,7 @@ double percentile(const std::vector<Weighted>& sorted, double share) {
 
 void add_bands(Validation& validation, const std::vector<ValidatedRun>* others) {
   for (auto& each : validation.runs)
-    each.band = error_band(others ? *others : validation.runs, has_experts(*each.run), others ? "" : each.run->group);
+    each.band = error_band(others ? *others : validation.runs, each.kind, others ? "" : each.run->group);
 }
 
 }  // namespace
@@ -137,7 +146,7 @@ Validation validate_shipped() {
   for (const auto& run : runs.runs) {
     const double seconds =
         run.calibrates ? Calibration::fit(runs, run.id).step_seconds(run, runs) : calibration().step_seconds(run, runs);
-    out.runs.push_back({&run, seconds});
+    out.runs.push_back({&run, seconds, kind_of(run, runs, calibration())});
   }
   add_bands(out, nullptr);
   add_groups(out);
@@ -151,17 +160,33 @@ Validation validate_shipped() {
 Validation validate_runs(const PublishedRuns& runs, const Calibration& fitted) {
   Validation out;
   out.factors = fitted.factors();
-  for (const auto& run : runs.runs) out.runs.push_back({&run, fitted.step_seconds(run, runs)});
+  for (const auto& run : runs.runs)
+    out.runs.push_back({&run, fitted.step_seconds(run, runs), kind_of(run, runs, fitted)});
   add_bands(out, &shipped_validation().runs);
   add_groups(out);
   add_orders(out, runs);
   return out;
 }
 
-ErrorBand error_band(const std::vector<ValidatedRun>& runs, bool experts, const std::string& without) {
-  const auto counts = [&](const ValidatedRun& each) {
-    return has_experts(*each.run) == experts && each.run->group != without;
-  };
+const char* name_of(RunKind kind) {
+  switch (kind) {
+    case RunKind::dense:
+      return "dense";
+    case RunKind::experts:
+      return "experts";
+    case RunKind::short_experts:
+      return "experts, short layers";
+  }
+  return "";
+}
+
+RunKind kind_of(const TrainingPlan& plan, const Hardware& hw, const Shares& shares) {
+  if (plan.model.expert_layers() == 0) return RunKind::dense;
+  return layer_time(plan, hw, shares).total() < kShortLayer ? RunKind::short_experts : RunKind::experts;
+}
+
+ErrorBand error_band(const std::vector<ValidatedRun>& runs, RunKind kind, const std::string& without) {
+  const auto counts = [&](const ValidatedRun& each) { return each.kind == kind && each.run->group != without; };
   std::map<std::string, double> rows;
   for (const auto& each : runs)
     if (counts(each)) ++rows[each.run->group];

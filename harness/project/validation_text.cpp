@@ -38,17 +38,20 @@ std::string coverage_text(const Validation& v) {
   std::string out =
       "Intervals of 90 %, each row's from the other sets' rows of its kind (published over projected, 5th to 95th\n"
       "percentile, sets weigh alike); those marked ! lie outside:\n";
-  for (const bool experts : {false, true}) {
+  std::size_t all_rows = 0, all_inside = 0;
+  for (const RunKind kind : {RunKind::dense, RunKind::experts, RunKind::short_experts}) {
     std::size_t rows = 0, inside = 0;
     for (const auto& each : v.runs)
-      if ((each.run->setup.model.expert_layers() > 0) == experts) ++rows, inside += each.inside() ? 1 : 0;
+      if (each.kind == kind) ++rows, inside += each.inside() ? 1 : 0;
     if (rows == 0) continue;
-    const ErrorBand all = error_band(shipped_validation().runs, experts);
-    out += fmt::format("  {:<14}{:>3} of {:>3} inside ({:.0f} %); a plan of that kind gets {:+.1f} to {:+.1f} %\n",
-                       experts ? "with experts" : "dense", inside, rows, 100 * double(inside) / double(rows),
-                       100 / (1 + all.faster) - 100, 100 * all.slower);
+    const ErrorBand all = error_band(shipped_validation().runs, kind);
+    out += fmt::format("  {:<23}{:>3} of {:>3} inside ({:.0f} %); a plan of that kind gets {:+.1f} to {:+.1f} %\n",
+                       name_of(kind), inside, rows, 100 * double(inside) / double(rows), 100 / (1 + all.faster) - 100,
+                       100 * all.slower);
+    all_rows += rows, all_inside += inside;
   }
-  return out;
+  return out + fmt::format("  {:<23}{:>3} of {:>3} inside ({:.0f} %)\n", "all", all_inside, all_rows,
+                           100 * double(all_inside) / double(all_rows));
 }
 
 std::string groups_text(const Validation& v) {

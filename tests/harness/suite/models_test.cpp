@@ -163,9 +163,9 @@ TEST(Models, TheElevenAreThere) {
     EXPECT_FALSE(model.source.empty());
     EXPECT_FALSE(model.full_name.empty());
   }
-  EXPECT_THAT(names, ::testing::ElementsAre("deepseek-v3", "gpt3-175b", "kimi-k2", "llama3-405b", "llama3-70b",
-                                            "llama3-8b", "mixtral-8x22b", "mixtral-8x7b", "qwen3-235b-a22b",
-                                            "qwen3-30b-a3b", "tiny"));
+  EXPECT_THAT(names,
+              ::testing::ElementsAre("deepseek-v3", "gpt3-175b", "kimi-k2", "llama3-405b", "llama3-70b", "llama3-8b",
+                                     "mixtral-8x22b", "mixtral-8x7b", "qwen3-235b-a22b", "qwen3-30b-a3b", "tiny"));
 }
 
 /// Parameters of all layers, embedding and head, without norms and biases: a slip in a dimension moves the total.
@@ -232,9 +232,12 @@ TEST(Models, GroupedGemmsOfOneRanksExperts) {
     std::int64_t groups, mean_rows, n, k;
   };
   constexpr Published kPublished[] = {
-      {"deepseek-v3", 64, "expert_gate_up", 4, 8192, 4096, 7168}, {"deepseek-v3", 64, "expert_down", 4, 8192, 7168, 2048},
-      {"deepseek-v3", 32, "expert_down", 8, 4096, 7168, 2048},    {"deepseek-v3", 16, "expert_gate_up", 16, 2048, 4096, 7168},
-      {"deepseek-v3", 0, "expert_down", 4, 8192, 7168, 2048},     {"mixtral-8x7b", 0, "expert_gate_up", 1, 8192, 28672, 4096},
+      {"deepseek-v3", 64, "expert_gate_up", 4, 8192, 4096, 7168},
+      {"deepseek-v3", 64, "expert_down", 4, 8192, 7168, 2048},
+      {"deepseek-v3", 32, "expert_down", 8, 4096, 7168, 2048},
+      {"deepseek-v3", 16, "expert_gate_up", 16, 2048, 4096, 7168},
+      {"deepseek-v3", 0, "expert_down", 4, 8192, 7168, 2048},
+      {"mixtral-8x7b", 0, "expert_gate_up", 1, 8192, 28672, 4096},
       {"mixtral-8x7b", 1, "expert_down", 8, 1024, 4096, 14336},
   };
   for (const auto& row : kPublished) {
