@@ -18,9 +18,10 @@ namespace {
 struct Options {
   std::vector<std::string> results;
   std::string model, accelerator, cluster, stack = "current", validate_file;
-  std::string precision = "bf16", recompute = "selective", schedule = "1f1b";
+  std::string precision = "bf16", recompute = "selective", parts, schedule = "1f1b";
   std::int64_t gpus = 0, tensor = 0, pipeline = 0, interleave = 1, context = 1, expert = 1;
-  std::int64_t global_batch = 2048, micro_batch = 1, sequence = 8192;
+  std::int64_t global_batch = 2048, micro_batch = 1, sequence = 8192, prediction = 0;
+  double imbalance = 1;
   int zero = 1;
   bool no_sequence_parallel = false, json = false, search = false, sensitivity = false, validate = false;
   std::optional<double> tokens, price, failures;
@@ -88,6 +89,10 @@ TrainingPlan plan_for(const Options& o) {
   TrainingPlan plan;
   plan.model_name = o.model;
   plan.model = find_model(o.model).transformer();
+  constexpr std::int64_t kMostPredictions = 64;
+  if (o.prediction < 0 || o.prediction > kMostPredictions)
+    throw InputError(fmt::format("--mtp {}: expected 0 to {} layers", o.prediction, kMostPredictions));
+  plan.model.prediction_layers = o.prediction;
   plan.gpus = o.gpus;
   plan.split = {std::max<std::int64_t>(1, o.tensor),
                 std::max<std::int64_t>(1, o.pipeline),
@@ -102,6 +107,12 @@ TrainingPlan plan_for(const Options& o) {
   plan.global_batch = o.global_batch, plan.micro_batch = o.micro_batch, plan.sequence = o.sequence;
   plan.precision = word<Precision>("--precision", o.precision, "bf16, fp8 or fp4");
   plan.recompute = word<Recompute>("--recompute", o.recompute, "none, selective or full");
+  plan.parts = word<RecomputedParts>("--recompute-parts", o.parts,
+                                     "some of norms, latent_up, activation, dense, experts, with commas between");
+  if (!o.parts.empty() && plan.recompute != Recompute::selective)
+    throw InputError(
+        fmt::format("--recompute-parts {}: goes with --recompute selective, not {}", o.parts, o.recompute));
+  plan.expert_imbalance = o.imbalance;
   plan.stack = calibration().stack(stack_named(published_runs(), o.stack));
   return plan;
 }
@@ -117,9 +128,9 @@ void calibrate(ProjectionInput& in) {
         fmt::format("a whole step reaches {:.3f} of what GEMMs reach alone (fitted: assay project --validate)",
                     in.shares.compute[int(in.plan.precision)]));
   if (!note.empty() && in.hardware.generation > 0) in.notes.push_back(note);
-  if (in.plan.model.experts > 0)
+  if (in.plan.model.experts > 0 && in.plan.expert_imbalance == 1)
     in.notes.push_back(
-        "experts are taken to be wanted alike; an uneven load slows them and their exchange by its excess");
+        "experts are taken to be wanted alike; --expert-imbalance takes what the busiest rank has above the mean");
   if (in.plan.split.zero == 3 && in.plan.stack.gather_share == 1)
     in.notes.push_back(
         "ZeRO-3 gathers at the full rate of the bus; DeepSpeed's of 2021 did not (--stack deepspeed-2021)");
@@ -148,7 +159,7 @@ int validate_verb(const Options& o) {
     theirs = parse_published_runs(read_file(o.validate_file), o.validate_file);
     for (auto& run : theirs->runs) run.calibrates = false;  // only the shipped rows fit anything
   }
-  const Validation v = theirs ? validate_runs(*theirs, calibration()) : validate_shipped();
+  const Validation v = theirs ? validate_runs(*theirs, calibration()) : shipped_validation();
   print(o.json ? validation_json(v) : validation_text(v));
   return int(v.passed() ? ExitCode::ok : ExitCode::verdict_failed);
 }
@@ -165,7 +176,12 @@ int project_verb(const Options& o) {
   ProjectionInput& in = page.input;
   expect_possible(in.plan);
   expect_fits(in.plan, in.hardware);
-  in.model_error = projection_error(in.plan, in.hardware, in.shares, &in.error_source);
+  in.error = projection_error(in.plan, in.hardware, in.shares, &in.error_source);
+  if (kind_of(in.plan, in.hardware, in.shares) == RunKind::short_experts)
+    in.notes.push_back(
+        fmt::format("a layer of a microbatch takes less than {:.0f} ms, forward and backward: published runs of such "
+                    "layers wait for the host to launch them; larger microbatches or CUDA graphs help",
+                    1e3 * kShortLayer));
   page.projection = project(page.input);
   if (o.sensitivity) page.sensitivity = sensitivity(page.input);
   print(o.json ? projection_json(page) : projection_text(page));
@@ -188,6 +204,11 @@ void add_split(CLI::App* verb, Options& o) {
   verb->add_option("--seq", o.sequence, "tokens of a sequence")->capture_default_str();
   verb->add_option("--precision", o.precision, "of linear layers: bf16, fp8, fp4")->capture_default_str();
   verb->add_option("--recompute", o.recompute, "in the backward pass: none, selective, full")->capture_default_str();
+  verb->add_option("--recompute-parts", o.parts,
+                   "again in the backward pass beside scores: norms, latent_up, activation, dense, experts");
+  verb->add_option("--mtp", o.prediction, "layers of multi-token prediction")->capture_default_str();
+  verb->add_option("--expert-imbalance", o.imbalance, "tokens of the busiest rank's experts over the mean rank's")
+      ->capture_default_str();
   verb->add_option("--stack", o.stack, "what the software does (configs/references/training_runs.json)")
       ->capture_default_str();
 }

@@ -18,6 +18,14 @@ double weights(const FeedForward& network, std::int64_t hidden) {
 /// Scale (and nothing else) of the two norms of a layer.
 double norm_weights(const Transformer& t) { return 2.0 * double(t.hidden); }
 
+/// With those that predict further tokens, which are of the last layer's kind.
+double expert_layers(const Transformer& t) {
+  return double(t.expert_layers() + (t.expert_layers() > 0 ? t.prediction_layers : 0));
+}
+double dense_layers(const Transformer& t) {
+  return double(t.dense_layers + (t.expert_layers() > 0 ? 0 : t.prediction_layers));
+}
+
 /// What a token passes in one layer that has experts.
 double expert_layer_per_token(const Transformer& t) {
   return double(t.hidden * t.experts) + weights(t.shared, t.hidden) +
@@ -34,9 +42,11 @@ Parameters parameters(const Transformer& t) {
   p.experts = double(t.hidden * t.experts) + weights(t.shared, t.hidden) + double(t.experts) * p.expert;
   p.embedding = double(t.vocabulary) * double(t.hidden);
   p.head = t.tied_embedding ? 0 : p.embedding;
-  const double rest = double(t.layers) * (p.attention + norm_weights(t)) + double(t.dense_layers) * p.dense +
-                      p.embedding + p.head + double(t.hidden);
-  const double routed = double(t.expert_layers());
+  p.prediction = 2 * double(t.hidden) * double(t.hidden);
+  const double further = double(t.prediction_layers);
+  const double rest = (double(t.layers) + further) * (p.attention + norm_weights(t)) + dense_layers(t) * p.dense +
+                      p.embedding + p.head + double(t.hidden) + further * p.prediction;
+  const double routed = expert_layers(t);
   p.total = rest + (routed > 0 ? routed * p.experts : 0);
   p.per_token = rest + (routed > 0 ? routed * expert_layer_per_token(t) : 0);
   return p;
@@ -44,11 +54,13 @@ Parameters parameters(const Transformer& t) {
 
 ForwardFlops forward_flops(const Transformer& t, double sequence) {
   ForwardFlops f;
-  double matrices = double(t.layers) * attention_weights(t) + double(t.dense_layers) * weights(t.dense, t.hidden);
-  if (t.expert_layers() > 0) matrices += double(t.expert_layers()) * expert_layer_per_token(t);
+  const double further = double(t.prediction_layers), layers = double(t.layers) + further;
+  double matrices = layers * attention_weights(t) + dense_layers(t) * weights(t.dense, t.hidden) +
+                    further * 2 * double(t.hidden) * double(t.hidden);
+  if (t.expert_layers() > 0) matrices += expert_layers(t) * expert_layer_per_token(t);
   f.linear = 2 * matrices;
-  f.attention = double(t.layers) * 2 * sequence * double(t.heads) * double(t.qk_dim() + t.v_dim());
-  f.head = 2 * double(t.hidden) * double(t.vocabulary);
+  f.attention = layers * 2 * sequence * double(t.heads) * double(t.qk_dim() + t.v_dim());
+  f.head = 2 * double(t.hidden) * double(t.vocabulary) * (1 + further);
   return f;
 }
 

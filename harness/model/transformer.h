@@ -18,6 +18,10 @@ struct Transformer {
   std::int64_t dense_layers = 0;  // all, unless some have experts instead
   FeedForward expert, shared;     // one of `experts`; what every token passes beside them
   std::int64_t experts = 0, experts_per_token = 0;
+  std::int64_t routing_nodes = 0;  // a token's experts sit on this many nodes at most; 0: on any
+  /// Layers that predict further tokens (multi-token prediction): each a layer of the last kind, a projection from two
+  /// hidden states to one, and a pass of the head; embedding and head are shared.
+  std::int64_t prediction_layers = 0;
   // Latent attention; all 0 where there is none.
   std::int64_t q_rank = 0, kv_rank = 0, rope_head_dim = 0, v_head_dim = 0;
   bool tied_embedding = false;  // the head is the embedding's matrix
@@ -28,14 +32,16 @@ struct Transformer {
   std::int64_t v_dim() const { return latent() ? v_head_dim : head_dim; }
 };
 
-/// Elements of weights.  `per_token` are those a token passes: of the experts, only the chosen ones.
+/// Elements of weights.  `per_token` are those a token passes: of the experts, only the chosen ones.  Layers that
+/// predict further tokens are in both where the model has them.
 struct Parameters {
-  double attention = 0;  // of one layer
-  double dense = 0;      // of one layer that has the dense network
-  double expert = 0;     // of one routed expert
-  double experts = 0;    // of one layer that has experts: router, shared and all routed ones
-  double embedding = 0;  // input
-  double head = 0;       // 0 where tied
+  double attention = 0;   // of one layer
+  double dense = 0;       // of one layer that has the dense network
+  double expert = 0;      // of one routed expert
+  double experts = 0;     // of one layer that has experts: router, shared and all routed ones
+  double embedding = 0;   // input
+  double head = 0;        // 0 where tied
+  double prediction = 0;  // projection of one layer that predicts a further token
   double total = 0, per_token = 0;
 };
 Parameters parameters(const Transformer&);

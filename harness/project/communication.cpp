@@ -48,12 +48,21 @@ double all_reduce_seconds(double bytes, const Group& group, const Hardware& hw) 
   return 2 * gather_seconds(bytes, group, hw);
 }
 
-double all_to_all_seconds(double bytes, const Group& group, const Hardware& hw) {
-  if (group.size <= 1 || bytes <= 0) return 0;
-  const double near = std::min(group.size, std::max(1.0, double(hw.domain) / group.stride));
-  const double far = group.size - near;
-  return kStartSeconds + std::max((near - 1) / group.size * bytes / hw.link_bytes_per_second,
-                                  far / group.size * bytes / hw.network_bytes_per_second);
+TokenCopies token_copies(const TrainingPlan& s, const Hardware& hw) {
+  const double ranks = expert_group(s).size, chosen = double(s.model.experts_per_token);
+  const double domain = std::min(ranks, double(hw.domain));
+  if (!s.stack.dispatch_per_node) return {chosen * (domain - 1) / ranks, chosen * (ranks - domain) / ranks};
+  const double nodes = std::max(1.0, ranks / domain), limit = double(s.model.routing_nodes);
+  const double reachable = limit > 0 ? std::min(limit, nodes) : nodes;
+  const auto hit = [&](double among) { return among * (1 - std::pow(1 - 1 / among, chosen)); };
+  return {hit(reachable * domain) * (domain - 1) / domain, hit(reachable) * (nodes - 1) / nodes};
+}
+
+double dispatch_seconds(double tokens, double bytes, const TrainingPlan& s, const Hardware& hw) {
+  if (s.split.expert <= 1) return 0;
+  const TokenCopies copies = token_copies(s, hw);
+  return kStartSeconds +
+         tokens * bytes * std::max(copies.near / hw.link_bytes_per_second, copies.far / hw.network_bytes_per_second);
 }
 
 double neighbour_seconds(double bytes, const TrainingPlan& s, const Hardware& hw) {

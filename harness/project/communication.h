@@ -23,8 +23,17 @@ bool within_domain(const Group&, const Hardware&);
 double gather_seconds(double bytes, const Group&, const Hardware&, double bus_share = 1);
 /// All-reduce: twice that.
 double all_reduce_seconds(double bytes, const Group&, const Hardware&);
-/// Each rank sends bytes / n to every other; what leaves the domain goes through the rank's own NIC.
-double all_to_all_seconds(double bytes, const Group&, const Hardware&);
+/// Copies of a token that a rank sends on their way to its experts: over links in the domain, and through its NIC.
+///   all to all  each of k copies goes to any of n ranks: k (d - 1) / n near, k (n - d) / n far, d of them in a domain
+///   per node    far: of the M (1 - (1 - 1/M)^k) nodes that k choices among M hit, those that are not its own; M is
+///               all N nodes or the router's limit.  Near: of the M d ranks that they hit, (d - 1) / d are not where
+///               the token arrives.
+struct TokenCopies {
+  double near = 0, far = 0;
+};
+TokenCopies token_copies(const TrainingPlan&, const Hardware&);
+/// `tokens` of one rank to their experts, `bytes` each; links and NIC work at once.  0 where all experts are its own.
+double dispatch_seconds(double tokens, double bytes, const TrainingPlan&, const Hardware&);
 /// To the next pipeline stage.
 double neighbour_seconds(double bytes, const TrainingPlan&, const Hardware&);
 

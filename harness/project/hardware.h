@@ -51,12 +51,15 @@ struct Hardware {
   double gemm_bytes_per_second = 0;    // what GEMMs reach of memory; 0: as a stream
   double memory_bytes_per_second = 0;  // of a stream
   double memory_bytes = 0;
-  double attention_forward = 0, attention_backward = 0;  // FLOP/s of visible pairs
-  double launch_seconds = 0;                             // between one kernel and the next
-  double link_bytes_per_second = 0;                      // busbw of a large all-reduce in one NVLink domain
-  double network_bytes_per_second = 0;                   // of one GPU's share of the node's network
-  std::int64_t domain = 8;                               // GPUs in one NVLink domain
-  double watts = 0;                                      // 0: not known
+  double attention_forward = 0, attention_backward = 0;  // FLOP/s of visible pairs, of long sequences
+  /// Keys that cost as much as the start, the end and the mask's edge of a tile of queries: s of them reach s / (s +
+  /// ramp) of the rate.  0 where the rates were measured at the lengths that matter.
+  double forward_ramp = 0, backward_ramp = 0;
+  double launch_seconds = 0;            // between one kernel and the next
+  double link_bytes_per_second = 0;     // busbw of a large all-reduce in one NVLink domain
+  double network_bytes_per_second = 0;  // of one GPU's share of the node's network
+  std::int64_t domain = 8;              // GPUs in one NVLink domain
+  double watts = 0;                     // 0: not known
   // What was measured at exact shapes; empty from a datasheet.
   MeasuredGemms gemms;
   MeasuredAttention attention;

@@ -15,9 +15,11 @@ namespace {
 constexpr double kUsualGemmShare = 0.75;
 // Streams reach about this of the datasheet's bandwidth (BabelStream's and our own copies).
 constexpr double kStreamShare = 0.9;
-// FlashAttention-2 on A100 and -3 on H100, causal, heads of 128, long sequences: of the bf16 peak (arXiv 2307.08691,
-// figures 4 to 6; 2407.08608, figures 5 and 6).
-constexpr double kAttentionForward = 0.55, kAttentionBackward = 0.45;
+// FlashAttention-3 on an H100, heads of 128 (arXiv 2407.08608, figures 5 and 6): causal forward 423, 521, 579, 602 and
+// 616 TFLOP/s at 1k to 16k are within 3 % of 625 s / (s + 400).  Backward is published without a mask, 424 to 561, 575
+// s / (s + 320); the mask costs it here what it costs forward (648 without, at 16k): 553 s / (s + 600).  Of 989 each.
+constexpr double kAttentionForward = 0.632, kAttentionBackward = 0.56;
+constexpr double kForwardRamp = 400, kBackwardRamp = 600;
 constexpr double kLaunchSeconds = 3e-6;  // between kernels of one stream, launched ahead
 // Busbw of large all-reduces is this of the links' payload rate (configs/references: 0.97 to 1.0).
 constexpr double kBusShare = 0.97;
@@ -78,6 +80,7 @@ Hardware hardware_of(const Accelerator& accelerator) {
   hw.memory_bytes = accelerator.memory_bytes;
   hw.attention_forward = kAttentionForward * hw.peak_flops;
   hw.attention_backward = kAttentionBackward * hw.peak_flops;
+  hw.forward_ramp = kForwardRamp, hw.backward_ramp = kBackwardRamp;
   hw.launch_seconds = kLaunchSeconds;
   constexpr double kPcieBytes = 25e9;  // PCIe 4.0 x16, payload; for those that have no links of their own
   hw.link_bytes_per_second =

@@ -33,14 +33,14 @@ double modelled_gemm_seconds(const GemmCall& call, const Hardware& hw) {
   const double rate = hw.gemm_flops[int(call.precision)] * call.compute_share;
   double compute = std::numeric_limits<double>::infinity();
   for (const GemmTile& tile : hw.tiles) {
-    const double waves = std::ceil(m / tile.m) * std::ceil(n / tile.n) / hw.multiprocessors;
+    const double waves = call.groups * std::ceil(m / tile.m) * std::ceil(n / tile.n) / hw.multiprocessors;
     const double counted = waves + kWaveLoss * (std::ceil(waves) - waves);
     compute = std::min(
         compute, counted * hw.multiprocessors * 2.0 * tile.m * tile.n * (k + hw.gemm_fill) / (rate * tile.efficiency));
   }
   // A weight's gradient is added to what fp32 holds already: read and written.
   const double result = m * n * (call.pass == GemmPass::wgrad ? 8 : 2);
-  const double bytes = (m * k + n * k) * operand_bytes(call.precision) + result;
+  const double bytes = call.groups * ((m * k + n * k) * operand_bytes(call.precision) + result);
   const double stream = hw.gemm_bytes_per_second > 0 ? hw.gemm_bytes_per_second : hw.memory_bytes_per_second;
   return std::max(compute, bytes / stream) + hw.launch_seconds;
 }
@@ -52,7 +52,7 @@ double gemm_seconds(const GemmCall& call, const Hardware& hw, Coverage* coverage
         hw.gemms.find({call.precision, layout_of(call.pass), std::llround(m), std::llround(n), std::llround(k)});
     if (found != hw.gemms.end()) {
       if (coverage) ++coverage->measured;
-      return found->second.seconds / call.compute_share;
+      return call.groups * found->second.seconds / call.compute_share;  // one after the other
     }
   }
   if (coverage) ++coverage->modelled;
@@ -73,9 +73,10 @@ double attention_seconds(const AttentionCall& call, const Hardware& hw, Coverage
   const double pairs = call.batch * call.heads * call.queries * call.keys;
   if (call.flash) {
     // Two products forward, five backward (Dao et al., arXiv 2205.14135), of the visible half.
-    const double forward = 0.5 * pairs * 2 * (call.qk_dim + call.v_dim);
-    return call.backward ? 2.5 * forward / (hw.attention_backward * call.compute_share) + hw.launch_seconds
-                         : forward / (hw.attention_forward * call.compute_share) + hw.launch_seconds;
+    const double flops = (call.backward ? 2.5 : 1) * 0.5 * pairs * 2 * (call.qk_dim + call.v_dim);
+    const double rate = call.backward ? hw.attention_backward : hw.attention_forward;
+    const double ramp = 1 + (call.backward ? hw.backward_ramp : hw.forward_ramp) / std::max(1.0, call.keys);
+    return flops * ramp / (rate * call.kernel_share * call.compute_share) + hw.launch_seconds;
   }
   // Batched GEMMs with a short k run at about 0.6 of large ones; bf16 scores pass memory 6 times forward (written,
   // scaled softmax read and written, dropout read and written, read) and 8 backward.

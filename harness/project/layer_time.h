@@ -24,7 +24,8 @@ struct LayerTime {
 
 /// The mean layer, where some have experts and some have none.
 LayerTime layer_time(const TrainingPlan&, const Hardware&, const Shares&, Coverage* = nullptr);
-/// Projection to the vocabulary with the loss, in bf16, forward and backward.
+/// Projection to the vocabulary with the loss, in bf16, forward and backward; with what predicts further tokens beside
+/// its layers: a projection and the head again for each.
 LayerTime head_time(const TrainingPlan&, const Hardware&, const Shares&, Coverage* = nullptr);
 
 }  // namespace assay

@@ -31,25 +31,29 @@ double kept_bytes(const TrainingPlan& s) { return s.precision == Precision::bf16
 /// Bytes a token keeps in the feed-forward network: its input, what the activation reads, what it writes.
 double network_bytes(const TrainingPlan& s, const FeedForward& network, double split, double residual_split) {
   const double f = double(network.size), kept = kept_bytes(s);
-  return kept * double(s.model.hidden) / residual_split + ((network.gated ? 4 : 2) + kept) * f / split;
+  const bool again = s.recompute == Recompute::selective && s.parts.activation;  // what the activation writes
+  return kept * double(s.model.hidden) / residual_split + ((network.gated ? 4 : 2) + (again ? 0 : kept)) * f / split;
 }
 
 }  // namespace
 
 LocalParameters local_parameters(const TrainingPlan& s) {
   const Parameters p = parameters(s.model);
-  const double t = double(s.split.tensor), stages = double(s.split.pipeline), layers = double(s.model.layers);
-  const double share = stage_layers(s).busiest / layers;  // of the layers
-  double dense = layers * (p.attention + 2 * double(s.model.hidden)) + double(s.model.dense_layers) * p.dense;
+  const double t = double(s.split.tensor), stages = double(s.split.pipeline);
+  const double further = double(s.model.prediction_layers), layers = double(s.model.layers) + further;
+  const double share = stage_layers(s).busiest / layers;
+  double dense = layers * (p.attention + 2 * double(s.model.hidden)) + further * p.prediction;
   LocalParameters out;
   if (s.model.expert_layers() > 0) {
-    const double routed = double(s.model.experts) * p.expert;
-    dense += double(s.model.expert_layers()) * (p.experts - routed);
-    out.experts = share * double(s.model.expert_layers()) * routed / double(s.split.expert);
+    const double routed = double(s.model.experts) * p.expert, with = double(s.model.expert_layers()) + further;
+    dense += double(s.model.dense_layers) * p.dense + with * (p.experts - routed);
+    out.experts = share * with * routed / double(s.split.expert);
+  } else {
+    dense += (double(s.model.dense_layers) + further) * p.dense;
   }
   // The first stage has the embedding, the last the head; on one stage both.
   const double ends = stages > 1 ? p.embedding : p.embedding + p.head;
-  out.dense = (share * dense + (stage_layers(s).head_extra || stages == 1 ? ends : 0)) / t;
+  out.dense = (share * dense + (stage_layers(s).head_extra() || stages == 1 ? ends : 0)) / t;
   return out;
 }
 
@@ -61,14 +65,20 @@ double activation_bytes(const TrainingPlan& s) {
   const double kv = double(m.latent() ? m.heads : m.kv_heads);
   // Norms' inputs and the input of QKV; q, k, v; the output projection's input; masks of dropout.
   const double kept = kept_bytes(s);
-  double bytes = (4 + kept) * h / residual +
-                 2 * ((double(m.heads) + kv) * double(m.qk_dim()) + kv * double(m.v_dim())) / t +
-                 kept * double(m.heads) * double(m.v_dim()) / t + (s.stack.dropout ? 2 * h / residual : 0);
+  const bool selective = s.recompute == Recompute::selective;
+  double bytes = (4 + kept) * h / residual + kept * double(m.heads) * double(m.v_dim()) / t +
+                 (s.stack.dropout ? 2 * h / residual : 0);
+  if (m.latent()) bytes += 2 * double(m.q_rank + m.kv_rank + m.rope_head_dim);
+  if (!(selective && s.parts.latent_up && m.latent()))
+    bytes += 2 * ((double(m.heads) + kv) * double(m.qk_dim()) + kv * double(m.v_dim())) / t;
+  if (selective && s.parts.norms) bytes -= 2 * kept * h / residual;  // what both norms write
   const double dense = double(m.dense_layers) / double(m.layers);
-  if (dense > 0) bytes += dense * network_bytes(s, m.dense, t, residual);
+  if (dense > 0)
+    bytes += dense * (selective && s.parts.dense ? kept * h / residual : network_bytes(s, m.dense, t, residual));
   if (m.expert_layers() > 0) {
-    double routed = double(m.experts_per_token) / t * network_bytes(s, m.expert, 1, 1);
+    double routed = s.expert_imbalance * double(m.experts_per_token) / t * network_bytes(s, m.expert, 1, 1);
     if (m.shared.size > 0) routed += network_bytes(s, m.shared, t, residual);
+    if (selective && s.parts.experts) routed = kept * h / residual;  // the block's input
     bytes += (1 - dense) * routed;
   }
   // Scores, their softmax and dropout's mask, where attention keeps them.
@@ -90,8 +100,8 @@ Memory memory_of(const TrainingPlan& s) {
   const LocalParameters local = local_parameters(s);
   add_states(out, s, local.dense, data_group(s).size);
   add_states(out, s, local.experts, expert_data_group(s).size);
-  // DualPipe keeps two stages' weights (DeepSeek-V3, table 2).
-  if (s.split.schedule == Schedule::dual_pipe) out.weights *= 2;
+  // DualPipe keeps two stages' weights and their gradients (DeepSeek-V3, table 2).
+  if (s.split.schedule == Schedule::dual_pipe) out.weights *= 2, out.gradients *= 2;
   out.activations = activation_bytes(s) * layers_in_flight(s);
   if (s.recompute == Recompute::full) {  // the layer at hand, whole
     TrainingPlan kept = s;

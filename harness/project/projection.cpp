@@ -38,13 +38,19 @@ double seconds_of(const ProjectionInput& in, const Hardware& hw) { return step_t
 
 }  // namespace
 
-double projection_error(const TrainingPlan& plan, const Hardware& hw, const Shares& shares, std::string* source) {
+ErrorBand projection_error(const TrainingPlan& plan, const Hardware& hw, const Shares& shares, std::string* source) {
   constexpr double kNinety = 1.645;
-  const double rows = leave_one_out_rms(hw.generation, plan.precision, source);
-  if (hw.fitted_on == 0) return kNinety * rows;
+  const RunKind kind = kind_of(plan, hw, shares);
+  ErrorBand out = error_band(shipped_validation().runs, kind);
+  if (source)
+    *source = fmt::format("what {} published runs of {} sets took over what is projected ({}; sets weigh alike)",
+                          out.rows, out.sets, name_of(kind));
+  if (hw.fitted_on == 0) return out;
   const Coverage coverage = step_time(plan, hw, shares).coverage;
   const double modelled = double(coverage.modelled) / double(coverage.modelled + coverage.measured);
-  return kNinety * std::hypot(rows, modelled * hw.kernel_model_error, hw.spread);
+  const double kernels = kNinety * std::hypot(modelled * hw.kernel_model_error, hw.spread);
+  out.faster = std::hypot(out.faster, kernels), out.slower = std::hypot(out.slower, kernels);
+  return out;
 }
 
 void expect_fits(const TrainingPlan& plan, const Hardware& hw) {
@@ -65,8 +71,8 @@ Projection project(const ProjectionInput& in) {
   out.memory = memory_of(plan);
   out.step = step_time(plan, in.hardware, in.shares);
   const double seconds = out.step.total();
-  out.step_low = seconds / (1 + in.model_error);
-  out.step_high = seconds * (1 + in.model_error);
+  out.step_low = seconds / (1 + in.error.faster);
+  out.step_high = seconds * (1 + in.error.slower);
   for (std::size_t i = 0; i < kFlopConventions.size(); ++i)
     out.model_flops[i] = flops_per_gpu(plan, seconds, kFlopConventions[i]);
   if (in.has_cluster)

@@ -8,6 +8,7 @@
 #include "harness/project/calibration.h"
 #include "harness/project/goodput.h"
 #include "harness/project/memory.h"
+#include "harness/project/validation.h"
 
 namespace assay {
 
@@ -19,7 +20,7 @@ struct ProjectionInput {
   Shares shares;            // calibrated (calibration.h)
   Recovery recovery;
   std::optional<double> tokens;  // of the whole run
-  double model_error = 0.1;      // relative, of step times, 90 % (projection_error)
+  ErrorBand error{0.1, 0.1};     // of step times, 90 % (projection_error)
   std::string error_source;
   std::vector<std::string> notes;
 };
@@ -40,10 +41,9 @@ struct Projection {
   Range seconds() const { return {step_low, step.total(), step_high}; }
 };
 
-/// Relative error of projected step times, 90 %: 1.645 root mean squares of what leave-one-out misses on the
-/// calibrating rows of the hardware's generation and precision, or, where they are fewer than three, of all rows, in
-/// quadrature with the spread of what was measured and, for the kernels that were not, the error of their model.
-double projection_error(const TrainingPlan&, const Hardware&, const Shares&, std::string* source);
+/// 90 % of projected step times: what published runs of the kind (dense, or with experts) tell (error_band), in
+/// quadrature with 1.645 spreads of what was measured and, for the kernels that were not, errors of their model.
+ErrorBand projection_error(const TrainingPlan&, const Hardware&, const Shares&, std::string* source);
 
 /// How far memory may exceed a GPU's before it is refused: the formulas' own error (facts of validation: 8 %).
 inline constexpr double kMemoryTolerance = 0.1;

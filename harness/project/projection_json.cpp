@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "harness/project/projection_text.h"
@@ -29,6 +30,9 @@ ordered_json plan_json(const TrainingPlan& plan) {
           {"sequence", plan.sequence},
           {"precision", name_of(plan.precision)},
           {"recompute", name_of(plan.recompute)},
+          {"recompute_parts", name_of(plan.parts)},
+          {"prediction_layers", plan.model.prediction_layers},
+          {"expert_imbalance", plan.expert_imbalance},
           {"stack", plan.stack.name}};
 }
 
@@ -46,12 +50,12 @@ ordered_json memory_json(const Memory& m) {
 
 ordered_json rates_json(const ProjectionPage& page) {
   ordered_json out = ordered_json::array();
-  const double error = 1 + page.input.model_error, peak = peak_of(page.input);
+  const double slower = 1 + page.input.error.slower, faster = 1 + page.input.error.faster, peak = peak_of(page.input);
   for (std::size_t i = 0; i < kFlopConventions.size(); ++i) {
     const double rate = page.projection.model_flops[i];
     out.push_back({{"convention", name_of(kFlopConventions[i])},
-                   {"flops_per_second", range_json(rate / error, rate, rate * error)},
-                   {"mfu", range_json(rate / error / peak, rate / peak, rate * error / peak)}});
+                   {"flops_per_second", range_json(rate / slower, rate, rate * faster)},
+                   {"mfu", range_json(rate / slower / peak, rate / peak, rate * faster / peak)}});
   }
   return out;
 }
@@ -88,31 +92,32 @@ ordered_json goodput_json(const ProjectionPage& page) {
 std::string projection_json(const ProjectionPage& page) {
   const ProjectionInput& in = page.input;
   const Projection& p = page.projection;
-  const double tokens = tokens_per_second_per_gpu(in.plan, p.step.total()), error = 1 + in.model_error;
+  const double tokens = tokens_per_second_per_gpu(in.plan, p.step.total());
   ordered_json notes = in.hardware.notes;
   for (const auto& note : in.notes) notes.push_back(note);
-  ordered_json out = {{"schema", "assay-projection/1"},
-                      {"plan", plan_json(in.plan)},
-                      {"hardware", in.hardware.name},
-                      {"cluster", in.has_cluster ? ordered_json(in.cluster.name) : ordered_json(nullptr)},
-                      {"rates_source", in.hardware.source},
-                      {"kernels_measured", p.step.coverage.measured},
-                      {"kernels_modelled", p.step.coverage.modelled},
-                      {"kernel_model_error", in.hardware.fitted_on > 0 ? ordered_json(in.hardware.kernel_model_error)
-                                                                       : ordered_json(nullptr)},
-                      {"relative_error", in.model_error},
-                      {"error_source", in.error_source},
-                      {"notes", notes},
-                      {"step_seconds", range_json(p.step_low, p.step.total(), p.step_high)},
-                      {"step_parts", step_json(p.step)},
-                      {"bubble_share", p.step.bubble_share},
-                      {"exposed_communication_seconds", p.step.exposed()},
-                      {"memory_bytes", memory_json(p.memory)},
-                      {"tokens_per_second_per_gpu", range_json(tokens / error, tokens, tokens * error)},
-                      {"peak_flops_per_second", peak_of(in)},
-                      {"model_flops", rates_json(page)},
-                      {"goodput", goodput_json(page)},
-                      {"bill", bill_json(page)}};
+  ordered_json out = {
+      {"schema", "assay-projection/1"},
+      {"plan", plan_json(in.plan)},
+      {"hardware", in.hardware.name},
+      {"cluster", in.has_cluster ? ordered_json(in.cluster.name) : ordered_json(nullptr)},
+      {"rates_source", in.hardware.source},
+      {"kernels_measured", p.step.coverage.measured},
+      {"kernels_modelled", p.step.coverage.modelled},
+      {"kernel_model_error",
+       in.hardware.fitted_on > 0 ? ordered_json(in.hardware.kernel_model_error) : ordered_json(nullptr)},
+      {"relative_error", std::max(in.error.faster, in.error.slower)},
+      {"error_source", in.error_source},
+      {"notes", notes},
+      {"step_seconds", range_json(p.step_low, p.step.total(), p.step_high)},
+      {"step_parts", step_json(p.step)},
+      {"bubble_share", p.step.bubble_share},
+      {"exposed_communication_seconds", p.step.exposed()},
+      {"memory_bytes", memory_json(p.memory)},
+      {"tokens_per_second_per_gpu", range_json(tokens / (1 + in.error.slower), tokens, tokens * (1 + in.error.faster))},
+      {"peak_flops_per_second", peak_of(in)},
+      {"model_flops", rates_json(page)},
+      {"goodput", goodput_json(page)},
+      {"bill", bill_json(page)}};
   out["sensitivity"] = ordered_json::array();
   for (const auto& part : page.sensitivity)
     out["sensitivity"].push_back({{"part", part.part}, {"by_tenth", part.by_tenth}, {"doubled", part.doubled}});
@@ -138,6 +143,10 @@ std::string validation_json(const Validation& v) {
                            {"published_seconds", each.run->step_seconds},
                            {"projected_seconds", each.projected_seconds},
                            {"error", each.error()},
+                           {"low_seconds", each.projected_seconds / (1 + each.band.faster)},
+                           {"high_seconds", each.projected_seconds * (1 + each.band.slower)},
+                           {"inside", each.inside()},
+                           {"kind", name_of(each.kind)},
                            {"left_out_of_fit", each.run->calibrates},
                            {"assumed", each.run->assumed},
                            {"source", each.run->source}});
@@ -145,6 +154,7 @@ std::string validation_json(const Validation& v) {
   for (const auto& g : v.groups)
     out["groups"].push_back({{"name", g.name},
                              {"rows", g.rows},
+                             {"inside", g.inside},
                              {"mean_absolute_error", g.mean_absolute},
                              {"worst", g.worst},
                              {"bias", g.bias},

@@ -70,16 +70,16 @@ std::string memory_text(const ProjectionPage& page) {
 
 std::string rates_text(const ProjectionPage& page) {
   const auto& [in, p] = std::tie(page.input, page.projection);
-  const double peak = peak_of(in), error = 1 + in.model_error;
+  const double peak = peak_of(in), slower = 1 + in.error.slower, faster = 1 + in.error.faster;
   const auto tokens = tokens_per_second_per_gpu(in.plan, p.step.total());
-  std::string out = fmt::format("tokens/s a GPU: {}; all: {}\n", range_text(tokens / error, tokens, tokens * error),
+  std::string out = fmt::format("tokens/s a GPU: {}; all: {}\n", range_text(tokens / slower, tokens, tokens * faster),
                                 number(tokens * double(in.plan.gpus)));
   out += fmt::format("model FLOP/s a GPU, and MFU of the dense {} peak of {:.4g} TFLOP/s:\n",
                      name_of(in.plan.precision), peak / 1e12);
   for (std::size_t i = 0; i < kFlopConventions.size(); ++i)
     out += fmt::format("  {:<28}{:>10.4g} TFLOP/s  {:>5.1f} % ({:.1f} to {:.1f})\n", name_of(kFlopConventions[i]),
-                       p.model_flops[i] / 1e12, 100 * p.model_flops[i] / peak, 100 * p.model_flops[i] / peak / error,
-                       100 * p.model_flops[i] / peak * error);
+                       p.model_flops[i] / 1e12, 100 * p.model_flops[i] / peak, 100 * p.model_flops[i] / peak / slower,
+                       100 * p.model_flops[i] / peak * faster);
   return out;
 }
 
@@ -124,7 +124,8 @@ std::string source_text(const ProjectionInput& in, const Coverage& coverage) {
         "measured shapes it had not seen\n",
         coverage.measured, coverage.measured + coverage.modelled, 100 * in.hardware.kernel_model_error,
         in.hardware.fitted_on);
-  out += fmt::format("interval: 90 %, +-{:.1f} %: {}\n", 100 * in.model_error, in.error_source);
+  out += fmt::format("interval: 90 %, {:+.1f} to {:+.1f} % of the time: {}\n", 100 / (1 + in.error.faster) - 100,
+                     100 * in.error.slower, in.error_source);
   for (const auto& note : in.hardware.notes) out += "  note: " + note + "\n";
   for (const auto& note : in.notes) out += "  note: " + note + "\n";
   return out;
@@ -158,8 +159,12 @@ std::string describe(const TrainingPlan& plan) {
   if (p.interleave > 1) out += fmt::format(" x {}", p.interleave);
   if (p.context > 1) out += fmt::format(", cp {}", p.context);
   if (p.expert > 1) out += fmt::format(", ep {}", p.expert);
-  return out + fmt::format(", dp {}, zero {}, micro-batch {}, recompute {}", plan.data_parallel(), p.zero,
-                           plan.micro_batch, name_of(plan.recompute));
+  out += fmt::format(", dp {}, zero {}, micro-batch {}, recompute {}", plan.data_parallel(), p.zero, plan.micro_batch,
+                     name_of(plan.recompute));
+  if (const std::string parts = name_of(plan.parts); !parts.empty()) out += fmt::format(" ({})", parts);
+  if (p.schedule != Schedule::one_f_one_b) out += fmt::format(", schedule {}", name_of(p.schedule));
+  if (plan.model.prediction_layers > 0) out += fmt::format(", mtp {}", plan.model.prediction_layers);
+  return out;
 }
 
 std::string projection_text(const ProjectionPage& page) {

@@ -24,6 +24,11 @@ PublishedStack parse_stack(const ordered_json& json) {
   PublishedStack out;
   out.stack.name = json["name"];
   out.stack.tensor_overlap = json["tensor_overlap"];
+  out.stack.expert_overlap = json.value("expert_overlap", 0.0);
+  out.stack.dispatch_per_node = json.value("dispatch", std::string()) == "per_node";
+  out.stack.narrow_dispatch = json.value("narrow_dispatch", false);
+  out.stack.attention_share = json.value("attention_share", 1.0);
+  out.stack.recomputes_products = json.value("recomputes_products", false);
   out.stack.flash_attention = json.value("flash_attention", true);
   out.stack.dropout = json.value("dropout", false);
   out.stack.gradient_bytes = json.value("gradient_bytes", 4);
@@ -71,6 +76,7 @@ Hardware hardware_for(const ordered_json& json) {
   if (json.contains("memory_bytes_per_second"))
     hw.memory_bytes_per_second *=
         json["memory_bytes_per_second"].get<double>() / accelerator_named(name).memory_bytes_per_second;
+  hw.link_bytes_per_second = json.value("link_bytes_per_second", hw.link_bytes_per_second);
   const Cluster* cluster = cluster_of(name);
   if (!cluster && !json.contains("network_bytes_per_second"))
     throw InputError(fmt::format("network_bytes_per_second is missing, and no cluster of {} is known", name));
@@ -115,9 +121,13 @@ PublishedRun parse_run(const ordered_json& json, const PublishedRuns& all, const
              json.value("zero", 1),
              json.value("sequence_parallel", true),
              Schedule::one_f_one_b};
+  parse(json.value("schedule", std::string(name_of(s.split.schedule))), s.split.schedule);
+  s.model.prediction_layers = json.value("prediction_layers", std::int64_t(0));
   s.global_batch = json["global_batch"], s.micro_batch = json["micro_batch"], s.sequence = json["sequence"];
   parse(json["precision"].get<std::string>(), s.precision);  // the schema lists them
   parse(json["recompute"].get<std::string>(), s.recompute);
+  const auto parts = json.value("recompute_parts", std::vector<std::string>());
+  parse(fmt::format("{}", fmt::join(parts, ",")), s.parts);
   s.stack = stack_named(all, json["stack"]).stack;
   out.hardware = hardware_for(json);
   if (!(out.hardware.gemm_flops[int(s.precision)] > 0))

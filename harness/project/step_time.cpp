@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "harness/project/communication.h"
 #include "harness/project/memory.h"
@@ -15,19 +16,38 @@ constexpr double kHostSeconds = 5e-3;
 /// One microbatch on the busiest stage.
 struct Stage {
   LayerTime layer, head;
-  double layers = 1;      // of the busiest stage
-  bool has_head = false;  // the busiest stage's time holds the head
-  double forward() const { return layers * layer.forward.total() + (has_head ? head.forward.total() : 0); }
-  double backward() const { return layers * layer.backward.total() + (has_head ? head.backward.total() : 0); }
+  double layers = 1, heads = 0;  // of the busiest stage
+  double forward() const { return layers * layer.forward.total() + heads * head.forward.total(); }
+  double backward() const { return layers * layer.backward.total() + heads * head.backward.total(); }
 };
+
+/// Whole layers dealt so that the busiest rank is least busy; the last has the head.  DualPipe's ranks have two stages
+/// each, one from either end, and pass half of the microbatches through each.
+void deal(Stage& stage, const TrainingPlan& s) {
+  const bool both_ends = s.split.schedule == Schedule::dual_pipe;
+  const double per_rank = both_ends ? 2 : 1, ranks = double(s.split.pipeline) / per_rank;
+  const double layers = double(s.model.layers + s.model.prediction_layers);
+  const double layer = stage.layer.total(), head = stage.head.total();
+  double least = std::numeric_limits<double>::infinity();
+  for (double last = 0; last <= layers; ++last) {
+    const double others = ranks > 1 ? std::ceil((layers - last) / (ranks - 1)) : 0;
+    if (ranks == 1 && last < layers) continue;
+    const bool at_end = last * layer + head >= others * layer;
+    const double busiest = at_end ? last * layer + head : others * layer;
+    if (busiest >= least) continue;
+    least = busiest;
+    stage.layers = (at_end ? last : others) / per_rank, stage.heads = at_end ? 1 / per_rank : 0;
+  }
+}
 
 Stage busiest_stage(const TrainingPlan& s, const Hardware& hw, const Shares& shares, Coverage& coverage) {
   Stage out{layer_time(s, hw, shares, &coverage), head_time(s, hw, shares, &coverage)};
   const StageLayers layers = stage_layers(s);
   out.layers = layers.busiest;
-  out.has_head = s.split.pipeline == 1 || layers.head_extra;
+  if (s.split.pipeline == 1 || layers.head_extra()) return out.heads = 1, out;
+  if (layers.layout == Layout::uneven) return deal(out, s), out;
   // The loss takes a layer's place: the last stage is the busiest where the head takes longer than a layer.
-  if (!out.has_head && out.head.total() > out.layer.total()) out.layers -= 1, out.has_head = true;
+  if (out.head.total() > out.layer.total()) out.layers -= 1, out.heads = 1;
   return out;
 }
 
@@ -51,8 +71,9 @@ double data_once(const TrainingPlan& s, const Hardware& hw, const Shares& shares
   const double windows = p > 1 ? in_flight * (v - 1) / v + 1 / v : 1;
   const double pieces = p > 1 ? v * std::max(1.0, std::floor(stage.layers / v)) : stage.layers;
   double reduce = 0, gather = 0;
+  const double copies = s.split.schedule == Schedule::dual_pipe ? 2 : 1;  // of a stage: on a rank of either end
   const auto add = [&](double elements, const Group& group) {
-    const Volumes bytes = volumes_of(s, elements);
+    const Volumes bytes = volumes_of(s, copies * elements);
     if (s.split.zero == 0) return void(reduce += all_reduce_seconds(bytes.gradients, group, hw));
     reduce += gather_seconds(bytes.gradients, group, hw, s.stack.gather_share);
     gather += gather_seconds(bytes.weights, group, hw, s.stack.gather_share) * (s.split.zero == 3 ? 2 : 1);
@@ -133,8 +154,8 @@ StepTime step_time(const TrainingPlan& s, const Hardware& hw, const Shares& shar
   const double microbatches = double(s.microbatches());
   for (const PassTime& pass : {stage.layer.forward, stage.layer.backward})
     add_pass(out, pass, microbatches * stage.layers);
-  if (stage.has_head)
-    for (const PassTime& pass : {stage.head.forward, stage.head.backward}) add_pass(out, pass, microbatches);
+  for (const PassTime& pass : {stage.head.forward, stage.head.backward})
+    add_pass(out, pass, microbatches * stage.heads);
   // Half of a backward's products are weights' gradients, which can wait.
   const double layers = stage_layers(s).busiest;
   const double forward = layers * stage.layer.forward.total(), backward = layers * stage.layer.backward.total();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -34,6 +35,13 @@ bool find_value(const Table& table, std::string_view word, T& value) {
     if (word == name) return value = each, true;
   return false;
 }
+
+using PartFlag = bool RecomputedParts::*;
+constexpr std::array kParts = {std::pair{PartFlag(&RecomputedParts::norms), "norms"},
+                               std::pair{PartFlag(&RecomputedParts::latent_up), "latent_up"},
+                               std::pair{PartFlag(&RecomputedParts::activation), "activation"},
+                               std::pair{PartFlag(&RecomputedParts::dense), "dense"},
+                               std::pair{PartFlag(&RecomputedParts::experts), "experts"}};
 
 /// "1, 2, 4, 8": the divisors of `of`, those nearest to `wanted` where there are many.
 std::string divisors(std::int64_t of, std::int64_t wanted) {
@@ -66,6 +74,10 @@ std::string ranges_problem(const TrainingPlan& s) {
     if (value > kMost) return fmt::format("{} {}: must be at most {}", flag, value, kMost);
   }
   if (s.gpus < 1 || s.gpus > kMostGpus) return fmt::format("--gpus {}: expected 1 to {}", s.gpus, kMostGpus);
+  constexpr double kMostImbalance = 1000;
+  if (!(s.expert_imbalance >= 1 && s.expert_imbalance <= kMostImbalance))
+    return fmt::format("--expert-imbalance {}: expected the busiest rank's tokens over the mean rank's, 1 to {}",
+                       s.expert_imbalance, kMostImbalance);
   if (p.zero < 0 || p.zero > 3) return fmt::format("--zero {}: expected 0, 1, 2 or 3", p.zero);
   return {};
 }
@@ -85,12 +97,18 @@ std::string tensor_problem(const TrainingPlan& s) {
   return {};
 }
 
+/// Whether whole layers can be dealt so that chunks idle little: what pipeline layouts are written for.
+bool nearly_full(std::int64_t layers, std::int64_t chunks) {
+  constexpr double kFull = 0.95;
+  return chunks <= layers && double(layers) >= kFull * double((layers + chunks - 1) / chunks * chunks);
+}
+
 std::string pipeline_problem(const TrainingPlan& s) {
   const Parallelism& p = s.split;
-  const std::int64_t chunks = p.pipeline * p.interleave, layers = s.model.layers;
+  const std::int64_t chunks = p.pipeline * p.interleave, layers = s.model.layers + s.model.prediction_layers;
   if (p.pipeline == 1 && p.interleave > 1)
     return fmt::format("--vp {} needs a pipeline; with --pp 1 only --vp 1 works", p.interleave);
-  if (layers % chunks != 0 && (layers + 2) % chunks != 0)
+  if (layers % chunks != 0 && !nearly_full(layers + 2, chunks))
     return fmt::format(
         "--pp {} with --vp {} divides neither the {} layers of {} nor {} (embedding and loss as a layer each); --pp "
         "times --vp of {} or {} would",
@@ -98,6 +116,9 @@ std::string pipeline_problem(const TrainingPlan& s) {
         divisors(layers + 2, chunks));
   if (p.schedule != Schedule::one_f_one_b && p.interleave > 1)
     return fmt::format("--schedule {} has its own order of chunks; --vp 1 works with it", name_of(p.schedule));
+  if (p.schedule == Schedule::dual_pipe && p.pipeline % 2 != 0)
+    return fmt::format("--schedule dual_pipe feeds the pipeline from both ends; an even --pp works, not {}",
+                       p.pipeline);
   return {};
 }
 
@@ -145,11 +166,32 @@ bool parse(std::string_view word, Precision& value) { return find_value(kPrecisi
 bool parse(std::string_view word, Recompute& value) { return find_value(kRecomputes, word, value); }
 bool parse(std::string_view word, Schedule& value) { return find_value(kSchedules, word, value); }
 
+bool parse(std::string_view words, RecomputedParts& parts) {
+  parts = {};
+  while (!words.empty()) {
+    const auto comma = std::min(words.find(','), words.size());
+    PartFlag flag = nullptr;
+    if (!find_value(kParts, words.substr(0, comma), flag)) return false;
+    parts.*flag = true;
+    words.remove_prefix(std::min(words.size(), comma + 1));
+  }
+  return true;
+}
+
+std::string name_of(const RecomputedParts& parts) {
+  std::vector<std::string_view> names;
+  for (const auto& [flag, name] : kParts)
+    if (parts.*flag) names.emplace_back(name);
+  return fmt::format("{}", fmt::join(names, ","));
+}
+
 StageLayers stage_layers(const TrainingPlan& s) {
-  const double stages = double(s.split.pipeline);
-  if (s.split.pipeline == 1) return {double(s.model.layers), false};
-  if (s.model.layers % (s.split.pipeline * s.split.interleave) == 0) return {double(s.model.layers) / stages, true};
-  return {double(s.model.layers + 2) / stages, false};
+  const std::int64_t layers = s.model.layers + s.model.prediction_layers, stages = s.split.pipeline;
+  const std::int64_t chunks = stages * s.split.interleave;
+  const bool both_ends = stages > 1 && s.split.schedule == Schedule::dual_pipe;
+  if (!both_ends && layers % chunks == 0) return {double(layers) / double(stages), Layout::even};
+  if (!both_ends && (layers + 2) % chunks == 0) return {double(layers + 2) / double(stages), Layout::ends};
+  return {std::ceil(double(layers + 2) / double(stages)), Layout::uneven};
 }
 
 std::string plan_problem(const TrainingPlan& s) {

@@ -33,12 +33,29 @@ struct Parallelism {
 struct Stack {
   std::string name = "current";
   double tensor_overlap = 0.7;  // share of tensor-parallel communication that runs under a GEMM
-  bool flash_attention = true;  // false: scores go to memory and back
+  double expert_overlap = 0;    // share of the experts' exchange that runs under other compute; DualPipe: all
+  /// Tokens cross to a node once, however many of its experts they want, and spread by its links (DeepEP, HybridEP);
+  /// false: a copy for each expert, all the way.
+  bool dispatch_per_node = true;
+  bool narrow_dispatch = false;  // tokens travel to their experts in 8 bits; back always in 16
+  bool flash_attention = true;   // false: scores go to memory and back
+  double attention_share = 1;    // of the published rate of attention: older kernels
   bool dropout = false;
+  /// Selective recomputation is torchtitan's: every second product of a layer, all narrow ones, and what is no product.
+  bool recomputes_products = false;
   int gradient_bytes = 4;    // an element, in memory and on the wire
   double compute_share = 1;  // of the rate the calibrated kernels reach: eager launches, unfused kernels
   double gather_share = 1;   // of the bus that gathers of sharded weights reach
 };
+
+/// Parts of a layer that the backward pass computes again beside attention's scores, where recomputation is selective:
+/// what is kept of them is their input (Megatron Core's output-discarding checkpoints).
+struct RecomputedParts {
+  bool norms = false, latent_up = false, activation = false, dense = false, experts = false;
+};
+/// "norms,experts"; false where a word is none of them.
+bool parse(std::string_view, RecomputedParts&);
+std::string name_of(const RecomputedParts&);
 
 struct TrainingPlan {
   std::string model_name;
@@ -48,6 +65,8 @@ struct TrainingPlan {
   std::int64_t global_batch = 1, micro_batch = 1, sequence = 1;  // in sequences; sequence in tokens
   Precision precision = Precision::bf16;
   Recompute recompute = Recompute::selective;
+  RecomputedParts parts;
+  double expert_imbalance = 1;  // tokens of the busiest rank's experts over the mean rank's
   Stack stack;
 
   std::int64_t data_parallel() const { return gpus / (split.tensor * split.pipeline * split.context); }
@@ -57,11 +76,17 @@ struct TrainingPlan {
   double local_tokens() const { return double(micro_batch) * double(sequence) / double(split.context); }
 };
 
-/// Layers of the busiest pipeline stage.  Where layers + 2 divide, the embedding and the loss take a layer's place each
-/// (Llama 3, section 3.3.2; Megatron-LM's account-for-embedding and -loss).
+/// How layers (with those that predict further tokens) are dealt to pipeline stages.
+enum class Layout {
+  even,    // as many each; the last stage has the head beside its layers
+  ends,    // the embedding and the loss take a layer's place each (Llama 3, section 3.3.2; Megatron-LM's
+           // account-for-embedding and -loss)
+  uneven,  // whole layers, so that the busiest stage is least busy (Megatron Core's pipeline layouts)
+};
 struct StageLayers {
-  double busiest = 0;
-  bool head_extra = false;  // the last stage has the head beside its layers
+  double busiest = 0;  // layers of the stage that has most
+  Layout layout = Layout::even;
+  bool head_extra() const { return layout == Layout::even; }
 };
 StageLayers stage_layers(const TrainingPlan&);
 

@@ -30,6 +30,7 @@ void add_groups(Validation& validation) {
     at->mean_absolute = (at->mean_absolute * double(at->rows) + std::abs(error)) / double(at->rows + 1);
     at->bias = (at->bias * double(at->rows) + error) / double(at->rows + 1);
     at->worst = std::max(at->worst, std::abs(error));
+    at->inside += each.inside() ? 1 : 0;
     ++at->rows;
   }
 }
@@ -87,6 +88,11 @@ std::vector<ValidatedFlops> flop_counts() {
   add("bridge-70b", causal, 719e12 / 1602, "Llama 3 70B, 719 TFLOP/s at 1602 tokens/s", "Megatron Bridge 25.11");
   add("bridge-405b-1536", causal, 822e12 / 326, "Llama 3.1 405B, 822 TFLOP/s at 326 tokens/s",
       "Megatron Bridge archive");
+  add("dsv3-gb300-bf16", causal, 961e12 / 3848, "DeepSeek-V3, 961 TFLOP/s at 3848 tokens/s", "Megatron Bridge 25.11");
+  add("dsv3-gb300-fp8", causal, 1199e12 / 4612, "and its MTP layer, 1199 TFLOP/s at 4612", "Megatron Bridge 26.02");
+  add("qwen3-235b-gb300-fp8", causal, 974e12 / 6583, "Qwen3 235B-A22B, 974 TFLOP/s at 6583", "Megatron Bridge 26.02");
+  add("qwen3-30b-gb300-fp8", causal, 699e12 / 30376, "Qwen3 30B-A3B, 699 TFLOP/s at 30376", "Megatron Bridge 26.02");
+  add("mixtral-8x7b-gb200-fp8", full, 1598e12 / 19275, "Mixtral 8x7B, 1598 TFLOP/s at 19275", "NeMo 25.04");
   const auto recomputed = [](double l, double h, double v) {  // equation 3 of the paper, of a token
     return 96 * l * h * h * (1 + 2048 / (6 * h) + v / (16 * l * h));
   };
@@ -94,9 +100,35 @@ std::vector<ValidatedFlops> flop_counts() {
   return out;
 }
 
-bool fits_alike(const PublishedRun& run, int generation, Precision precision) {
-  if (!run.calibrates || run.hardware.generation != generation || run.setup.precision != precision) return false;
-  return stack_named(published_runs(), run.setup.stack.name).fits == StackFactor::none;
+RunKind kind_of(const PublishedRun& run, const PublishedRuns& runs, const Calibration& fitted) {
+  TrainingPlan setup = run.setup;
+  setup.stack = fitted.stack(stack_named(runs, setup.stack.name));
+  return kind_of(setup, run.hardware, fitted.shares(run.hardware, setup.precision));
+}
+
+struct Weighted {
+  double ratio = 0, weight = 0;
+};
+
+/// The ratio at which `share` of the weight is reached, between its neighbours' middles.
+double percentile(const std::vector<Weighted>& sorted, double share) {
+  double total = 0, below = 0;
+  for (const auto& each : sorted) total += each.weight;
+  Weighted last;
+  double at_last = 0;
+  for (const auto& each : sorted) {
+    const double at = (below + each.weight / 2) / total;
+    if (at >= share)
+      return last.weight == 0 ? each.ratio
+                              : last.ratio + (each.ratio - last.ratio) * (share - at_last) / (at - at_last);
+    below += each.weight, last = each, at_last = at;
+  }
+  return last.ratio;
+}
+
+void add_bands(Validation& validation, const std::vector<ValidatedRun>* others) {
+  for (auto& each : validation.runs)
+    each.band = error_band(others ? *others : validation.runs, each.kind, others ? "" : each.run->group);
 }
 
 }  // namespace
@@ -114,8 +146,9 @@ Validation validate_shipped() {
   for (const auto& run : runs.runs) {
     const double seconds =
         run.calibrates ? Calibration::fit(runs, run.id).step_seconds(run, runs) : calibration().step_seconds(run, runs);
-    out.runs.push_back({&run, seconds});
+    out.runs.push_back({&run, seconds, kind_of(run, runs, calibration())});
   }
+  add_bands(out, nullptr);
   add_groups(out);
   set_bars(out);
   add_orders(out, runs);
@@ -127,35 +160,49 @@ Validation validate_shipped() {
 Validation validate_runs(const PublishedRuns& runs, const Calibration& fitted) {
   Validation out;
   out.factors = fitted.factors();
-  for (const auto& run : runs.runs) out.runs.push_back({&run, fitted.step_seconds(run, runs)});
+  for (const auto& run : runs.runs)
+    out.runs.push_back({&run, fitted.step_seconds(run, runs), kind_of(run, runs, fitted)});
+  add_bands(out, &shipped_validation().runs);
   add_groups(out);
   add_orders(out, runs);
   return out;
 }
 
-double leave_one_out_rms(int generation, Precision precision, std::string* source) {
-  const PublishedRuns& runs = published_runs();
-  double squares = 0;
-  std::size_t rows = 0;
-  for (const auto& run : runs.runs) {
-    if (!fits_alike(run, generation, precision)) continue;
-    const double off = Calibration::fit(runs, run.id).step_seconds(run, runs) / run.step_seconds - 1;
-    squares += off * off, ++rows;
+const char* name_of(RunKind kind) {
+  switch (kind) {
+    case RunKind::dense:
+      return "dense";
+    case RunKind::experts:
+      return "experts";
+    case RunKind::short_experts:
+      return "experts, short layers";
   }
-  if (rows >= 3) {
-    if (source)
-      *source = fmt::format("leave-one-out on {} published runs of generation {} in {}", rows, generation,
-                            name_of(precision));
-    return std::sqrt(squares / double(rows));
-  }
-  squares = 0;
-  for (const auto& run : runs.runs) {
-    const double off = calibration().step_seconds(run, runs) / run.step_seconds - 1;
-    squares += off * off;
-  }
-  if (source)
-    *source = fmt::format("all {} published runs: too few are of this generation and precision", runs.runs.size());
-  return std::sqrt(squares / double(runs.runs.size()));
+  return "";
+}
+
+RunKind kind_of(const TrainingPlan& plan, const Hardware& hw, const Shares& shares) {
+  if (plan.model.expert_layers() == 0) return RunKind::dense;
+  return layer_time(plan, hw, shares).total() < kShortLayer ? RunKind::short_experts : RunKind::experts;
+}
+
+ErrorBand error_band(const std::vector<ValidatedRun>& runs, RunKind kind, const std::string& without) {
+  const auto counts = [&](const ValidatedRun& each) { return each.kind == kind && each.run->group != without; };
+  std::map<std::string, double> rows;
+  for (const auto& each : runs)
+    if (counts(each)) ++rows[each.run->group];
+  std::vector<Weighted> ratios;
+  for (const auto& each : runs)
+    if (counts(each)) ratios.push_back({each.run->step_seconds / each.projected_seconds, 1 / rows[each.run->group]});
+  if (ratios.empty()) throw std::logic_error("no published run of the kind tells how far a projection may be off");
+  std::sort(ratios.begin(), ratios.end(), [](const auto& a, const auto& b) { return a.ratio < b.ratio; });
+  constexpr double kTail = 0.05;
+  return {std::max(0.0, 1 / percentile(ratios, kTail) - 1), std::max(0.0, percentile(ratios, 1 - kTail) - 1),
+          ratios.size(), rows.size()};
+}
+
+const Validation& shipped_validation() {
+  static const Validation validation = validate_shipped();
+  return validation;
 }
 
 }  // namespace assay

@@ -23,23 +23,45 @@ std::string runs_text(const Validation& v) {
   std::string group;
   for (const auto& each : v.runs) {
     if (each.run->group != group) out += (group = each.run->group) + "\n";
-    out += fmt::format("  {:<27}{}{:>9.3f} s{:>9.3f} s{:>+7.1f} %  {:.4g}\n", each.run->id,
+    out += fmt::format("  {:<29}{}{:>8.3f} s{:>8.3f} s{:>+7.1f} %{}  {:.4g}\n", each.run->id,
                        each.run->calibrates ? '*' : ' ', each.run->step_seconds, each.projected_seconds,
-                       100 * each.error(), tokens_per_second_per_gpu(each.run->setup, each.run->step_seconds));
+                       100 * each.error(), each.inside() ? ' ' : '!',
+                       tokens_per_second_per_gpu(each.run->setup, each.run->step_seconds));
   }
   return out;
 }
 
 const char* verdict(bool passed) { return passed ? "met" : "MISSED"; }
 
-std::string groups_text(const Validation& v) {
+/// How often the printed interval holds what was published.
+std::string coverage_text(const Validation& v) {
   std::string out =
-      fmt::format("\n{:<24}{:>5}{:>17}{:>9}{:>9}  {}\n", "step time", "rows", "mean |error|", "bias", "worst", "bar");
+      "Intervals of 90 %, each row's from the other sets' rows of its kind (published over projected, 5th to 95th\n"
+      "percentile, sets weigh alike); those marked ! lie outside:\n";
+  std::size_t all_rows = 0, all_inside = 0;
+  for (const RunKind kind : {RunKind::dense, RunKind::experts, RunKind::short_experts}) {
+    std::size_t rows = 0, inside = 0;
+    for (const auto& each : v.runs)
+      if (each.kind == kind) ++rows, inside += each.inside() ? 1 : 0;
+    if (rows == 0) continue;
+    const ErrorBand all = error_band(shipped_validation().runs, kind);
+    out += fmt::format("  {:<23}{:>3} of {:>3} inside ({:.0f} %); a plan of that kind gets {:+.1f} to {:+.1f} %\n",
+                       name_of(kind), inside, rows, 100 * double(inside) / double(rows), 100 / (1 + all.faster) - 100,
+                       100 * all.slower);
+    all_rows += rows, all_inside += inside;
+  }
+  return out + fmt::format("  {:<23}{:>3} of {:>3} inside ({:.0f} %)\n", "all", all_inside, all_rows,
+                           100 * double(all_inside) / double(all_rows));
+}
+
+std::string groups_text(const Validation& v) {
+  std::string out = fmt::format("\n{:<24}{:>5}{:>17}{:>9}{:>9}{:>8}  {}\n", "step time", "rows", "mean |error|", "bias",
+                                "worst", "inside", "bar");
   for (const auto& g : v.groups)
-    out += fmt::format("{:<24}{:>5}{:>15.1f} %{:>+7.1f} %{:>7.1f} %  {}\n", g.name, g.rows, 100 * g.mean_absolute,
-                       100 * g.bias, 100 * g.worst,
+    out += fmt::format("{:<24}{:>5}{:>15.1f} %{:>+7.1f} %{:>7.1f} %{:>8}  {}\n", g.name, g.rows, 100 * g.mean_absolute,
+                       100 * g.bias, 100 * g.worst, g.inside,
                        g.bar > 0 ? fmt::format("{:.0f} %: {}", 100 * g.bar, verdict(g.passed())) : "none");
-  return out;
+  return out + coverage_text(v);
 }
 
 std::string orders_text(const Validation& v) {

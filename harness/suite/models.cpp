@@ -160,6 +160,7 @@ Transformer Model::transformer() const {
   if (t.expert.size > 0) {
     t.experts = file["experts"]["count"];
     t.experts_per_token = file["experts"]["per_token"];
+    t.routing_nodes = file["experts"].value("nodes", std::int64_t(0));
   }
   if (!file.contains("latent_attention")) return t;
   const ordered_json& latent = file["latent_attention"];
