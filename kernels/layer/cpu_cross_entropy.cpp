@@ -17,6 +17,7 @@
 
 #include <omp.h>
 
+#include "kernels/common/cpu/huge_array.h"
 #include "kernels/layer/cpu_elements.h"
 #include "kernels/layer/cpu_token_kernels.h"
 
@@ -35,10 +36,11 @@ namespace assay::cpu {
 // Logits of a block: 16 KiB of the first-level cache with the exponentials of bf16, half that of fp32.
 inline constexpr std::int64_t kBlock = 2048;
 
-/// A thread's own memory.
+/// A thread's own memory, on pages of its own: two threads write no line of each other's, and no vector lies across
+/// two.
 struct CrossEntropyScratch {
-  std::vector<float> exponentials;  // [vocab]; fp32 rows keep them where the logits were
-  std::vector<float> max, sum;      // [blocks], and whole vectors behind them
+  HugeArray<float> exponentials;  // [vocab]; fp32 rows keep them where the logits were
+  HugeArray<float> max, sum;      // [blocks], and whole vectors behind them
 };
 
 struct CrossEntropyJob {
@@ -99,10 +101,18 @@ HWY_INLINE void keep(Pair e, float* to) {
   hn::StoreU(e.b, D(), to + kLanes);
 }
 HWY_INLINE Pair kept(const float* from) { return {hn::LoadU(D(), from), hn::LoadU(D(), from + kLanes)}; }
+/// A unit of logits, which may lie behind the last.
+template <class Element>
+HWY_INLINE void ask_for(const Element* unit) {
+  constexpr std::int64_t kLine = 64 / static_cast<std::int64_t>(sizeof(Element));
+  for (std::int64_t i = 0; i < kUnit; i += kLine) __builtin_prefetch(unit + i);
+}
+
 template <class T>
 constexpr bool kInPlace = std::is_same_v<T, F32>;
 
-/// f(x) of each logit into e, where it is kept; their sum.
+/// f(x) of each logit into e, where it is kept; their sum.  Meanwhile the block after is asked into the first-level
+/// cache, since what looks for its largest logit has too little to do to hide memory's latency.
 template <class T, bool kKeep, class F>
 float keep_all(const typename T::Element* x, float* e, std::int64_t count, const F& f) {
   const auto add = [](Vec s, Vec v) { return hn::Add(s, v); };
@@ -112,6 +122,7 @@ float keep_all(const typename T::Element* x, float* e, std::int64_t count, const
   for (; i + kChains * kUnit <= count; i += kChains * kUnit)
 #pragma GCC unroll 2
     for (int c = 0; c < kChains; ++c) {
+      if constexpr (kKeep) ask_for(x + i + c * kUnit + kBlock);
       const Pair v = each(T::load(x + i + c * kUnit), f);
       sum[c] = each(sum[c], v, add);
       if constexpr (kKeep) keep(v, e + i + c * kUnit);
@@ -144,18 +155,6 @@ float exponentials_of(const typename T::Element* x, float* e, std::int64_t count
   return keep_all<T, kKeep>(x, e, count, [&](Vec v) { return exp2(hn::Mul(hn::Sub(v, v_max), log2e)); });
 }
 
-/// Finite numbers, rounded to nearest even as T::store does.
-HWY_INLINE void store_finite(F32, Pair x, float* to) { F32::store<false>(x, to); }
-HWY_INLINE void store_finite(Bf16, Pair x, std::uint16_t* to) {
-  const U u;
-  const auto rounded = [&](Vec v) {
-    const auto bits = hn::BitCast(u, v), odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(u, 1));
-    return hn::Add(hn::Add(bits, hn::Set(u, 0x7fff)), odd);
-  };
-  const auto high = hn::And(rounded(x.b), hn::Set(u, 0xffff0000u));
-  hn::StoreU(hn::Or(hn::ShiftRight<16>(rounded(x.a)), high), u, reinterpret_cast<std::uint32_t*>(to));
-}
-
 template <class T>
 void scale_into(const float* e, typename T::Element* to, std::int64_t count, float factor) {
   const auto v_factor = set(factor);
@@ -163,11 +162,12 @@ void scale_into(const float* e, typename T::Element* to, std::int64_t count, flo
   std::int64_t i = 0;
   for (; i + kChains * kUnit <= count; i += kChains * kUnit)
 #pragma GCC unroll 2
-    for (int c = 0; c < kChains; ++c) store_finite(T(), each(kept(e + i + c * kUnit), scaled), to + i + c * kUnit);
+    for (int c = 0; c < kChains; ++c)
+      T::template store_quickly<false>(each(kept(e + i + c * kUnit), scaled), to + i + c * kUnit);
   for (; i < count; i += kUnit) {
     const Part<T> part{std::min(count - i, kUnit)};
     const Pair v = kInPlace<T> ? Pair(part.load_f32(e, i)) : kept(e + i);
-    part.template store<false>(each(v, scaled), to, i);
+    part.template store_quickly<false>(each(v, scaled), to, i);
   }
 }
 
@@ -188,7 +188,7 @@ RowSum combine(CrossEntropyScratch& scratch, std::int64_t blocks) {
   RowSum row{scratch.max[0], 0};
   for (std::int64_t b = 1; b < blocks; ++b) row.max = std::max(row.max, scratch.max[static_cast<std::size_t>(b)]);
   for (std::int64_t b = 0; b < blocks; b += kLanes) {
-    float* max = scratch.max.data() + b;
+    float* max = scratch.max.get() + b;
     const auto fall = hn::Sub(hn::LoadU(D(), max), set(row.max));
     hn::StoreU(exp2(hn::Mul(fall, set(kLog2E))), D(), max);
   }
@@ -210,7 +210,7 @@ void write_gradient(const CrossEntropyJob& job, CrossEntropyScratch& scratch, co
   const double scale = job.buffers.scale ? double(*job.buffers.scale) : 1;
   const double factor = 1 + 2 * double(job.problem.z_loss) * row.lse;
   const double of_max = scale * factor * std::exp(double(row.max) - row.lse);
-  for (std::int64_t b = 0; b * kBlock < vocab; ++b) {
+  for (std::int64_t b = (vocab - 1) / kBlock; b >= 0; --b) {  // from the end, which caches still have
     const std::int64_t first = b * kBlock;
     const float of_block = static_cast<float>(of_max * double(scratch.max[static_cast<std::size_t>(b)]));
     scale_into<T>(e + first, x + first, std::min(kBlock, vocab - first), of_block);
@@ -230,7 +230,7 @@ void row_of(const CrossEntropyJob& job, CrossEntropyScratch& scratch, std::int64
     return;
   }
   const double label_logit = double(to_float(x[label]));
-  float* e = scratch.exponentials.data();
+  float* e = scratch.exponentials.get();
   if constexpr (kInPlace<T>) e = x;
   std::int64_t blocks = 0;
   for (std::int64_t first = 0; first < problem.vocab; first += kBlock, ++blocks) {
@@ -277,8 +277,14 @@ void launch_row(const CrossEntropyJob& job, CrossEntropyScratch& scratch, std::i
 
 namespace {
 
-// Logits that a thread takes at once: some 10 us, against 0.1 us for asking for more.
-constexpr std::int64_t kTurn = 32768;
+// Rows that a thread takes at once: some 10 us of logits, against 0.1 us for asking for more; and so many that each
+// thread comes back kTurns times, no more: the row behind the last is asked for while that is written, in vain where
+// another thread has it.
+constexpr std::int64_t kTurn = 32768, kTurns = 16;
+
+std::int64_t rows_of_turn(const CrossEntropyProblem& problem, int threads) {
+  return std::max({std::int64_t(1), kTurn / problem.vocab, problem.tokens / (kTurns * threads)});
+}
 
 class CpuCrossEntropy final : public CrossEntropyOperation {
  public:
@@ -287,10 +293,10 @@ class CpuCrossEntropy final : public CrossEntropyOperation {
     constexpr std::int64_t kSlack = 32;  // a unit at most
     const std::int64_t blocks = (problem.vocab + cpu::kBlock - 1) / cpu::kBlock;
     for (cpu::CrossEntropyScratch& own : scratch_) {
-      own.max.resize(static_cast<std::size_t>(blocks + kSlack));
-      own.sum.resize(own.max.size());
+      own.max = cpu::huge_array<float>(static_cast<std::size_t>(blocks + kSlack));
+      own.sum = cpu::huge_array<float>(static_cast<std::size_t>(blocks + kSlack));
       if (problem.gradient && problem.dtype != DType::f32)
-        own.exponentials.resize(static_cast<std::size_t>(problem.vocab + kSlack));
+        own.exponentials = cpu::huge_array<float>(static_cast<std::size_t>(problem.vocab + kSlack));
     }
   }
 
@@ -299,7 +305,7 @@ class CpuCrossEntropy final : public CrossEntropyOperation {
       throw std::out_of_range(reason);
     const cpu::CrossEntropyJob job{problem_, buffers};
     const int threads = static_cast<int>(scratch_.size());
-    const std::int64_t rows = std::max<std::int64_t>(1, kTurn / problem_.vocab);
+    const std::int64_t rows = rows_of_turn(problem_, threads);
     const std::int64_t turns = (problem_.tokens + rows - 1) / rows;
 #pragma omp parallel num_threads(threads)
     {
