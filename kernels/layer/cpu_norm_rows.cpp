@@ -83,15 +83,17 @@ class Forward {
 
   /// The sum of a row, or of its squares.
   float take(std::int64_t row) const {
+    const NormPart p = p_;
+    const std::int64_t from = first(row);
     Pair sum = {set(0), set(0)};
-    for_units<T>(p_.hidden, [&](const auto& at, std::int64_t i) {
-      ask_ahead<T>(p_.x, first(row) + i + kAhead);
-      Pair x = at.load(p_.x, first(row) + i);
+    for_units<T>(p.hidden, [&](const auto& at, std::int64_t i) {
+      ask_ahead<T>(p.x, from + i + kAhead);
+      Pair x = at.load(p.x, from + i);
       if constexpr (kResidual) {
-        ask_ahead<T>(p_.residual, first(row) + i + kAhead);
-        x = T::rounded(each(x, at.load(p_.residual, first(row) + i), [](Vec a, Vec b) { return hn::Add(a, b); }));
-        at.template store<kStream>(x, p_.sum, first(row) + i);
-        at.template store<false>(x, p_.kept, i);
+        ask_ahead<T>(p.residual, from + i + kAhead);
+        x = T::rounded(each(x, at.load(p.residual, from + i), [](Vec a, Vec b) { return hn::Add(a, b); }));
+        at.template store<kStream>(x, p.sum, from + i);
+        at.template store<false>(x, p.kept, i);
       }
       sum = kCentred ? each(sum, x, [](Vec s, Vec v) { return hn::Add(s, v); }) : add_product(x, x, sum);
     });
@@ -109,23 +111,26 @@ class Forward {
   }
 
   void give(std::int64_t row) const {
-    const Vec mean = set(kCentred ? p_.mean[row] : 0), rstd = set(p_.rstd[row]);
-    const std::int64_t ahead = first(std::min(row + 2, p_.tokens - 1));
-    for_units<T>(p_.hidden, [&](const auto& at, std::int64_t i) {
-      ask_ahead<T>(p_.x, ahead + i);
-      if constexpr (kResidual) ask_ahead<T>(p_.residual, ahead + i);
-      const Pair x = at.load(taken(row), i), weight = at.load(p_.weight, i);
+    const NormPart p = p_;
+    const Vec mean = set(kCentred ? p.mean[row] : 0), rstd = set(p.rstd[row]);
+    const void* in = taken(row);
+    const std::int64_t from = first(row);
+    const std::int64_t ahead = first(std::min(row + 2, p.tokens - 1));
+    for_units<T>(p.hidden, [&](const auto& at, std::int64_t i) {
+      ask_ahead<T>(p.x, ahead + i);
+      if constexpr (kResidual) ask_ahead<T>(p.residual, ahead + i);
+      const Pair x = at.load(in, i), weight = at.load(p.weight, i);
       Pair y;
       if constexpr (kCentred)
-        y = each(x, weight, at.load(p_.bias, i),
+        y = each(x, weight, at.load(p.bias, i),
                  [&](Vec v, Vec w, Vec b) { return hn::MulAdd(hn::Mul(hn::Sub(v, mean), rstd), w, b); });
       else
         y = each(x, weight, [&](Vec v, Vec w) { return hn::Mul(hn::Mul(v, rstd), w); });
-      at.template store_quickly<kStream>(y, p_.y, first(row) + i);
+      at.template store_quickly<kStream>(y, p.y, from + i);
     });
   }
 
-  const NormPart& p_;
+  const NormPart& p_;  // copied where stores to fp32 sums might, for all the compiler knows, change it
 };
 
 template <class T, bool kCentred, bool kResidual, bool kStream>
@@ -152,46 +157,48 @@ class Backward {
   }
 
   Row take(std::int64_t token) const {
-    const std::int64_t first = token * p_.hidden;
+    const NormPart p = p_;
+    const std::int64_t first = token * p.hidden;
     Row row;
-    row.rstd = plain(p_.rstd[token]);
-    if constexpr (kCentred) row.mean = plain(p_.mean[token]);
+    row.rstd = plain(p.rstd[token]);
+    if constexpr (kCentred) row.mean = plain(p.mean[token]);
     Pair g_sum = {set(0), set(0)}, slope_sum = g_sum;
-    for_units<T>(p_.hidden, [&](const auto& at, std::int64_t i) {
-      ask_ahead<T>(p_.x, first + i + kAhead);
-      ask_ahead<T>(p_.dy, first + i + kAhead);
-      const Pair g = product(at.load(p_.dy, first + i), at.load(p_.weight, i));
-      slope_sum = add_product(g, xhat(at.load(p_.x, first + i), row), slope_sum);
+    for_units<T>(p.hidden, [&](const auto& at, std::int64_t i) {
+      ask_ahead<T>(p.x, first + i + kAhead);
+      ask_ahead<T>(p.dy, first + i + kAhead);
+      const Pair g = product(at.load(p.dy, first + i), at.load(p.weight, i));
+      slope_sum = add_product(g, xhat(at.load(p.x, first + i), row), slope_sum);
       if constexpr (kCentred) g_sum = each(g_sum, g, [](Vec s, Vec v) { return hn::Add(s, v); });
     });
-    const auto n = static_cast<float>(p_.hidden);
+    const auto n = static_cast<float>(p.hidden);
     row.slope = sum_of(slope_sum) / n;
     if constexpr (kCentred) row.g = sum_of(g_sum) / n;
     return row;
   }
 
-  void give(std::int64_t token, const Row& row) const {
-    const std::int64_t first = token * p_.hidden, ahead = std::min(token + 2, p_.tokens - 1) * p_.hidden;
+  void give(std::int64_t token, const Row row) const {
+    const NormPart p = p_;
+    const std::int64_t first = token * p.hidden, ahead = std::min(token + 2, p.tokens - 1) * p.hidden;
     const Vec rstd = set(row.rstd), mean = set(row.g), slope = set(row.slope);
-    for_units<T>(p_.hidden, [&](const auto& at, std::int64_t i) {
-      ask_ahead<T>(p_.x, ahead + i);
-      ask_ahead<T>(p_.dy, ahead + i);
-      const Pair x = xhat(at.load(p_.x, first + i), row), dy = at.load(p_.dy, first + i);
-      Pair dx = each(x, product(dy, at.load(p_.weight, i)), [&](Vec v, Vec g) {
+    for_units<T>(p.hidden, [&](const auto& at, std::int64_t i) {
+      ask_ahead<T>(p.x, ahead + i);
+      ask_ahead<T>(p.dy, ahead + i);
+      const Pair x = xhat(at.load(p.x, first + i), row), dy = at.load(p.dy, first + i);
+      Pair dx = each(x, product(dy, at.load(p.weight, i)), [&](Vec v, Vec g) {
         return hn::Mul(hn::NegMulAdd(v, slope, kCentred ? hn::Sub(g, mean) : g), rstd);
       });
       if constexpr (kResidual) {
-        ask_ahead<T>(p_.d_sum, first + i + kAhead);
-        dx = each(dx, at.load(p_.d_sum, first + i), [](Vec a, Vec b) { return hn::Add(a, b); });
+        ask_ahead<T>(p.d_sum, first + i + kAhead);
+        dx = each(dx, at.load(p.d_sum, first + i), [](Vec a, Vec b) { return hn::Add(a, b); });
       }
-      at.template store_quickly<kStream>(dx, p_.dx, first + i);
-      F32::store<false>(add_product(dy, x, F32::load(p_.dw + i)), p_.dw + i);
+      at.template store_quickly<kStream>(dx, p.dx, first + i);
+      F32::store<false>(add_product(dy, x, F32::load(p.dw + i)), p.dw + i);
       if constexpr (kCentred)
-        F32::store<false>(each(dy, F32::load(p_.db + i), [](Vec d, Vec s) { return hn::Add(d, s); }), p_.db + i);
+        F32::store<false>(each(dy, F32::load(p.db + i), [](Vec d, Vec s) { return hn::Add(d, s); }), p.db + i);
     });
   }
 
-  const NormPart& p_;
+  const NormPart& p_;  // copied where stores to fp32 sums might, for all the compiler knows, change it
 };
 
 template <template <class, bool, bool, bool> class Pass, class T, bool kCentred, bool kResidual>
@@ -218,14 +225,32 @@ void backward_rows(const NormPart& p) {
   p.dtype == DType::bf16 ? run<Backward, Bf16>(p, residual) : run<Backward, F32>(p, residual);
 }
 
+/// In registers while all parts are gone through: a cache line or more of each part at a time.
+template <class T, int kUnits, class Access>
+HWY_INLINE void add_units(const NormSums& s, const Access& at, std::int64_t column) {
+  Pair sum[kUnits];
+#pragma GCC unroll 4
+  for (Pair& one : sum) one = {set(0), set(0)};
+  const auto add = [](Vec x, Vec y) { return hn::Add(x, y); };
+  for (int part = 0; part < s.parts; ++part) {
+    const float* from = s.sums + part * s.stride + column;
+#pragma GCC unroll 4
+    for (int u = 0; u < kUnits; ++u) sum[u] = each(sum[u], F32::load(from + u * kUnit), add);
+  }
+#pragma GCC unroll 4
+  for (int u = 0; u < kUnits; ++u) {
+    const std::int64_t to = column + u * kUnit;
+    at.store_f32(s.accumulate ? each(Pair(at.load_f32(s.out, to)), sum[u], add) : sum[u], s.out, to);
+  }
+}
+
 template <class T>
 void add_sums(const NormSums& s, std::int64_t begin, std::int64_t end) {
-  for (std::int64_t c = begin; c < end; ++c) {
-    const std::int64_t at = c / kUnit * kUnit + T::place(c % kUnit);
-    float sum = 0;
-    for (int part = 0; part < s.parts; ++part) sum += s.sums[part * s.stride + at];
-    s.out[c] = s.accumulate ? s.out[c] + sum : sum;
-  }
+  constexpr int kUnits = 4;
+  std::int64_t c = begin;
+  for (; c + kUnits * kUnit <= end; c += kUnits * kUnit) add_units<T, kUnits>(s, Whole<T>(), c);
+  for (; c + kUnit <= end; c += kUnit) add_units<T, 1>(s, Whole<T>(), c);
+  if (c < end) add_units<T, 1>(s, Part<T>{end - c}, c);
 }
 
 void sum_columns(const NormSums& s, std::int64_t begin, std::int64_t end) {

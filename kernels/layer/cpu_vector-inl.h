@@ -45,6 +45,7 @@ struct F32 {
   static HWY_INLINE Pair rounded(Pair x) { return x; }
   /// A unit of fp32 numbers that belong to a unit of this type's data.
   static HWY_INLINE Pair load_f32(const float* from) { return load(from); }
+  static HWY_INLINE void store_f32(Pair x, float* to) { store<false>(x, to); }
   /// Where element `e` of a unit is in the pair, the first vector before the second.
   static constexpr std::int64_t place(std::int64_t e) { return e; }
 };
@@ -100,6 +101,13 @@ struct Bf16 {
     return x;
 #endif
   }
+  static HWY_INLINE void store_f32(Pair x, float* to) {
+#if HWY_TARGET == HWY_SCALAR
+    hn::StoreU(x.a, D(), to), hn::StoreU(x.b, D(), to + 1);
+#else
+    hn::StoreInterleaved2(x.a, x.b, D(), to);
+#endif
+  }
 };
 
 /// Access to a whole unit.
@@ -118,6 +126,7 @@ struct Whole {
   }
   /// fp32 numbers that belong to these elements.
   static HWY_INLINE Pair load_f32(const float* from, std::int64_t i) { return T::load_f32(from + i); }
+  static HWY_INLINE void store_f32(Pair x, float* to, std::int64_t i) { T::store_f32(x, to + i); }
   static HWY_INLINE Pair present(Pair x) { return x; }
 };
 
@@ -147,6 +156,11 @@ struct Part {
     alignas(64) float whole[kUnit] = {};
     std::memcpy(whole, from + i, static_cast<std::size_t>(elements) * sizeof(float));
     return T::load_f32(whole);
+  }
+  void store_f32(Pair x, float* to, std::int64_t i) const {
+    alignas(64) float whole[kUnit];
+    T::store_f32(x, whole);
+    std::memcpy(to + i, whole, static_cast<std::size_t>(elements) * sizeof(float));
   }
   /// Zeros in place of what the row does not have.
   Pair present(Pair x) const {
