@@ -1,12 +1,18 @@
 #include "harness/publish/measured_peak.h"
 
 #include <algorithm>
+#include <tuple>
+
+#include "harness/publish/stream_mix.h"
 
 namespace assay {
 namespace {
 
 constexpr const char* kWorkload = "peak";
 constexpr const char* kMemory = "memory";
+/// With fewer in a placement class a stream's rate there is not known: as many as a median's interval needs.
+constexpr std::size_t kLeastSamples = 6;
+constexpr double kPeakQuantile = 0.05;
 
 std::string unit_of(const Case& point) {
   for (const auto& axis : point.axes)
@@ -17,12 +23,32 @@ std::string unit_of(const Case& point) {
 /// Both 8-bit formats go through the same units at the same rate; a peak is measured with one of them.
 std::string units_of(DType dtype) { return name(dtype == DType::e5m2 ? DType::e4m3 : dtype); }
 
+/// What took turns shares its telemetry's window (run_case.cpp).
+bool took_turns(const Record& a, const Record& b) {
+  if (a.measurement.in_turns < 2 || a.measurement.in_turns != b.measurement.in_turns) return false;
+  if (a.telemetry.empty() || b.telemetry.empty()) return false;
+  const Telemetry &first = a.telemetry.front(), &second = b.telemetry.front();
+  return first.window_seconds == second.window_seconds && first.readings.size() == second.readings.size();
+}
+
+bool only_moves_memory(const Record& record, const Rates& derived) {
+  return record.point.workload != kWorkload && derived.bytes_per_second && !derived.flops_per_second &&
+         !derived.bus_bytes_per_second;
+}
+
+std::string described(const std::string& streams, bool in_class, Placement placement, bool in_turns) {
+  const bool placed = placement == Placement::near || placement == Placement::far;
+  const std::string where = !in_class ? ", placed otherwise" : placed ? std::string(", ") + name(placement) : "";
+  return streams + where + (in_turns ? ", in turns" : ", not in turns");
+}
+
 }  // namespace
 
 MeasuredPeaks::MeasuredPeaks(const Result& result) {
   for (const auto& record : result.records) {
     const auto derived = record.point.workload == kWorkload ? rates(record) : std::nullopt;
     if (!derived) continue;
+    if (derived->bytes_per_second) streams_.push_back(&record);
     const bool copies = unit_of(record.point) == "copy";
     const double work = copies ? record.work.bytes : record.work.flops;
     if (!(work > 0)) continue;
@@ -35,13 +61,61 @@ MeasuredPeaks::MeasuredPeaks(const Result& result) {
 }
 
 std::optional<double> MeasuredPeaks::percent(const Record& record, const Rates& derived) const {
-  if (record.point.workload == kWorkload || derived.bus_bytes_per_second) return std::nullopt;
-  const auto rate = derived.flops_per_second ? derived.flops_per_second : derived.bytes_per_second;
-  if (!rate) return std::nullopt;
-  const auto peak =
-      rate_of({record.point.device_name(), derived.flops_per_second ? units_of(record.point.dtype) : kMemory},
-              record.point.mode);
-  return peak ? std::optional(100 * *rate / *peak) : std::nullopt;
+  if (only_moves_memory(record, derived)) {
+    auto found = of_stream(record, derived);
+    if (!found) found = of_copy(record, derived);
+    return found ? std::optional(found->percent) : std::nullopt;
+  }
+  if (record.point.workload == kWorkload || !derived.flops_per_second || derived.bus_bytes_per_second)
+    return std::nullopt;
+  const auto peak = flop_rate(record.point);
+  return peak ? std::optional(100 * *derived.flops_per_second / *peak) : std::nullopt;
+}
+
+std::optional<MemoryPercent> MeasuredPeaks::of_copy(const Record& record, const Rates& derived) const {
+  if (!only_moves_memory(record, derived)) return std::nullopt;
+  const auto copy = stream_for("copy", record, derived);
+  if (!copy) return std::nullopt;
+  return MemoryPercent{100 * *derived.bytes_per_second / copy->bytes_per_second,
+                       described("copy", copy->in_class, derived.seconds.placement, copy->in_turns)};
+}
+
+std::optional<MemoryPercent> MeasuredPeaks::of_stream(const Record& record, const Rates& derived) const {
+  const auto mix = only_moves_memory(record, derived) ? stream_mix(record.point) : std::nullopt;
+  if (!mix) return std::nullopt;
+  double seconds = 0;  // for mix->reads + mix->writes bytes
+  bool in_class = true, in_turns = true;
+  std::string names;
+  for (const StreamPart& part : stream_parts(*mix)) {
+    const auto stream = stream_for(part.unit, record, derived);
+    if (!stream) return std::nullopt;
+    seconds += part.launches * part.arrays / stream->bytes_per_second;
+    in_class = in_class && stream->in_class, in_turns = in_turns && stream->in_turns;
+    names += (names.empty() ? "" : " + ") + part.unit;
+  }
+  return MemoryPercent{100 * *derived.bytes_per_second * seconds / (mix->reads + mix->writes),
+                       described(names, in_class, derived.seconds.placement, in_turns)};
+}
+
+std::optional<MeasuredPeaks::Stream> MeasuredPeaks::stream_for(const std::string& unit, const Record& record,
+                                                               const Rates& derived) const {
+  std::optional<Stream> found;
+  const auto rank = [](const Stream& s, bool in_mode) {
+    return std::tuple(s.in_turns, in_mode, s.in_class, s.bytes_per_second);
+  };
+  decltype(rank(Stream(), false)) best;
+  for (const Record* one : streams_) {
+    if (unit_of(one->point) != unit || one->point.device_name() != record.point.device_name()) continue;
+    std::vector<double> samples = samples_in(one->measurement, derived.seconds.placement);
+    Stream stream{0, samples.size() >= kLeastSamples, took_turns(*one, record)};
+    if (!stream.in_class) samples = samples_in(one->measurement, dominant_placement(one->measurement.placement));
+    std::sort(samples.begin(), samples.end());
+    const bool alike = stream.in_class && stream.in_turns;
+    stream.bytes_per_second = one->work.bytes / quantile(samples, alike ? 0.5 : kPeakQuantile);
+    if (const auto its = rank(stream, one->point.mode == record.point.mode); !found || its > best)
+      found = stream, best = its;
+  }
+  return found;
 }
 
 std::optional<double> MeasuredPeaks::flop_rate(const Case& point) const {
