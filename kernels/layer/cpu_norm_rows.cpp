@@ -87,8 +87,8 @@ class Forward {
       if constexpr (kResidual) {
         ask_ahead<T>(p.residual, from + i + kAhead);
         x = T::rounded(each(x, at.load(p.residual, from + i), [](Vec a, Vec b) { return hn::Add(a, b); }));
-        at.template store<kStream>(x, p.sum, from + i);
-        at.template store<false>(x, p.kept, i);
+        at.template store_exact<kStream>(x, p.sum, from + i);
+        at.template store_exact<false>(x, p.kept, i);
       }
       sum = kCentred ? each(sum, x, [](Vec s, Vec v) { return hn::Add(s, v); }) : add_product(x, x, sum);
     });
