@@ -36,12 +36,6 @@ bool only_moves_memory(const Record& record, const Rates& derived) {
          !derived.bus_bytes_per_second;
 }
 
-std::string described(const std::string& streams, bool in_class, Placement placement, bool in_turns) {
-  const bool placed = placement == Placement::near || placement == Placement::far;
-  const std::string where = !in_class ? ", placed otherwise" : placed ? std::string(", ") + name(placement) : "";
-  return streams + where + (in_turns ? ", in turns" : ", not in turns");
-}
-
 }  // namespace
 
 MeasuredPeaks::MeasuredPeaks(const Result& result) {
@@ -75,45 +69,56 @@ std::optional<double> MeasuredPeaks::percent(const Record& record, const Rates& 
 std::optional<MemoryPercent> MeasuredPeaks::of_copy(const Record& record, const Rates& derived) const {
   if (!only_moves_memory(record, derived)) return std::nullopt;
   const auto copy = stream_for("copy", record, derived);
-  if (!copy) return std::nullopt;
-  return MemoryPercent{100 * *derived.bytes_per_second / copy->bytes_per_second,
-                       described("copy", copy->in_class, derived.seconds.placement, copy->in_turns)};
+  return copy ? std::optional(percent_of(*copy, "copy", record, derived)) : std::nullopt;
 }
 
 std::optional<MemoryPercent> MeasuredPeaks::of_stream(const Record& record, const Rates& derived) const {
   const auto mix = only_moves_memory(record, derived) ? stream_mix(record.point) : std::nullopt;
   if (!mix) return std::nullopt;
-  double seconds = 0;  // for mix->reads + mix->writes bytes
-  bool in_class = true, in_turns = true;
+  Stream all;
   std::string names;
   for (const StreamPart& part : stream_parts(*mix)) {
     const auto stream = stream_for(part.unit, record, derived);
     if (!stream) return std::nullopt;
-    seconds += part.launches * part.arrays / stream->bytes_per_second;
-    in_class = in_class && stream->in_class, in_turns = in_turns && stream->in_turns;
+    const double share = part.launches * part.arrays / (mix->reads + mix->writes);
+    all.p5 += share * stream->p5, all.median += share * stream->median;
+    all.in_class = all.in_class && stream->in_class, all.in_turns = all.in_turns && stream->in_turns;
     names += (names.empty() ? "" : " + ") + part.unit;
   }
-  return MemoryPercent{100 * *derived.bytes_per_second * seconds / (mix->reads + mix->writes),
-                       described(names, in_class, derived.seconds.placement, in_turns)};
+  return percent_of(all, names, record, derived);
 }
 
+MemoryPercent MeasuredPeaks::percent_of(const Stream& stream, const std::string& names, const Record& record,
+                                        const Rates& derived) {
+  const Summary& seconds = derived.seconds;
+  const auto percent = [&](double streamed, double taken) { return 100 * record.work.bytes * streamed / taken; };
+  MemoryPercent out{percent(stream.p5, seconds.median), names};
+  if (stream.in_class && stream.in_turns)
+    out.percent = std::min(percent(stream.median, seconds.median), percent(stream.p5, seconds.p5));
+  const bool placed = seconds.placement == Placement::near || seconds.placement == Placement::far;
+  if (!stream.in_class)
+    out.of += ", placed otherwise";
+  else if (placed)
+    out.of += std::string(", ") + name(seconds.placement);
+  out.of += stream.in_turns ? ", in turns" : ", not in turns";
+  return out;
+}
+
+/// The one that took turns with the record, is of its mode, of its class, the fastest: in this order.
 std::optional<MeasuredPeaks::Stream> MeasuredPeaks::stream_for(const std::string& unit, const Record& record,
                                                                const Rates& derived) const {
   std::optional<Stream> found;
-  const auto rank = [](const Stream& s, bool in_mode) {
-    return std::tuple(s.in_turns, in_mode, s.in_class, s.bytes_per_second);
-  };
-  decltype(rank(Stream(), false)) best;
+  std::tuple<bool, bool, bool, double> best;
   for (const Record* one : streams_) {
     if (unit_of(one->point) != unit || one->point.device_name() != record.point.device_name()) continue;
     std::vector<double> samples = samples_in(one->measurement, derived.seconds.placement);
-    Stream stream{0, samples.size() >= kLeastSamples, took_turns(*one, record)};
-    if (!stream.in_class) samples = samples_in(one->measurement, dominant_placement(one->measurement.placement));
+    const bool in_class = samples.size() >= kLeastSamples;
+    if (!in_class) samples = samples_in(one->measurement, dominant_placement(one->measurement.placement));
     std::sort(samples.begin(), samples.end());
-    const bool alike = stream.in_class && stream.in_turns;
-    stream.bytes_per_second = one->work.bytes / quantile(samples, alike ? 0.5 : kPeakQuantile);
-    if (const auto its = rank(stream, one->point.mode == record.point.mode); !found || its > best)
-      found = stream, best = its;
+    const Stream stream{quantile(samples, kPeakQuantile) / one->work.bytes, quantile(samples, 0.5) / one->work.bytes,
+                        in_class, took_turns(*one, record)};
+    const std::tuple its(stream.in_turns, one->point.mode == record.point.mode, in_class, -stream.p5);
+    if (!found || its > best) found = stream, best = its;
   }
   return found;
 }

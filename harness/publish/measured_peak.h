@@ -20,7 +20,8 @@ struct MemoryPercent {
 ///
 /// A peak's rate here is that of the 5th percentile of its times, not of their median: other work on the machine slows
 /// a peak down, and a low denominator would flatter everything else.  But for a stream that took turns with the record:
-/// what disturbed the one disturbed the other, so that is median against median, and a copy has 100 % of itself.
+/// what disturbed the one disturbed the other, so that is like against like, and a copy has 100 % of itself: the lesser
+/// of median against median and 5th percentile against 5th percentile, since a disturbance meets long samples more.
 ///
 /// Memory rates differ by the half with where a hypervisor puts our cores, so a stream counts by its samples in the
 /// placement class that the record is summarised in, where it has enough of them; and of several streams of a kind the
@@ -55,12 +56,14 @@ class MeasuredPeaks {
     std::map<Mode, double> in_mode;
     double in_any = 0;
   };
+  /// Seconds a byte.
   struct Stream {
-    double bytes_per_second = 0;
-    bool in_class = false, in_turns = false;
+    double p5 = 0, median = 0;
+    bool in_class = true, in_turns = true;
   };
   std::optional<double> rate_of(const Key&, Mode) const;
   std::optional<Stream> stream_for(const std::string& unit, const Record&, const Rates&) const;
+  static MemoryPercent percent_of(const Stream&, const std::string& names, const Record&, const Rates&);
 
   std::map<Key, Best> best_;
   std::vector<const Record*> streams_;  // of memory, measured and right

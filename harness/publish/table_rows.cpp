@@ -112,9 +112,9 @@ void append_rows(const Result& result, std::vector<TableRow>& out) {
 constexpr const char* kStreamNote =
     "Work without FLOP: of the rate of memory streams in its own proportion of reads to writes (workload peak: copy, "
     "triad, read; three read and two written are a triad and a copy), with the cores placed as they were for the row; "
-    "of the copy rate where a stream was not measured. In turns: median against median; not in turns: measured at "
-    "another "
-    "time of the run, when the memory may have been faster or slower, and by the 5th percentile of the stream's times.";
+    "of the copy rate where a stream was not measured. In turns: median against median, or 5th percentile against 5th "
+    "percentile where that is less; not in turns: measured at another time of the run, when the memory may have been "
+    "faster or slower, and the row's median against the stream's 5th percentile.";
 
 /// Rows of one accelerator whose clocks differ are no equals.
 std::string clock_note(const std::vector<TableRow>& rows) {
