@@ -3,9 +3,10 @@
 //
 // A row is read from memory once and written once.  On the way in, blocks that fit the first-level cache: the block's
 // largest logit, then exp(x - it) of each, kept in fp32 (in place, or for bf16 in a row of the thread's own) and
-// summed. At the end of the row the blocks' sums are brought to the row's largest logit, which gives lse; on the way
-// out each exponential is multiplied by its block's factor, scale (1 + 2 z lse) exp(block's largest - lse).  So every
-// logit costs one exponential, in base 2.
+// summed.  Where logits are not overwritten the largest of the blocks before does as well, as long as none exceeds it
+// by much: one look less.  At the end of the row the blocks' sums are brought to the row's largest logit, which gives
+// lse; on the way out each exponential is multiplied by its block's factor, scale (1 + 2 z lse) exp(block's largest -
+// lse).  So every logit costs one exponential, in base 2.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -107,13 +108,29 @@ HWY_INLINE void ask_for(const Element* unit) {
 template <class T>
 constexpr bool kInPlace = std::is_same_v<T, F32>;
 
+/// Of a block's exponentials.
+struct BlockSum {
+  float sum;
+  bool large;  // one is 2 or more, or no number
+};
+
+/// The bits of both vectors and those before.
+HWY_INLINE hn::Vec<U> bits_of(Pair x, hn::Vec<U> before) {
+  return hn::Or(before, hn::Or(hn::BitCast(U(), x.a), hn::BitCast(U(), x.b)));
+}
+
+/// Whether a block's logits are there for a second look.
+template <class T, bool kKeep>
+constexpr bool kStay = !(kKeep && kInPlace<T>);
+
 /// f(x) of each logit into e, where it is kept; their sum.  Meanwhile the block after is asked into the first-level
 /// cache, since what looks for its largest logit has too little to do to hide memory's latency.
 template <class T, bool kKeep, class F>
-float keep_all(const typename T::Element* x, float* e, std::int64_t count, const F& f) {
+BlockSum keep_all(const typename T::Element* x, float* e, std::int64_t count, const F& f) {
   const auto add = [](Vec s, Vec v) { return hn::Add(s, v); };
+  hn::Vec<U> bits[kChains];
   Pair sum[kChains];
-  for (Pair& s : sum) s = {set(0), set(0)};
+  for (int c = 0; c < kChains; ++c) sum[c] = {set(0), set(0)}, bits[c] = hn::Zero(U());
   std::int64_t i = 0;
   for (; i + kChains * kUnit <= count; i += kChains * kUnit)
 #pragma GCC unroll 2
@@ -121,24 +138,28 @@ float keep_all(const typename T::Element* x, float* e, std::int64_t count, const
       if constexpr (kKeep) ask_for(x + i + c * kUnit + kBlock);
       const Pair v = each(T::load(x + i + c * kUnit), f);
       sum[c] = each(sum[c], v, add);
+      if constexpr (kStay<T, kKeep>) bits[c] = bits_of(v, bits[c]);
       if constexpr (kKeep) keep(v, e + i + c * kUnit);
     }
   for (; i < count; i += kUnit) {
     const std::int64_t here = std::min(count - i, kUnit);
     const Pair v = each(load_first<T>(x + i, here), f);
     sum[0] = each(sum[0], v, add);
+    bits[0] = bits_of(v, bits[0]);
     if constexpr (kKeep && kInPlace<T>)
       Part<F32>{here}.template store<false>(v, e, i);
     else if constexpr (kKeep)
       keep(v, e + i);
   }
   const Pair both = each(sum[0], sum[1], add);
-  return hn::GetLane(hn::SumOfLanes(D(), hn::Add(both.a, both.b)));
+  constexpr std::uint32_t kTopOfExponent = std::uint32_t(1) << 30;  // of numbers that are not below 0: from 2 up
+  const auto top = hn::And(hn::Or(bits[0], bits[1]), hn::Set(U(), kTopOfExponent));
+  return {hn::GetLane(hn::SumOfLanes(D(), hn::Add(both.a, both.b))), !hn::AllTrue(U(), hn::Eq(top, hn::Zero(U())))};
 }
 
 /// exp(x - max) into e; their sum.
 template <class T, bool kKeep>
-float exponentials_of(const typename T::Element* x, float* e, std::int64_t count, float max) {
+BlockSum exponentials_of(const typename T::Element* x, float* e, std::int64_t count, float max) {
   const auto log2e = set(kLog2E);
   // One rounding of a product and its difference to another costs less than the difference first; but products of
   // numbers near the largest overflow, and that of kLowest would.
@@ -149,6 +170,17 @@ float exponentials_of(const typename T::Element* x, float* e, std::int64_t count
   }
   const auto v_max = set(max);
   return keep_all<T, kKeep>(x, e, count, [&](Vec v) { return exp2(hn::Mul(hn::Sub(v, v_max), log2e)); });
+}
+
+/// exp(x - max) into e; their sum.  `max`: the largest logit of the blocks before, kLowest before the first; afterwards
+/// what was taken off.
+template <class T, bool kKeep>
+float sum_block(const typename T::Element* x, float* e, std::int64_t count, float& max) {
+  // A logit above what is taken off loses precision as one below does: by ln 2 at most it is within the error allowed.
+  if (kStay<T, kKeep> && max > kLowest)
+    if (const BlockSum block = exponentials_of<T, kKeep>(x, e, count, max); !block.large) return block.sum;
+  max = max_of<T>(x, count);
+  return exponentials_of<T, kKeep>(x, e, count, max).sum;
 }
 
 template <class T>
@@ -228,12 +260,12 @@ void row_of(const CrossEntropyJob& job, CrossEntropyScratch& scratch, std::int64
   const double label_logit = double(to_float(x[label]));
   float* e = scratch.exponentials.get();
   if constexpr (kInPlace<T>) e = x;
+  float max = kLowest;
   std::int64_t blocks = 0;
   for (std::int64_t first = 0; first < problem.vocab; first += kBlock, ++blocks) {
     const std::int64_t count = std::min(kBlock, problem.vocab - first);
-    const float max = max_of<T>(x + first, count);
-    const float sum = problem.gradient ? exponentials_of<T, true>(x + first, e + first, count, max)
-                                       : exponentials_of<T, false>(x + first, e, count, max);
+    const float sum = problem.gradient ? sum_block<T, true>(x + first, e + first, count, max)
+                                       : sum_block<T, false>(x + first, e, count, max);
     scratch.max[static_cast<std::size_t>(blocks)] = max;
     scratch.sum[static_cast<std::size_t>(blocks)] = sum;
   }
