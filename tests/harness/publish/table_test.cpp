@@ -189,7 +189,8 @@ TEST(Csv, QuotesAsRfc4180Does) {
       "ceiling_bytes_per_second,percent_of_ceiling,ceiling,percent_of_reference,reference,reference_source,"
       "origin,source,peak_flops_per_second,percent_at_clock,clock_mhz,power_watts,flops_per_joule,joules_per_pflop,"
       "dollars_per_device_hour,pflop_per_dollar,tokens,tokens_per_dollar,seal");
-  EXPECT_THAT(csv, HasSubstr(",failed,\"a | b, \"\"c\"\"\nd\",,,,0,,,,,,,,,,,,,,,,,,,,,,,measured,,,,,,,,,,,,none\r\n"));
+  EXPECT_THAT(csv,
+              HasSubstr(",failed,\"a | b, \"\"c\"\"\nd\",,,,0,,,,,,,,,,,,,,,,,,,,,,,measured,,,,,,,,,,,,none\r\n"));
   EXPECT_EQ(csv.substr(csv.size() - 2), "\r\n");
 }
 
