@@ -87,6 +87,7 @@ constexpr ColumnSpec kColumns[] = {
      [](const TableRow& r) { return format_percent(r.percent_of_ceiling); }},
     {"reference", "reference", false, 3, reference},
     {"percent_of_peak", "% of peak", true, 1, [](const TableRow& r) { return format_percent(r.percent_of_peak); }},
+    {"stream", "of the rate of", false, 3, [](const TableRow& r) { return r.stream; }},
     {"percent_at_clock", "% at clock", true, 3, [](const TableRow& r) { return format_percent(r.percent_at_clock); }},
     {"percent_of_measured_peak", "% of measured peak", true, 2,  // on a CPU the column before says the same
      [](const TableRow& r) {

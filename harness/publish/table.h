@@ -22,7 +22,11 @@ struct TableRow {
   std::optional<double> flops_per_second, bytes_per_second, bus_bytes_per_second;
   std::optional<double> percent_of_peak;           // GPU: of the datasheet's dense peak.  CPU: of the measured peak.
   std::optional<double> percent_of_measured_peak;  // of the `peak` cases of the same result (measured_peak.h)
-  std::optional<double> percent_of_vendor;         // of the fastest vendor kernel on the same point in the same result
+  // Of work that only moves memory, of the copy rate and of streams with its own mix of reads and writes; CPU: the
+  // latter is percent_of_peak where it is known.
+  std::optional<double> percent_of_copy, percent_of_stream;
+  std::string stream;                       // what of, where our cores were, and whether in turns
+  std::optional<double> percent_of_vendor;  // of the fastest vendor kernel on the same point in the same result
   std::optional<double> error_over_allowed;
 
   // Collectives (collective_columns.h).

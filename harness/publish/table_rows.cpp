@@ -44,6 +44,12 @@ std::optional<double> judged_rate(const Rates& derived) {
   return derived.bus_bytes_per_second ? derived.bus_bytes_per_second : derived.bytes_per_second;
 }
 
+void add_memory_percents(const Record& record, const Rates& derived, const MeasuredPeaks& peaks, TableRow& row) {
+  const auto copy = peaks.of_copy(record, derived), stream = peaks.of_stream(record, derived);
+  if (copy) row.percent_of_copy = copy->percent, row.stream = copy->of;
+  if (stream) row.percent_of_stream = stream->percent, row.stream = stream->of;
+}
+
 TableRow row_of(const Record& record, const Result& result, const MeasuredPeaks& peaks) {
   const Case& point = record.point;
   TableRow row;
@@ -78,6 +84,7 @@ TableRow row_of(const Record& record, const Result& result, const MeasuredPeaks&
   add_telemetry(record, row);
   row.tokens = tokens_of(point);
   row.percent_of_measured_peak = peaks.percent(record, *derived);
+  add_memory_percents(record, *derived, peaks, row);
   row.percent_of_peak =
       point.device == Device::cpu ? row.percent_of_measured_peak : datasheet_percent(record, *derived, row.accelerator);
   return row;
@@ -101,6 +108,13 @@ void append_rows(const Result& result, std::vector<TableRow>& out) {
     if (rate && vendor != fastest_vendor.end()) out.back().percent_of_vendor = 100 * *rate / vendor->second;
   }
 }
+
+constexpr const char* kStreamNote =
+    "Work without FLOP: of the rate of memory streams in its own proportion of reads to writes (workload peak: copy, "
+    "triad, read; three read and two written are a triad and a copy), with the cores placed as they were for the row; "
+    "of the copy rate where a stream was not measured. In turns: median against median, or 5th percentile against 5th "
+    "percentile where that is less; not in turns: measured at another time of the run, when the memory may have been "
+    "faster or slower, and the row's median against the stream's 5th percentile.";
 
 /// Rows of one accelerator whose clocks differ are no equals.
 std::string clock_note(const std::vector<TableRow>& rows) {
@@ -131,15 +145,14 @@ std::vector<std::string> peak_notes(const std::vector<TableRow>& rows) {
   if (any(true, &TableRow::percent_of_peak))
     notes.push_back(
         "% of peak on a CPU: of what its own units reached in the same result (workload peak, same dtype, as many "
-        "threads; by the 5th percentile of its times, so that a disturbed peak flatters nothing); work without FLOP: "
-        "of the "
-        "copy rate.");
+        "threads; by the 5th percentile of its times, so that a disturbed peak flatters nothing).");
+  const auto moves_memory = [](const TableRow& row) { return row.percent_of_copy || row.percent_of_stream; };
+  if (std::any_of(rows.begin(), rows.end(), moves_memory)) notes.push_back(kStreamNote);
   if (any(false, &TableRow::percent_of_peak))
     notes.push_back("% of peak on a GPU: of the dense peak, or memory rate, in its datasheet (configs/accelerators).");
   if (any(false, &TableRow::percent_of_measured_peak))
     notes.push_back(
-        "% of measured peak: of what the GPU's own units reached in the same result (workload peak, same dtype); work "
-        "without FLOP: of the copy rate.");
+        "% of measured peak: of what the GPU's own units reached in the same result (workload peak, same dtype).");
   for (auto& note : collective_notes(rows)) notes.push_back(std::move(note));
   if (any(false, &TableRow::percent_at_clock))
     notes.push_back(

@@ -37,7 +37,7 @@ std::string validate(const Case& point) {
 }
 
 std::size_t input_bytes(const PeakProblem& problem) {
-  return problem.unit == PeakUnit::copy || problem.unit == PeakUnit::read ? std::size_t(problem.size) : 0;
+  return std::size_t(arrays_read(problem.unit)) * std::size_t(problem.size);
 }
 
 /// `arithmetic` is empty where no target is known: then the most it may be.
@@ -62,8 +62,9 @@ Work work_of(const PeakProblem& problem, const PeakArithmetic* arithmetic) {
       work.flops = 2.0 * double(arithmetic->accumulators) * double(arithmetic->multiply_adds) * double(problem.size);
     work.convention = "flops = 2 (accumulators of all units) (multiply-adds a step) steps";
   } else if (is_memory(problem.unit)) {
-    work.bytes = double(problem.size) * (problem.unit == PeakUnit::copy ? 2 : 1);
-    work.convention = problem.unit == PeakUnit::copy ? "bytes = read + written" : "bytes = size";
+    const int arrays = arrays_read(problem.unit) + arrays_written(problem.unit);
+    work.bytes = double(problem.size) * arrays;
+    work.convention = arrays > 1 ? "bytes = read + written" : "bytes = size";
   } else {
     work.convention = "no work";
   }
@@ -90,8 +91,8 @@ class PeakWorkload final : public SingleDeviceWorkload<PeakProblem, PeakBuffers>
     output_.emplace(backend_, bytes, sets_);
     if (!host_input_.empty()) {
       // Any bits do; as fp32 they are what `data` says.
-      fill_array(DType::f32, host_input_.data(), problem_.size / std::int64_t(sizeof(float)), point.data, point.seed, 1,
-                 available_threads());
+      fill_array(DType::f32, host_input_.data(), std::int64_t(host_input_.size() / sizeof(float)), point.data,
+                 point.seed, 1, available_threads());
       input_.emplace(backend_, host_input_.size(), sets_);
       input_->copy_in(host_input_.data());
     }
@@ -170,13 +171,24 @@ class PeakWorkload final : public SingleDeviceWorkload<PeakProblem, PeakBuffers>
                   [&] { return fmt::format("whether the sum of set {} ({}) is not {}", set, sum, expected); });
   }
 
+  std::vector<std::byte> expected_bytes(std::size_t size) const {
+    if (problem_.unit == PeakUnit::copy) return host_input_;
+    if (problem_.unit == PeakUnit::write) return std::vector<std::byte>(size, std::byte(kPeakPattern & 0xff));
+    std::vector<std::byte> out(size, std::byte(kPoison));
+    if (problem_.unit != PeakUnit::triad) return out;
+    for (std::size_t i = 0; i < size; i += sizeof(float)) {
+      float b, c;
+      std::memcpy(&b, &host_input_[i], sizeof b);
+      std::memcpy(&c, &host_input_[size + i], sizeof c);
+      const float sum = b + kPeakScale * c;
+      std::memcpy(&out[i], &sum, sizeof sum);
+    }
+    return out;
+  }
+
   /// Every byte; the first that differs is named.
   void compare_bytes(Check& check, int set, const std::vector<std::byte>& got) const {
-    const std::vector<std::byte> expected =
-        problem_.unit == PeakUnit::copy
-            ? host_input_
-            : std::vector<std::byte>(
-                  got.size(), problem_.unit == PeakUnit::write ? std::byte(kPeakPattern & 0xff) : std::byte(kPoison));
+    const std::vector<std::byte> expected = expected_bytes(got.size());
     const auto differs = std::mismatch(got.begin(), got.end(), expected.begin()).first;
     const auto at = std::min(differs - got.begin(), std::ptrdiff_t(got.size()) - 1);
     check.elements += std::int64_t(got.size()) - 1;  // compare() counts the one it is told
@@ -225,10 +237,11 @@ WorkloadKind peak_workload(const std::vector<PeakKernel>& kernels) {
       "what the machine's units reach: multiply-adds in registers, memory rates, the cost of an empty launch";
   kind.axes = {
       {"unit",
-       "fma: ordinary multiply-add units; tensor: tensor cores; copy, read, write: memory; floor: an empty launch",
+       "fma: ordinary multiply-add units; tensor: tensor cores; copy, triad (STREAM's: two arrays read, one written), "
+       "read, write: memory; floor: an empty launch",
        unit_names(), 0, 0, std::nullopt},
       {"size",
-       "fma, tensor: steps; copy, read, write: bytes of a buffer; 0: as much as the kernel thinks right",
+       "fma, tensor: steps; copy, triad, read, write: bytes of an array; 0: as much as the kernel thinks right",
        {},
        0,
        std::int64_t(1) << 40,

@@ -1,5 +1,9 @@
 // The CPU rows of SwiGLU, GELU and the skip connection's addition: every thread sweeps its part of the elements.
 #include "kernels/layer/cpu_elementwise.h"
+
+#include <algorithm>
+#include <initializer_list>
+
 #include "kernels/layer/cpu_kernels.h"
 #include "kernels/layer/cpu_parts.h"
 
@@ -12,63 +16,71 @@ constexpr std::int64_t kGranule = 4096;
 
 using Sweep = void (*)(const cpu::ElementwisePart&);
 
-/// All of `whole` in parts, one a thread.  `bytes`: of the problem.
+cpu::ElementwisePart part_of(const cpu::ElementwisePart& whole, std::int64_t first_row, std::int64_t first_element) {
+  cpu::ElementwisePart part = whole;
+  for (auto& in : part.in) in.data = cpu::advanced(whole.dtype, in.data, first_row * in.stride + first_element);
+  for (auto& out : part.out) out.data = cpu::advanced(whole.dtype, out.data, first_row * out.stride + first_element);
+  return part;
+}
+
+/// The one row of `whole` in parts, one a thread.  `bytes`: of the problem.
 void sweep_flat(const cpu::ElementwisePart& whole, double bytes, const Target& target, Sweep sweep) {
-  const bool aligned = cpu::is_aligned(whole.out[0]) && cpu::is_aligned(whole.out[1]);
+  const bool aligned = cpu::is_aligned(whole.out[0].data) && cpu::is_aligned(whole.out[1].data);
   const bool stream = aligned && cpu::exceeds_caches(bytes, target);
   cpu::for_parts(target, whole.count, kGranule, [&](std::int64_t begin, std::int64_t end) {
-    cpu::ElementwisePart part = whole;
-    part.count = end - begin;
-    part.stream = stream;
-    for (const void*& in : part.in) in = cpu::advanced(whole.dtype, in, begin);
-    for (void*& out : part.out) out = cpu::advanced(whole.dtype, out, begin);
+    cpu::ElementwisePart part = part_of(whole, 0, begin);
+    part.count = end - begin, part.stream = stream;
     sweep(part);
   });
 }
 
-/// Rows of gate and up that are further apart than they are long: row by row, each by one thread.
-void sweep_strided(const SwigluProblem& p, const SwigluBuffers& b, const Target& target) {
-  const bool forward = p.pass == LayerPass::forward;
-  const auto row_bytes = std::uintptr_t(p.ffn) * size_bytes(p.dtype);
-  const auto stride_bytes = std::uintptr_t(p.input_stride()) * size_bytes(p.dtype);
-  const bool aligned = row_bytes % cpu::kVectorBytes == 0 && stride_bytes % cpu::kVectorBytes == 0 &&
-                       cpu::is_aligned(b.y) && cpu::is_aligned(b.d_gate) && cpu::is_aligned(b.d_up);
-  const bool stream = aligned && cpu::exceeds_caches(p.bytes(), target);
-  cpu::for_parts(target, p.tokens, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t t = begin; t < end; ++t) {
-      const std::int64_t at = t * p.input_stride(), packed = t * p.ffn;
-      const auto in = [&](const void* array, std::int64_t first) { return cpu::advanced(p.dtype, array, first); };
-      const auto out = [&](void* array, std::int64_t first) { return cpu::advanced(p.dtype, array, first); };
-      cpu::ElementwisePart row{p.dtype, p.ffn, stream, {in(b.gate, at), in(b.up, at), in(b.dy, packed)}, {}};
-      if (forward) {
-        row.out[0] = out(b.y, packed);
-        cpu::swiglu_forward(row);
-      } else {
-        row.out[0] = out(b.d_gate, at), row.out[1] = out(b.d_up, at);
-        cpu::swiglu_backward(row);
-      }
-    }
+/// Rows that are further apart than they are long: each by one thread.
+void sweep_rows(const cpu::ElementwisePart& whole, double bytes, const Target& target, Sweep sweep) {
+  bool aligned = true;
+  for (const auto& out : whole.out)
+    aligned = aligned && cpu::is_aligned(out.data) &&
+              std::uintptr_t(out.stride) * size_bytes(whole.dtype) % cpu::kVectorBytes == 0;
+  const bool stream = aligned && cpu::exceeds_caches(bytes, target);
+  cpu::for_parts(target, whole.rows, 1, [&](std::int64_t begin, std::int64_t end) {
+    cpu::ElementwisePart part = part_of(whole, begin, 0);
+    part.rows = end - begin, part.stream = stream;
+    sweep(part);
   });
 }
 
 void launch_swiglu(const SwigluProblem& p, const SwigluBuffers& b, const Target& target, Stream) {
-  if (p.input_stride() != p.ffn) return sweep_strided(p, b, target);
-  if (p.pass == LayerPass::forward)
-    sweep_flat({p.dtype, p.elements(), false, {b.gate, b.up}, {b.y}}, p.bytes(), target, cpu::swiglu_forward);
+  const bool forward = p.pass == LayerPass::forward, packed = p.input_stride() == p.ffn;
+  const std::int64_t stride = p.input_stride();
+  cpu::ElementwisePart whole;
+  whole.dtype = p.dtype;
+  whole.rows = packed ? 1 : p.tokens, whole.count = packed ? p.elements() : p.ffn;
+  whole.in[0] = {b.gate, stride}, whole.in[1] = {b.up, stride}, whole.in[2] = {b.dy, p.ffn};
+  if (forward)
+    whole.out[0] = {b.y, p.ffn};
   else
-    sweep_flat({p.dtype, p.elements(), false, {b.gate, b.up, b.dy}, {b.d_gate, b.d_up}}, p.bytes(), target,
-               cpu::swiglu_backward);
+    whole.out[0] = {b.d_gate, stride}, whole.out[1] = {b.d_up, stride};
+  (packed ? sweep_flat : sweep_rows)(whole, p.bytes(), target, forward ? cpu::swiglu_forward : cpu::swiglu_backward);
+}
+
+/// An operation on packed arrays.
+cpu::ElementwisePart packed(DType dtype, std::int64_t elements, std::initializer_list<const void*> in, void* out) {
+  cpu::ElementwisePart whole;
+  whole.dtype = dtype, whole.count = elements;
+  std::transform(in.begin(), in.end(), whole.in,
+                 [](const void* data) { return cpu::ElementwisePart::Array<const void*>{data}; });
+  whole.out[0].data = out;
+  return whole;
 }
 
 void launch_gelu(const GeluProblem& p, const GeluBuffers& b, const Target& target, Stream) {
   if (p.pass == LayerPass::forward)
-    sweep_flat({p.dtype, p.elements(), false, {b.x}, {b.y}}, p.bytes(), target, cpu::gelu_forward);
+    sweep_flat(packed(p.dtype, p.elements(), {b.x}, b.y), p.bytes(), target, cpu::gelu_forward);
   else
-    sweep_flat({p.dtype, p.elements(), false, {b.x, b.dy}, {b.dx}}, p.bytes(), target, cpu::gelu_backward);
+    sweep_flat(packed(p.dtype, p.elements(), {b.x, b.dy}, b.dx), p.bytes(), target, cpu::gelu_backward);
 }
 
 void launch_residual_add(const ResidualAddProblem& p, const ResidualAddBuffers& b, const Target& target, Stream) {
-  sweep_flat({p.dtype, p.elements(), false, {b.a, b.b}, {b.out}}, p.bytes(), target, cpu::residual_add);
+  sweep_flat(packed(p.dtype, p.elements(), {b.a, b.b}, b.out), p.bytes(), target, cpu::residual_add);
 }
 
 }  // namespace

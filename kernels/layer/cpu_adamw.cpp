@@ -13,12 +13,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/layer/cpu_adamw.cpp"
-#include "kernels/common/cpu/highway_targets.h"
-// clang-format off: foreach_target.h must come first
-#include <hwy/foreach_target.h>
-#include <hwy/highway.h>
-// clang-format on
-#include <hwy/cache_control.h>
+#include "kernels/layer/cpu_targets-inl.h"
 
 #ifndef ASSAY_LAYER_CPU_ADAMW
 #define ASSAY_LAYER_CPU_ADAMW

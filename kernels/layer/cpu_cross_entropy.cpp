@@ -3,9 +3,10 @@
 //
 // A row is read from memory once and written once.  On the way in, blocks that fit the first-level cache: the block's
 // largest logit, then exp(x - it) of each, kept in fp32 (in place, or for bf16 in a row of the thread's own) and
-// summed. At the end of the row the blocks' sums are brought to the row's largest logit, which gives lse; on the way
-// out each exponential is multiplied by its block's factor, scale (1 + 2 z lse) exp(block's largest - lse).  So every
-// logit costs one exponential, in base 2.
+// summed.  Where logits are not overwritten the largest of the blocks before does as well, as long as none exceeds it
+// by much: one look less.  At the end of the row the blocks' sums are brought to the row's largest logit, which gives
+// lse; on the way out each exponential is multiplied by its block's factor, scale (1 + 2 z lse) exp(block's largest -
+// lse).  So every logit costs one exponential, in base 2.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -17,16 +18,13 @@
 
 #include <omp.h>
 
+#include "kernels/common/cpu/huge_array.h"
 #include "kernels/layer/cpu_elements.h"
 #include "kernels/layer/cpu_token_kernels.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/layer/cpu_cross_entropy.cpp"
-#include "kernels/common/cpu/highway_targets.h"
-// clang-format off: foreach_target.h must come first
-#include <hwy/foreach_target.h>
-#include <hwy/highway.h>
-// clang-format on
+#include "kernels/layer/cpu_targets-inl.h"
 
 #ifndef ASSAY_LAYER_CPU_CROSS_ENTROPY
 #define ASSAY_LAYER_CPU_CROSS_ENTROPY
@@ -35,10 +33,11 @@ namespace assay::cpu {
 // Logits of a block: 16 KiB of the first-level cache with the exponentials of bf16, half that of fp32.
 inline constexpr std::int64_t kBlock = 2048;
 
-/// A thread's own memory.
+/// A thread's own memory, on pages of its own: two threads write no line of each other's, and no vector lies across
+/// two.
 struct CrossEntropyScratch {
-  std::vector<float> exponentials;  // [vocab]; fp32 rows keep them where the logits were
-  std::vector<float> max, sum;      // [blocks], and whole vectors behind them
+  HugeArray<float> exponentials;  // [vocab]; fp32 rows keep them where the logits were
+  HugeArray<float> max, sum;      // [blocks], and whole vectors behind them
 };
 
 struct CrossEntropyJob {
@@ -99,39 +98,68 @@ HWY_INLINE void keep(Pair e, float* to) {
   hn::StoreU(e.b, D(), to + kLanes);
 }
 HWY_INLINE Pair kept(const float* from) { return {hn::LoadU(D(), from), hn::LoadU(D(), from + kLanes)}; }
+/// A unit of logits, which may lie behind the last.
+template <class Element>
+HWY_INLINE void ask_for(const Element* unit) {
+  constexpr std::int64_t kLine = 64 / static_cast<std::int64_t>(sizeof(Element));
+  for (std::int64_t i = 0; i < kUnit; i += kLine) __builtin_prefetch(unit + i);
+}
+
 template <class T>
 constexpr bool kInPlace = std::is_same_v<T, F32>;
 
-/// f(x) of each logit into e, where it is kept; their sum.
+/// Of a block's exponentials.
+struct BlockSum {
+  float sum;
+  bool large;  // one is 2 or more, or no number
+};
+
+/// The bits of both vectors and those before.
+HWY_INLINE hn::Vec<U> bits_of(Pair x, hn::Vec<U> before) {
+  return hn::Or(before, hn::Or(hn::BitCast(U(), x.a), hn::BitCast(U(), x.b)));
+}
+
+/// Whether a block's logits are there for a second look.
+template <class T, bool kKeep>
+constexpr bool kStay = !(kKeep && kInPlace<T>);
+
+/// f(x) of each logit into e, where it is kept; their sum.  Meanwhile the block after is asked into the first-level
+/// cache, since what looks for its largest logit has too little to do to hide memory's latency.
 template <class T, bool kKeep, class F>
-float keep_all(const typename T::Element* x, float* e, std::int64_t count, const F& f) {
+BlockSum keep_all(const typename T::Element* x, float* e, std::int64_t count, const F& f) {
   const auto add = [](Vec s, Vec v) { return hn::Add(s, v); };
+  hn::Vec<U> bits[kChains];
   Pair sum[kChains];
-  for (Pair& s : sum) s = {set(0), set(0)};
+  for (int c = 0; c < kChains; ++c) sum[c] = {set(0), set(0)}, bits[c] = hn::Zero(U());
   std::int64_t i = 0;
   for (; i + kChains * kUnit <= count; i += kChains * kUnit)
 #pragma GCC unroll 2
     for (int c = 0; c < kChains; ++c) {
+      if constexpr (kKeep) ask_for(x + i + c * kUnit + kBlock);
       const Pair v = each(T::load(x + i + c * kUnit), f);
       sum[c] = each(sum[c], v, add);
+      if constexpr (kStay<T, kKeep>) bits[c] = bits_of(v, bits[c]);
       if constexpr (kKeep) keep(v, e + i + c * kUnit);
     }
   for (; i < count; i += kUnit) {
     const std::int64_t here = std::min(count - i, kUnit);
     const Pair v = each(load_first<T>(x + i, here), f);
     sum[0] = each(sum[0], v, add);
+    bits[0] = bits_of(v, bits[0]);
     if constexpr (kKeep && kInPlace<T>)
       Part<F32>{here}.template store<false>(v, e, i);
     else if constexpr (kKeep)
       keep(v, e + i);
   }
   const Pair both = each(sum[0], sum[1], add);
-  return hn::GetLane(hn::SumOfLanes(D(), hn::Add(both.a, both.b)));
+  constexpr std::uint32_t kTopOfExponent = std::uint32_t(1) << 30;  // of numbers that are not below 0: from 2 up
+  const auto top = hn::And(hn::Or(bits[0], bits[1]), hn::Set(U(), kTopOfExponent));
+  return {hn::GetLane(hn::SumOfLanes(D(), hn::Add(both.a, both.b))), !hn::AllTrue(U(), hn::Eq(top, hn::Zero(U())))};
 }
 
 /// exp(x - max) into e; their sum.
 template <class T, bool kKeep>
-float exponentials_of(const typename T::Element* x, float* e, std::int64_t count, float max) {
+BlockSum exponentials_of(const typename T::Element* x, float* e, std::int64_t count, float max) {
   const auto log2e = set(kLog2E);
   // One rounding of a product and its difference to another costs less than the difference first; but products of
   // numbers near the largest overflow, and that of kLowest would.
@@ -144,16 +172,15 @@ float exponentials_of(const typename T::Element* x, float* e, std::int64_t count
   return keep_all<T, kKeep>(x, e, count, [&](Vec v) { return exp2(hn::Mul(hn::Sub(v, v_max), log2e)); });
 }
 
-/// Finite numbers, rounded to nearest even as T::store does.
-HWY_INLINE void store_finite(F32, Pair x, float* to) { F32::store<false>(x, to); }
-HWY_INLINE void store_finite(Bf16, Pair x, std::uint16_t* to) {
-  const U u;
-  const auto rounded = [&](Vec v) {
-    const auto bits = hn::BitCast(u, v), odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(u, 1));
-    return hn::Add(hn::Add(bits, hn::Set(u, 0x7fff)), odd);
-  };
-  const auto high = hn::And(rounded(x.b), hn::Set(u, 0xffff0000u));
-  hn::StoreU(hn::Or(hn::ShiftRight<16>(rounded(x.a)), high), u, reinterpret_cast<std::uint32_t*>(to));
+/// exp(x - max) into e; their sum.  `max`: the largest logit of the blocks before, kLowest before the first; afterwards
+/// what was taken off.
+template <class T, bool kKeep>
+float sum_block(const typename T::Element* x, float* e, std::int64_t count, float& max) {
+  // A logit above what is taken off loses precision as one below does: by ln 2 at most it is within the error allowed.
+  if (kStay<T, kKeep> && max > kLowest)
+    if (const BlockSum block = exponentials_of<T, kKeep>(x, e, count, max); !block.large) return block.sum;
+  max = max_of<T>(x, count);
+  return exponentials_of<T, kKeep>(x, e, count, max).sum;
 }
 
 template <class T>
@@ -163,11 +190,12 @@ void scale_into(const float* e, typename T::Element* to, std::int64_t count, flo
   std::int64_t i = 0;
   for (; i + kChains * kUnit <= count; i += kChains * kUnit)
 #pragma GCC unroll 2
-    for (int c = 0; c < kChains; ++c) store_finite(T(), each(kept(e + i + c * kUnit), scaled), to + i + c * kUnit);
+    for (int c = 0; c < kChains; ++c)
+      T::template store_quickly<false>(each(kept(e + i + c * kUnit), scaled), to + i + c * kUnit);
   for (; i < count; i += kUnit) {
     const Part<T> part{std::min(count - i, kUnit)};
     const Pair v = kInPlace<T> ? Pair(part.load_f32(e, i)) : kept(e + i);
-    part.template store<false>(each(v, scaled), to, i);
+    part.template store_quickly<false>(each(v, scaled), to, i);
   }
 }
 
@@ -188,7 +216,7 @@ RowSum combine(CrossEntropyScratch& scratch, std::int64_t blocks) {
   RowSum row{scratch.max[0], 0};
   for (std::int64_t b = 1; b < blocks; ++b) row.max = std::max(row.max, scratch.max[static_cast<std::size_t>(b)]);
   for (std::int64_t b = 0; b < blocks; b += kLanes) {
-    float* max = scratch.max.data() + b;
+    float* max = scratch.max.get() + b;
     const auto fall = hn::Sub(hn::LoadU(D(), max), set(row.max));
     hn::StoreU(exp2(hn::Mul(fall, set(kLog2E))), D(), max);
   }
@@ -210,7 +238,7 @@ void write_gradient(const CrossEntropyJob& job, CrossEntropyScratch& scratch, co
   const double scale = job.buffers.scale ? double(*job.buffers.scale) : 1;
   const double factor = 1 + 2 * double(job.problem.z_loss) * row.lse;
   const double of_max = scale * factor * std::exp(double(row.max) - row.lse);
-  for (std::int64_t b = 0; b * kBlock < vocab; ++b) {
+  for (std::int64_t b = (vocab - 1) / kBlock; b >= 0; --b) {  // from the end, which caches still have
     const std::int64_t first = b * kBlock;
     const float of_block = static_cast<float>(of_max * double(scratch.max[static_cast<std::size_t>(b)]));
     scale_into<T>(e + first, x + first, std::min(kBlock, vocab - first), of_block);
@@ -230,14 +258,14 @@ void row_of(const CrossEntropyJob& job, CrossEntropyScratch& scratch, std::int64
     return;
   }
   const double label_logit = double(to_float(x[label]));
-  float* e = scratch.exponentials.data();
+  float* e = scratch.exponentials.get();
   if constexpr (kInPlace<T>) e = x;
+  float max = kLowest;
   std::int64_t blocks = 0;
   for (std::int64_t first = 0; first < problem.vocab; first += kBlock, ++blocks) {
     const std::int64_t count = std::min(kBlock, problem.vocab - first);
-    const float max = max_of<T>(x + first, count);
-    const float sum = problem.gradient ? exponentials_of<T, true>(x + first, e + first, count, max)
-                                       : exponentials_of<T, false>(x + first, e, count, max);
+    const float sum = problem.gradient ? sum_block<T, true>(x + first, e + first, count, max)
+                                       : sum_block<T, false>(x + first, e, count, max);
     scratch.max[static_cast<std::size_t>(blocks)] = max;
     scratch.sum[static_cast<std::size_t>(blocks)] = sum;
   }
@@ -277,8 +305,14 @@ void launch_row(const CrossEntropyJob& job, CrossEntropyScratch& scratch, std::i
 
 namespace {
 
-// Logits that a thread takes at once: some 10 us, against 0.1 us for asking for more.
-constexpr std::int64_t kTurn = 32768;
+// Rows that a thread takes at once: some 10 us of logits, against 0.1 us for asking for more; and so many that each
+// thread comes back kTurns times, no more: the row behind the last is asked for while that is written, in vain where
+// another thread has it.
+constexpr std::int64_t kTurn = 32768, kTurns = 16;
+
+std::int64_t rows_of_turn(const CrossEntropyProblem& problem, int threads) {
+  return std::max({std::int64_t(1), kTurn / problem.vocab, problem.tokens / (kTurns * threads)});
+}
 
 class CpuCrossEntropy final : public CrossEntropyOperation {
  public:
@@ -287,10 +321,10 @@ class CpuCrossEntropy final : public CrossEntropyOperation {
     constexpr std::int64_t kSlack = 32;  // a unit at most
     const std::int64_t blocks = (problem.vocab + cpu::kBlock - 1) / cpu::kBlock;
     for (cpu::CrossEntropyScratch& own : scratch_) {
-      own.max.resize(static_cast<std::size_t>(blocks + kSlack));
-      own.sum.resize(own.max.size());
+      own.max = cpu::huge_array<float>(static_cast<std::size_t>(blocks + kSlack));
+      own.sum = cpu::huge_array<float>(static_cast<std::size_t>(blocks + kSlack));
       if (problem.gradient && problem.dtype != DType::f32)
-        own.exponentials.resize(static_cast<std::size_t>(problem.vocab + kSlack));
+        own.exponentials = cpu::huge_array<float>(static_cast<std::size_t>(problem.vocab + kSlack));
     }
   }
 
@@ -299,7 +333,7 @@ class CpuCrossEntropy final : public CrossEntropyOperation {
       throw std::out_of_range(reason);
     const cpu::CrossEntropyJob job{problem_, buffers};
     const int threads = static_cast<int>(scratch_.size());
-    const std::int64_t rows = std::max<std::int64_t>(1, kTurn / problem_.vocab);
+    const std::int64_t rows = rows_of_turn(problem_, threads);
     const std::int64_t turns = (problem_.tokens + rows - 1) / rows;
 #pragma omp parallel num_threads(threads)
     {

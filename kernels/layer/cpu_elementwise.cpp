@@ -7,16 +7,12 @@
 #include <cstring>
 #include <limits>
 
+#include "kernels/layer/cpu_parts.h"
 #include "kernels/layer/gelu.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/layer/cpu_elementwise.cpp"
-#include "kernels/common/cpu/highway_targets.h"
-// clang-format off: foreach_target.h must come first
-#include <hwy/foreach_target.h>
-#include <hwy/highway.h>
-// clang-format on
-#include <hwy/cache_control.h>
+#include "kernels/layer/cpu_targets-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace assay::cpu {
@@ -25,9 +21,15 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 #include "kernels/layer/cpu_vector-inl.h"
 
+/// The arrays of one row.
+struct Row {
+  const void* in[3];
+  void* out[2];
+};
+
 struct SwigluForward {
   template <class T, bool kStream, class Access>
-  static HWY_INLINE void unit(const ElementwisePart& p, const Access& at, std::int64_t i) {
+  static HWY_INLINE void unit(const Row& p, const Access& at, std::int64_t i) {
     const Pair y = each(at.load(p.in[0], i), at.load(p.in[1], i),
                         [](Vec gate, Vec up) { return hn::Mul(hn::Mul(gate, sigmoid(gate)), up); });
     at.template store_quickly<kStream>(y, p.out[0], i);
@@ -36,7 +38,7 @@ struct SwigluForward {
 
 struct SwigluBackward {
   template <class T, bool kStream, class Access>
-  static HWY_INLINE void unit(const ElementwisePart& p, const Access& at, std::int64_t i) {
+  static HWY_INLINE void unit(const Row& p, const Access& at, std::int64_t i) {
     const Pair gate = at.load(p.in[0], i), up = at.load(p.in[1], i), dy = at.load(p.in[2], i);
     const Pair s = each(gate, sigmoid);
     const Pair d_up = each(gate, s, dy, [](Vec g, Vec v, Vec d) { return hn::Mul(d, hn::Mul(g, v)); });
@@ -59,7 +61,7 @@ HWY_INLINE Vec gelu_weight(Vec x) {
 
 struct GeluForward {
   template <class T, bool kStream, class Access>
-  static HWY_INLINE void unit(const ElementwisePart& p, const Access& at, std::int64_t i) {
+  static HWY_INLINE void unit(const Row& p, const Access& at, std::int64_t i) {
     const Pair y = each(at.load(p.in[0], i), [](Vec x) { return hn::Mul(x, gelu_weight(x)); });
     at.template store_quickly<kStream>(y, p.out[0], i);
   }
@@ -67,7 +69,7 @@ struct GeluForward {
 
 struct GeluBackward {
   template <class T, bool kStream, class Access>
-  static HWY_INLINE void unit(const ElementwisePart& p, const Access& at, std::int64_t i) {
+  static HWY_INLINE void unit(const Row& p, const Access& at, std::int64_t i) {
     const Pair dx = each(at.load(p.in[0], i), at.load(p.in[1], i), [](Vec x, Vec dy) {
       const Vec s = gelu_weight(x);
       const Vec slope = hn::MulAdd(hn::Mul(x, x), set(float(3 * kGeluLinear * kGeluCubic)), set(float(kGeluLinear)));
@@ -81,7 +83,7 @@ struct GeluBackward {
 
 struct Addition {
   template <class T, bool kStream, class Access>
-  static HWY_INLINE void unit(const ElementwisePart& p, const Access& at, std::int64_t i) {
+  static HWY_INLINE void unit(const Row& p, const Access& at, std::int64_t i) {
     const Pair sum = each(at.load(p.in[0], i), at.load(p.in[1], i), [](Vec a, Vec b) { return hn::Add(a, b); });
     at.template store<kStream>(sum, p.out[0], i);
   }
@@ -89,8 +91,13 @@ struct Addition {
 
 template <class Operation, class T, bool kStream>
 void sweep(const ElementwisePart& p) {
-  for_units<T>(p.count, [&p](const auto& at, std::int64_t i) { Operation::template unit<T, kStream>(p, at, i); });
-  if (kStream) hwy::FlushStream();
+  for (std::int64_t r = 0; r < p.rows; ++r) {
+    Row row;
+    for (int i = 0; i < 3; ++i) row.in[i] = advanced(p.dtype, p.in[i].data, r * p.in[i].stride);
+    for (int i = 0; i < 2; ++i) row.out[i] = advanced(p.dtype, p.out[i].data, r * p.out[i].stride);
+    for_units<T>(p.count, [&row](const auto& at, std::int64_t i) { Operation::template unit<T, kStream>(row, at, i); });
+  }
+  if (kStream) hwy::FlushStream();  // once: it waits until all of it is in memory
 }
 
 template <class Operation>

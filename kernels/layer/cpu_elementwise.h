@@ -6,13 +6,19 @@
 
 namespace assay::cpu {
 
-/// `count` elements from the pointers on.  `stream`: outputs go past the caches; they begin on kVectorBytes.
+/// Rows of `count` elements from the pointers on, `stride` elements apart in each array.  `stream`: outputs go past the
+/// caches; their rows begin on kVectorBytes.
 struct ElementwisePart {
+  template <class Pointer>
+  struct Array {
+    Pointer data = nullptr;
+    std::int64_t stride = 0;
+  };
   DType dtype = DType::f32;
-  std::int64_t count = 0;
+  std::int64_t rows = 1, count = 0;
   bool stream = false;
-  const void* in[3] = {};
-  void* out[2] = {};
+  Array<const void*> in[3];
+  Array<void*> out[2];
 };
 
 void swiglu_forward(const ElementwisePart&);   // in: gate, up; out: y

@@ -16,12 +16,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/layer/cpu_permute.cpp"
-#include "kernels/common/cpu/highway_targets.h"
-// clang-format off: foreach_target.h must come first
-#include <hwy/foreach_target.h>
-#include <hwy/highway.h>
-// clang-format on
-#include <hwy/cache_control.h>
+#include "kernels/layer/cpu_targets-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace assay::cpu {

@@ -41,10 +41,15 @@ struct F32 {
   static HWY_INLINE void store_quickly(Pair x, float* to) {
     store<kStream>(x, to);
   }
-  /// As a store would round it.
+  /// A sum of two elements as a store would round it.
   static HWY_INLINE Pair rounded(Pair x) { return x; }
+  template <bool kStream>
+  static HWY_INLINE void store_exact(Pair x, float* to) {
+    store<kStream>(x, to);
+  }
   /// A unit of fp32 numbers that belong to a unit of this type's data.
   static HWY_INLINE Pair load_f32(const float* from) { return load(from); }
+  static HWY_INLINE void store_f32(Pair x, float* to) { store<false>(x, to); }
   /// Where element `e` of a unit is in the pair, the first vector before the second.
   static constexpr std::int64_t place(std::int64_t e) { return e; }
 };
@@ -56,17 +61,20 @@ struct Bf16 {
     const auto words = hn::LoadU(U(), reinterpret_cast<const std::uint32_t*>(from));
     return {hn::BitCast(D(), hn::ShiftLeft<16>(words)), hn::BitCast(D(), hn::And(words, hn::Set(U(), 0xffff0000u)))};
   }
-  /// Bits whose upper half is the bf16 nearest to `x`, ties to even.  A NaN, whose payload the addition might carry
-  /// into its sign, becomes the one of all ones but the sign.
-  static HWY_INLINE hn::Vec<U> round(Vec x) {
+  /// Bits whose upper half is the bf16 nearest to `x`, ties to even.  NaN only as arithmetic makes it of bf16, with a
+  /// payload that the addition cannot carry into the sign.
+  static HWY_INLINE hn::Vec<U> round_finite(Vec x) {
     const auto bits = hn::BitCast(U(), x);
     const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(U(), 1));
-    const auto rounded = hn::Add(hn::Add(bits, hn::Set(U(), 0x7fff)), odd);
-    const auto nan = hn::BitCast(D(), hn::Set(U(), 0x7fffffffu));
-    return hn::BitCast(U(), hn::IfThenElse(hn::Eq(x, x), hn::BitCast(D(), rounded), nan));
+    return hn::Add(hn::Add(bits, hn::Set(U(), 0x7fff)), odd);
   }
-  /// The same in one operation of six: ties away from zero, for results that were rounded before, where a tie means
-  /// nothing; and NaN only as arithmetic makes it of bf16, with a payload that cannot carry.
+  /// The same of any NaN, which becomes the one of all ones but the sign.
+  static HWY_INLINE hn::Vec<U> round(Vec x) {
+    const auto nan = hn::BitCast(D(), hn::Set(U(), 0x7fffffffu));
+    return hn::BitCast(U(), hn::IfThenElse(hn::Eq(x, x), hn::BitCast(D(), round_finite(x)), nan));
+  }
+  /// In one operation of six: ties away from zero, for results that were rounded before, where a tie means nothing; and
+  /// NaN only as in round_finite.
   static HWY_INLINE hn::Vec<U> round_quickly(Vec x) { return hn::Add(hn::BitCast(U(), x), hn::Set(U(), 0x8000)); }
   template <bool kStream>
   static HWY_INLINE void store_rounded(hn::Vec<U> even, hn::Vec<U> odd, std::uint16_t* to) {
@@ -88,7 +96,12 @@ struct Bf16 {
   }
   static HWY_INLINE Pair rounded(Pair x) {
     const auto mask = hn::Set(U(), 0xffff0000u);
-    return {hn::BitCast(D(), hn::And(round(x.a), mask)), hn::BitCast(D(), hn::And(round(x.b), mask))};
+    return {hn::BitCast(D(), hn::And(round_finite(x.a), mask)), hn::BitCast(D(), hn::And(round_finite(x.b), mask))};
+  }
+  /// Of what is rounded.
+  template <bool kStream>
+  static HWY_INLINE void store_exact(Pair x, std::uint16_t* to) {
+    store_rounded<kStream>(hn::BitCast(U(), x.a), hn::BitCast(U(), x.b), to);
   }
   static constexpr std::int64_t place(std::int64_t e) { return e % 2 * kLanes + e / 2; }
   static HWY_INLINE Pair load_f32(const float* from) {
@@ -98,6 +111,13 @@ struct Bf16 {
     Pair x;
     hn::LoadInterleaved2(D(), from, x.a, x.b);
     return x;
+#endif
+  }
+  static HWY_INLINE void store_f32(Pair x, float* to) {
+#if HWY_TARGET == HWY_SCALAR
+    hn::StoreU(x.a, D(), to), hn::StoreU(x.b, D(), to + 1);
+#else
+    hn::StoreInterleaved2(x.a, x.b, D(), to);
 #endif
   }
 };
@@ -116,8 +136,13 @@ struct Whole {
   static HWY_INLINE void store_quickly(Pair x, void* to, std::int64_t i) {
     T::template store_quickly<kStream>(x, static_cast<typename T::Element*>(to) + i);
   }
+  template <bool kStream>
+  static HWY_INLINE void store_exact(Pair x, void* to, std::int64_t i) {
+    T::template store_exact<kStream>(x, static_cast<typename T::Element*>(to) + i);
+  }
   /// fp32 numbers that belong to these elements.
   static HWY_INLINE Pair load_f32(const float* from, std::int64_t i) { return T::load_f32(from + i); }
+  static HWY_INLINE void store_f32(Pair x, float* to, std::int64_t i) { T::store_f32(x, to + i); }
   static HWY_INLINE Pair present(Pair x) { return x; }
 };
 
@@ -143,10 +168,19 @@ struct Part {
     T::template store_quickly<false>(x, whole);
     std::memcpy(static_cast<Element*>(to) + i, whole, static_cast<std::size_t>(elements) * sizeof(Element));
   }
+  template <bool kStream>
+  void store_exact(Pair x, void* to, std::int64_t i) const {
+    store<false>(x, to, i);
+  }
   Pair load_f32(const float* from, std::int64_t i) const {
     alignas(64) float whole[kUnit] = {};
     std::memcpy(whole, from + i, static_cast<std::size_t>(elements) * sizeof(float));
     return T::load_f32(whole);
+  }
+  void store_f32(Pair x, float* to, std::int64_t i) const {
+    alignas(64) float whole[kUnit];
+    T::store_f32(x, whole);
+    std::memcpy(to + i, whole, static_cast<std::size_t>(elements) * sizeof(float));
   }
   /// Zeros in place of what the row does not have.
   Pair present(Pair x) const {

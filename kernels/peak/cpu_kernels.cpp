@@ -73,6 +73,8 @@ void launch_stream(const PeakProblem& problem, const PeakBuffers& buffers, const
     const char* from = static_cast<const char*>(buffers.input) + (buffers.input ? begin : 0);
     char* to = static_cast<char*>(buffers.output);
     if (problem.unit == PeakUnit::copy) stream_copy(from, to + begin, std::size_t(bytes));
+    if (problem.unit == PeakUnit::triad)
+      stream_triad(from, from + problem.size, kPeakScale, to + begin, std::size_t(bytes));
     if (problem.unit == PeakUnit::write) stream_write(to + begin, std::size_t(bytes), kPeakPattern);
     if (problem.unit != PeakUnit::read) continue;
     auto* partials = static_cast<std::uint64_t*>(buffers.output);
@@ -126,7 +128,7 @@ PeakKernel cpu_stream_peak() {
   PeakKernel row;
   row.name = "peak_cpu_stream";
   row.dtypes = {DType::f32};
-  row.units = {PeakUnit::copy, PeakUnit::read, PeakUnit::write};
+  row.units = {PeakUnit::copy, PeakUnit::triad, PeakUnit::read, PeakUnit::write};
   row.default_size = std::int64_t(256) << 20;
   row.supports = [row](const PeakProblem& problem, const Target& target) {
     if (target.threads > kPeakPartials) return Support::no("at most " + std::to_string(kPeakPartials) + " threads");

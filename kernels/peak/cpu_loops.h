@@ -25,6 +25,8 @@ const ArithmeticLoop* dot_amx_loop();
 /// `bytes` is a multiple of 4096, addresses of 64.  Stores go past the caches (non-temporal): what is written is not
 /// read back, and an ordinary store would first read the line it overwrites.
 void stream_copy(const void* from, void* to, std::size_t bytes);
+/// to = b + scale c of fp32.
+void stream_triad(const void* b, const void* c, float scale, void* to, std::size_t bytes);
 /// The sum of the 32-bit words, modulo 2^64.
 std::uint64_t stream_read(const void* from, std::size_t bytes);
 void stream_write(void* to, std::size_t bytes, std::uint32_t pattern);

@@ -1,5 +1,5 @@
-// What a core can copy, read and write.  Compiled once for every vector instruction set by Highway's foreach_target;
-// the best one is chosen at run time.
+// What a core can copy, add, read and write.  Compiled once for every vector instruction set by Highway's
+// foreach_target; the best one is chosen at run time.
 #include "kernels/peak/cpu_loops.h"
 
 #include "kernels/common/cpu/highway_targets.h"
@@ -28,6 +28,23 @@ void copy(const std::uint32_t* from, std::uint32_t* to, std::size_t words) {
     hn::Vec<Tag> value[kUnroll];
 #pragma GCC unroll 4
     for (std::size_t j = 0; j < kUnroll; ++j) value[j] = hn::LoadU(d, from + i + j * lanes);
+#pragma GCC unroll 4
+    for (std::size_t j = 0; j < kUnroll; ++j) hn::Stream(value[j], d, to + i + j * lanes);
+  }
+  hwy::FlushStream();
+}
+
+void triad(const float* b, const float* c, float scale, float* to, std::size_t count) {
+  const hn::RebindToFloat<Tag> d;
+  const std::size_t lanes = hn::Lanes(d);
+  const auto s = hn::Set(d, scale);
+  for (std::size_t i = 0; i < count; i += kUnroll * lanes) {
+    hn::Vec<decltype(d)> value[kUnroll];
+#pragma GCC unroll 4
+    for (std::size_t j = 0; j < kUnroll; ++j) {
+      const std::size_t at = i + j * lanes;
+      value[j] = hn::MulAdd(hn::LoadU(d, c + at), s, hn::LoadU(d, b + at));
+    }
 #pragma GCC unroll 4
     for (std::size_t j = 0; j < kUnroll; ++j) hn::Stream(value[j], d, to + i + j * lanes);
   }
@@ -80,12 +97,18 @@ HWY_AFTER_NAMESPACE();
 namespace assay {
 
 HWY_EXPORT(copy);
+HWY_EXPORT(triad);
 HWY_EXPORT(read);
 HWY_EXPORT(write);
 
 void stream_copy(const void* from, void* to, std::size_t bytes) {
   HWY_DYNAMIC_DISPATCH(copy)
   (static_cast<const std::uint32_t*>(from), static_cast<std::uint32_t*>(to), bytes / sizeof(std::uint32_t));
+}
+
+void stream_triad(const void* b, const void* c, float scale, void* to, std::size_t bytes) {
+  HWY_DYNAMIC_DISPATCH(triad)
+  (static_cast<const float*>(b), static_cast<const float*>(c), scale, static_cast<float*>(to), bytes / sizeof(float));
 }
 
 std::uint64_t stream_read(const void* from, std::size_t bytes) {

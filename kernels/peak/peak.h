@@ -4,6 +4,8 @@
 //   fma     `size` steps of multiply-adds in registers                          fp32 accumulators
 //   tensor  the same on tensor cores, operands in registers or shared memory    fp32 accumulators
 //   copy    output = input, `size` bytes read and as many written               `size` bytes
+//   triad   output = b + kPeakScale c of fp32, b and c the halves of            `size` bytes
+//           2 `size` bytes of input
 //   read    sums the 32-bit words of `size` bytes                               kPeakPartials partial sums, 64 bits
 //           each
 //   write   writes `size` bytes of kPeakPattern                                 `size` bytes
@@ -21,22 +23,29 @@
 
 namespace assay {
 
-enum class PeakUnit : std::uint8_t { fma, tensor, copy, read, write, floor };
+enum class PeakUnit : std::uint8_t { fma, tensor, copy, triad, read, write, floor };
 
 struct PeakUnitName {
   PeakUnit unit;
   const char* name;
 };
 
-inline constexpr PeakUnitName kPeakUnits[] = {{PeakUnit::fma, "fma"},     {PeakUnit::tensor, "tensor"},
-                                              {PeakUnit::copy, "copy"},   {PeakUnit::read, "read"},
-                                              {PeakUnit::write, "write"}, {PeakUnit::floor, "floor"}};
+inline constexpr PeakUnitName kPeakUnits[] = {
+    {PeakUnit::fma, "fma"},   {PeakUnit::tensor, "tensor"}, {PeakUnit::copy, "copy"},  {PeakUnit::triad, "triad"},
+    {PeakUnit::read, "read"}, {PeakUnit::write, "write"},   {PeakUnit::floor, "floor"}};
 const char* name(PeakUnit);
 /// False where no unit has that name.
 bool parse_peak_unit(std::string_view text, PeakUnit& out);
 
 constexpr bool is_arithmetic(PeakUnit u) { return u == PeakUnit::fma || u == PeakUnit::tensor; }
-constexpr bool is_memory(PeakUnit u) { return u == PeakUnit::copy || u == PeakUnit::read || u == PeakUnit::write; }
+/// Arrays of `size` bytes that one launch reads, and writes.
+constexpr int arrays_read(PeakUnit u) {
+  return u == PeakUnit::triad ? 2 : (u == PeakUnit::copy || u == PeakUnit::read ? 1 : 0);
+}
+constexpr int arrays_written(PeakUnit u) {
+  return u == PeakUnit::copy || u == PeakUnit::triad || u == PeakUnit::write ? 1 : 0;
+}
+constexpr bool is_memory(PeakUnit u) { return arrays_read(u) + arrays_written(u) > 0; }
 
 struct PeakProblem {
   PeakUnit unit = PeakUnit::fma;
@@ -45,13 +54,14 @@ struct PeakProblem {
 };
 
 struct PeakBuffers {
-  const void* input = nullptr;  // copy, read
+  const void* input = nullptr;  // copy, triad, read
   void* output = nullptr;
 };
 
 inline constexpr std::int64_t kPeakGranule = 4096;   // memory sizes are whole pages: no kernel has a ragged end
 inline constexpr std::int64_t kPeakPartials = 4096;  // of a read; as many as may work on it, those left over are zero
 inline constexpr std::uint32_t kPeakPattern = 0x5a5a5a5aU;
+inline constexpr float kPeakScale = 2;  // a power of two: the same bits whether product and sum are fused or not
 /// Whole numbers up to here are exact in fp32 and in what tensor cores accumulate bf16, f16 and tf32 products in.
 inline constexpr std::int64_t kPeakExact = std::int64_t(1) << 23;
 

@@ -10,6 +10,7 @@
 #include "harness/publish/units.h"
 #include "harness/publish/vendor_summary.h"
 #include "harness/suite/accelerators.h"
+#include "tests/harness/publish/peak_records.h"
 #include "tests/harness/record/sample_records.h"
 
 namespace assay {
@@ -117,72 +118,6 @@ TEST(TableRows, TakesThePeakOfTheGpuTheProvenanceNames) {
   EXPECT_FALSE(table_rows({result})[0].percent_of_peak);
 }
 
-/// A case of the workload peak: `rate` FLOP/s, or bytes/s for unit copy.
-Record peak_record(const std::string& unit, double rate, DType dtype = DType::bf16) {
-  Record record = ok_record(64, "peak_" + unit, 1e-3);
-  record.point.workload = "peak";
-  record.point.dtype = dtype;
-  record.point.axes = {{"unit", unit}, {"size", std::int64_t(4096)}};
-  record.work = unit == "copy" ? Work{0, rate * 1e-3, "bytes", 0} : Work{rate * 1e-3, 0, "flops", 0};
-  return record;
-}
-
-TEST(TableRows, OnACpuPercentOfPeakIsOfTheMeasuredOne) {
-  const auto rows = table_rows({sample_result({ok_record(), peak_record("fma", 8e12), peak_record("fma", 4e12),
-                                               peak_record("fma", 16e12, DType::f32), peak_record("copy", 1e10)})});
-  EXPECT_NEAR(*rows[0].percent_of_measured_peak, 25, 0.1);  // 2 of 8 TFLOP/s: the faster one of the same dtype
-  EXPECT_EQ(rows[0].percent_of_peak, rows[0].percent_of_measured_peak);
-  for (std::size_t i = 1; i < rows.size(); ++i) EXPECT_FALSE(rows[i].percent_of_measured_peak) << rows[i].id;
-  // Another file is another machine.
-  EXPECT_FALSE(
-      table_rows({sample_result({ok_record()}), sample_result({peak_record("fma", 8e12)})})[0].percent_of_peak);
-}
-
-TEST(TableRows, MeasuredPeakIsOfTheSameModeWhereThereIsOne) {
-  Record burst = peak_record("fma", 8e12), sustained = peak_record("fma", 4e12), work = ok_record();
-  sustained.point.mode = work.point.mode = Mode::sustained;
-  EXPECT_NEAR(*table_rows({sample_result({work, burst, sustained})})[0].percent_of_measured_peak, 50, 0.2);
-  EXPECT_NEAR(*table_rows({sample_result({work, burst})})[0].percent_of_measured_peak, 25, 0.1);
-}
-
-TEST(TableRows, ADisturbedPeakFlattersNothing) {
-  Record peak = peak_record("fma", 8e12);
-  for (std::size_t i = 0; i < peak.measurement.seconds.size(); ++i)
-    if (i % 4 != 0) peak.measurement.seconds[i] *= 5;  // most samples shared the core with something else
-  EXPECT_NEAR(*table_rows({sample_result({ok_record(), peak})})[0].percent_of_measured_peak, 25, 0.1);
-}
-
-TEST(TableRows, AWrongPeakAndAnotherDevicesAreNone) {
-  Record wrong = peak_record("fma", 8e12), elsewhere = peak_record("tensor", 8e12);
-  wrong.check = sample_check(7);
-  wrong.outcome = {OutcomeKind::wrong, wrong.check->describe()};
-  elsewhere.point.device = Device::gpu;
-  EXPECT_FALSE(table_rows({sample_result({ok_record(), wrong, elsewhere})})[0].percent_of_measured_peak);
-}
-
-TEST(TableRows, WorkWithoutFlopIsComparedWithTheCopyRateAndMessagesWithNothing) {
-  Record memory_bound = ok_record(), collective = ok_record();
-  memory_bound.work = {0, 3e6, "read and written", 0};  // 3 GB/s
-  collective.work = {0, 3e6, "S", 1.5};
-  const auto rows = table_rows({sample_result({memory_bound, collective, peak_record("copy", 12e9)})});
-  EXPECT_NEAR(*rows[0].percent_of_measured_peak, 25, 0.1);
-  EXPECT_FALSE(rows[1].percent_of_measured_peak);
-}
-
-TEST(TableRows, GpusHaveBothPeaksAndEightBitFormatsShareOne) {
-  Record work = ok_record(), peak = peak_record("tensor", 8e12, DType::e4m3), memory = peak_record("copy", 2.4e12);
-  work.point.dtype = DType::e5m2;
-  for (Record* record : {&work, &peak, &memory}) record->point.device = Device::gpu;
-  Result result = sample_result({work, peak, memory});
-  result.provenance["gpus"] = {{{"index", 0}, {"name", "NVIDIA H200"}}};
-  const auto rows = table_rows({result});
-  EXPECT_NEAR(*rows[0].percent_of_measured_peak, 25, 0.1);
-  EXPECT_NEAR(*rows[2].percent_of_peak, 50, 1e-6);  // of 4.8 TB/s
-  const std::string markdown = to_markdown(rows);
-  EXPECT_THAT(markdown, HasSubstr("% of measured peak |"));
-  EXPECT_THAT(markdown, HasSubstr("in its datasheet"));
-}
-
 TEST(TableNotes, SayWhichPeakIsMeant) {
   EXPECT_TRUE(peak_notes(table_rows({mixed_result()})).empty());
   const auto rows = table_rows({sample_result({ok_record(), peak_record("fma", 8e12)})});
@@ -249,12 +184,13 @@ TEST(Csv, QuotesAsRfc4180Does) {
       csv.substr(0, csv.find("\r\n")),
       "id,workload,kernel,vendor,device,accelerator,dtype,shape,labels,mode,cache,outcome,reason,seconds,seconds_low,"
       "seconds_high,samples,flops_per_second,bytes_per_second,bus_bytes_per_second,percent_of_peak,"
-      "percent_of_measured_peak,percent_of_vendor,error_over_allowed,"
+      "percent_of_measured_peak,percent_of_copy,percent_of_stream,stream,percent_of_vendor,error_over_allowed,"
       "first_seconds,rank_mean_seconds,rank_skew_seconds,predicted_seconds,algorithm,protocol,"
       "ceiling_bytes_per_second,percent_of_ceiling,ceiling,percent_of_reference,reference,reference_source,"
       "origin,source,peak_flops_per_second,percent_at_clock,clock_mhz,power_watts,flops_per_joule,joules_per_pflop,"
       "dollars_per_device_hour,pflop_per_dollar,tokens,tokens_per_dollar,seal");
-  EXPECT_THAT(csv, HasSubstr(",failed,\"a | b, \"\"c\"\"\nd\",,,,0,,,,,,,,,,,,,,,,,,,,measured,,,,,,,,,,,,none\r\n"));
+  EXPECT_THAT(csv,
+              HasSubstr(",failed,\"a | b, \"\"c\"\"\nd\",,,,0,,,,,,,,,,,,,,,,,,,,,,,measured,,,,,,,,,,,,none\r\n"));
   EXPECT_EQ(csv.substr(csv.size() - 2), "\r\n");
 }
 

@@ -24,6 +24,11 @@ void right(const PeakProblem& p, const PeakBuffers& b, const Target&, Stream) {
   if (is_arithmetic(p.unit))
     for (std::int64_t i = 0; i < kAccumulators; ++i) sums[i] = float(peak_start(i) + p.size);
   if (p.unit == PeakUnit::copy) std::memcpy(b.output, b.input, std::size_t(p.size));
+  if (p.unit == PeakUnit::triad)
+    for (std::int64_t i = 0; i < p.size / 4; ++i) {
+      const auto* b_and_c = static_cast<const float*>(b.input);
+      static_cast<float*>(b.output)[i] = b_and_c[i] + kPeakScale * b_and_c[p.size / 4 + i];
+    }
   if (p.unit == PeakUnit::write) std::memset(b.output, int(kPeakPattern & 0xff), std::size_t(p.size));
   if (p.unit != PeakUnit::read) return;
   auto* partials = static_cast<std::uint64_t*>(b.output);
@@ -37,7 +42,7 @@ void short_of_one(const PeakProblem& p, const PeakBuffers& b, const Target& t, S
   auto* bytes = static_cast<std::uint8_t*>(b.output);
   if (is_arithmetic(p.unit)) static_cast<float*>(b.output)[kAccumulators - 1] -= 1;
   if (p.unit == PeakUnit::read) static_cast<std::uint64_t*>(b.output)[3] -= 1;
-  if (p.unit == PeakUnit::copy || p.unit == PeakUnit::write) bytes[p.size - 1] ^= 1;
+  if (arrays_written(p.unit) > 0) bytes[p.size - 1] ^= 1;
   if (p.unit == PeakUnit::floor) bytes[7] = 0;  // an empty launch that writes
 }
 
@@ -104,13 +109,15 @@ TEST_P(PlantedPeak, WritePastTheOutputIsWrong) {
   EXPECT_THAT(check_peak(writes_past_the_end, peak_case(GetParam())).describe(), HasSubstr("overwritten"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Units, PlantedPeak, testing::Values("fma", "tensor", "copy", "read", "write", "floor"),
+INSTANTIATE_TEST_SUITE_P(Units, PlantedPeak,
+                         testing::Values("fma", "tensor", "copy", "triad", "read", "write", "floor"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST(PeakWorkload, CountsItsWork) {
   const auto kernels = table_of(right);
   const WorkloadKind kind = peak_workload(kernels);
   EXPECT_EQ(kind.work(peak_case("copy"), 1).bytes, 8192);  // read and written
+  EXPECT_EQ(kind.work(peak_case("triad"), 1).bytes, 12288);
   EXPECT_EQ(kind.work(peak_case("read"), 1).bytes, 4096);
   EXPECT_EQ(kind.work(peak_case("write"), 1).bytes, 4096);
   EXPECT_EQ(kind.work(peak_case("floor"), 1).bytes, 0);

@@ -259,12 +259,14 @@ void expect_streamed_as_stored(void (*sweep)(const cpu::ElementwisePart&), DType
   GuardedArray in[3] = {{dtype, 513}, {dtype, 513}, {dtype, 513}},
                out[2][2] = {{{dtype, 513}, {dtype, 513}}, {{dtype, 513}, {dtype, 513}}};
   for (unsigned i = 0; i < 3; ++i) in[i].fill_normal(i + 1);
-  for (const int stream : {0, 1})
-    sweep({dtype,
-           513,
-           stream == 1,
-           {in[0].data(), in[1].data(), in[2].data()},
-           {out[stream][0].data(), out[stream][1].data()}});
+  cpu::ElementwisePart part;
+  part.dtype = dtype, part.count = 513;
+  for (int i = 0; i < 3; ++i) part.in[i].data = in[i].data();
+  for (const int stream : {0, 1}) {
+    part.stream = stream == 1;
+    for (int o = 0; o < 2; ++o) part.out[o].data = out[stream][o].data();
+    sweep(part);
+  }
   for (int o = 0; o < outputs; ++o) EXPECT_EQ(out[0][o].bytes(), out[1][o].bytes());
   EXPECT_FALSE(std::isnan(out[0][0].at(512)));
 }

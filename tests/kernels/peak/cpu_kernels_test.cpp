@@ -89,12 +89,14 @@ TEST(PeakCpuFma, RefusesStepsWhoseSumsRound) {
   EXPECT_FALSE(row.supports({PeakUnit::copy, DType::f32, 4096}, cpu(2)).ok());
 }
 
-TEST(PeakCpuStream, CopiesReadsAndWritesEveryByte) {
+TEST(PeakCpuStream, CopiesAddsReadsAndWritesEveryByte) {
   const PeakKernel& row = kernel("peak_cpu_stream");
   constexpr std::int64_t kBytes = 5 * kPeakGranule;  // fewer pages than some teams have threads
   std::vector<std::uint32_t> input(std::size_t(kBytes) / 4);
   std::uint64_t expected = 0;
   for (std::size_t i = 0; i < input.size(); ++i) expected += input[i] = std::uint32_t(i) * 2654435761U;
+  std::vector<float> addends(2 * input.size());  // the index, then its remainder by 7
+  for (std::size_t i = 0; i < input.size(); ++i) addends[i] = float(i), addends[input.size() + i] = float(i % 7);
   // Streaming stores want aligned memory, as a backend's is.
   void* aligned_input = std::aligned_alloc(64, std::size_t(kBytes));
   void* aligned_output = std::aligned_alloc(64, std::size_t(kBytes) + kPeakPartials * 8);
@@ -104,6 +106,12 @@ TEST(PeakCpuStream, CopiesReadsAndWritesEveryByte) {
     std::memset(aligned_output, 0xff, std::size_t(kBytes) + 64);
     launch(row, {PeakUnit::copy, DType::f32, kBytes}, {aligned_input, aligned_output}, threads);
     EXPECT_EQ(std::memcmp(aligned_output, aligned_input, std::size_t(kBytes)), 0);
+    EXPECT_EQ(words[kBytes / 4], 0xffffffffU);
+
+    std::memset(aligned_output, 0xff, std::size_t(kBytes) + 64);
+    launch(row, {PeakUnit::triad, DType::f32, kBytes}, {addends.data(), aligned_output}, threads);
+    for (std::int64_t i = 0; i < kBytes / 4; ++i)
+      ASSERT_EQ(static_cast<const float*>(aligned_output)[i], float(i) + kPeakScale * float(i % 7)) << i;
     EXPECT_EQ(words[kBytes / 4], 0xffffffffU);
 
     std::memset(aligned_output, 0xff, std::size_t(kBytes) + 64);
