@@ -52,7 +52,7 @@ function section(id, title, ...children) {
 function facts(pairs) {
   return h(
       "dl", {class: "facts"},
-      pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
+      pairs.filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false)
           .map(([name, value]) => [h("dt", null, name), h("dd", null, value)]));
 }
 
