@@ -193,14 +193,14 @@ Json report_data(const Report& report) {
   }
   for (const auto& note : peak_notes(all)) notes.push_back(note);
   Json out = {{"schema", "assay-report/1"},
-          {"version", ASSAY_VERSION},
-          {"results_given", report.results_given},
-          {"results", results_json(report.results)},
-          {"verdict", verdict_json(report)},
-          {"notes", notes},
-          {"ceilings", ceilings},
-          {"fleet", report.fleet ? *report.fleet : Json(nullptr)},
-          {"cases", columnar(cases)}};
+              {"version", ASSAY_VERSION},
+              {"results_given", report.results_given},
+              {"results", results_json(report.results)},
+              {"verdict", verdict_json(report)},
+              {"notes", notes},
+              {"ceilings", ceilings},
+              {"fleet", report.fleet ? *report.fleet : Json(nullptr)},
+              {"cases", columnar(cases)}};
   out.update(report_findings(report.results));
   return out;
 }

@@ -54,7 +54,7 @@ function stragglerSearch(search) {
         h("ul", {class: "findings accused"},
           search.found.map((f) => h("li", null, h("b", null, f.cause.replace("_", " ") + ": "), f.verdict))),
     search.members.length > 1 && h("div", {class: "wrap", tabindex: "0", role: "region", "aria-label": "Ranks"},
-                                   plainTable("What was measured of each", columns, search.members.map(row))),
+                                   plainTable("What was measured of each", columns, search.members.map(row), true)),
     stragglerChart(search),
     search.pairs.length > 0 && tableOnDemand(
                                    "Connections, pair by pair",
@@ -123,7 +123,8 @@ function overlapSection() {
                 (o) =>
                     [o.point, spanText(o.gemm), spanText(o.all_reduce), spanText(o.both),
                      (o.both / o.gemm).toFixed(2) + "×", (o.both / o.all_reduce).toFixed(2) + "×",
-                     o.efficiency.toFixed(2), `${o.efficiency_low.toFixed(2)} to ${o.efficiency_high.toFixed(2)}`]))));
+                     o.efficiency.toFixed(2), `${o.efficiency_low.toFixed(2)} to ${o.efficiency_high.toFixed(2)}`]),
+            true)));
 }
 
 function selftestSection() {
@@ -144,5 +145,6 @@ function selftestSection() {
                 (t) => t.compared.map(
                     (c) =>
                         [t.id, c.how, ...c.alarms.map((share) => percent(share)), resolved(c.resolves),
-                         percent(t.spread)])))));
+                         percent(t.spread)])),
+            true)));
 }
