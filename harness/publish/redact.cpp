@@ -64,10 +64,10 @@ void for_each_path_text(Provenance& provenance, const Visit& visit) {
 
 /// Keys whose value is a word of our own, whatever a machine is called: a case and its id, an outcome, a CPU's model.
 bool is_own_word(std::string_view key) {
-  constexpr std::string_view kOwn[] = {"id",       "workload", "kernel", "device",     "dtype",    "axes",
-                                       "mode",     "cache",    "data",   "stop",       "outcome",  "placement",
-                                       "cause",    "unit",     "model",  "limits",     "digest",   "severity",
-                                       "concerns", "schema",   "tensor", "convention", "digest_of"};
+  constexpr std::string_view kOwn[] = {"id",       "workload", "kernel", "device",     "dtype",     "axes",
+                                       "mode",     "cache",    "data",   "stop",       "outcome",   "placement",
+                                       "cause",    "unit",     "model",  "limits",     "digest",    "severity",
+                                       "concerns", "schema",   "tensor", "convention", "digest_of", "redacted"};
   return std::find(std::begin(kOwn), std::end(kOwn), key) != std::end(kOwn);
 }
 
