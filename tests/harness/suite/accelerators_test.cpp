@@ -22,8 +22,8 @@ TEST(Accelerators, AllAreThere) {
   std::set<std::string> names;
   for (const auto& accelerator : accelerators()) names.insert(accelerator.name);
   EXPECT_EQ(names, (std::set<std::string>{"a100", "h100", "h200", "b200", "gb200", "b300", "gb300", "l40s", "rtx4090",
-                                          "rtx5090", "trainium2", "trainium3", "tpu-v5p", "tpu-v6e", "tpu-v7",
-                                          "mi300x", "mi325x", "mi355x"}));
+                                          "rtx5090", "trainium2", "trainium3", "tpu-v5p", "tpu-v6e", "tpu-v7", "mi300x",
+                                          "mi325x", "mi355x"}));
 }
 
 TEST(Accelerators, AreFoundByTheDriversName) {
