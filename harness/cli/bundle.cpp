@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "harness/cli/cli.h"
 #include "harness/cli/terminal.h"
@@ -15,7 +16,7 @@ namespace {
 struct Options {
   std::vector<std::string> results;
   std::string out, verify;
-  bool redact = false;
+  bool redact = false, json = false;
 };
 
 std::string counted(const BundleSummary& summary) {
@@ -23,17 +24,26 @@ std::string counted(const BundleSummary& summary) {
                      summary.redacted ? ", redacted" : "");
 }
 
+void say(const Options& options, const std::string& file, const BundleSummary& summary) {
+  const bool verified = !options.verify.empty();
+  if (!options.json)
+    return print_text(
+        fmt::format("{}: {}{}\n", file, counted(summary), verified ? ": every digest and seal holds" : ""));
+  const nlohmann::ordered_json out = {
+      {"file", file}, {"results", summary.results}, {"redacted", summary.redacted}, {"verified", verified}};
+  print(out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+}
+
 void bundle(const Options& options) {
   if (!options.verify.empty()) {
     if (!options.results.empty() || !options.out.empty() || options.redact)
       throw InputError("bundle --verify takes one bundle and nothing else");
-    print(fmt::format("{}: {}: every digest and seal holds\n", options.verify, counted(verify_bundle(options.verify))));
-    return;
+    return say(options, options.verify, verify_bundle(options.verify));
   }
   if (options.results.empty()) throw InputError("bundle: expected results, or --verify FILE");
   if (options.out.empty()) throw InputError("bundle: expected --out FILE.tar.gz");
   const auto summary = write_bundle(expand_results(options.results), options.out, options.redact);
-  print(fmt::format("{}: {}\n", options.out, counted(summary)));
+  say(options, options.out, summary);
 }
 
 }  // namespace
@@ -45,6 +55,7 @@ void add_bundle(CLI::App& app, const Catalog&, int&) {
   verb->add_option("--out", options->out, "FILE.tar.gz; must not be there yet");
   verb->add_flag("--redact", options->redact, "pseudonyms for host names, GPU UUIDs, serial numbers and paths");
   verb->add_option("--verify", options->verify, "check such a file; writes nothing");
+  verb->add_flag("--json", options->json, "what was written or verified, for programs");
   verb->callback([options] { bundle(*options); });
 }
 

@@ -77,7 +77,10 @@ int check(const Options& options) {
   verdict.sort_worst_first();
   write(options.junit, to_junit(verdict));
   write(options.prometheus, to_prometheus(verdict));
-  print(options.json ? to_json(verdict) : to_console(verdict));
+  if (options.json)
+    print(to_json(verdict));
+  else
+    print_text(to_console(verdict, terminal_style()));
   return int(verdict.code());
 }
 

@@ -81,6 +81,10 @@ int dispatch(const std::vector<std::string>& arguments, const Catalog& workloads
   add_export(app, workloads, exit_code);
   add_validate(app, workloads, exit_code);
   add_bundle(app, workloads, exit_code);
+  for (auto* verb : app.get_subcommands({}))
+    if (!verb->get_option_no_throw("--quiet"))
+      verb->add_flag_callback(
+          "--quiet", [] { be_quiet(); }, "print nothing but errors: files and the exit code say the rest");
   app.footer(
       "Exit codes: 0 done; 1 a verdict failed; 2 the command or a file is wrong; 3 a kernel computed wrong numbers; 4 "
       "could not measure.");
@@ -103,6 +107,7 @@ int dispatch(const std::vector<std::string>& arguments, const Catalog& workloads
 
 int run_command_line(const std::vector<std::string>& arguments, const Catalog& workloads) {
   occupy_standard_streams();
+  be_quiet(false);  // of an earlier command in this process
   try {
     return dispatch(arguments, workloads);
   } catch (const Error& error) {

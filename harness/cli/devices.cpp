@@ -67,12 +67,17 @@ std::string build_text(const Json& provenance) {
                      text(build["compiler"]), capabilities, libraries);
 }
 
+std::string severity_text(const std::string& severity) {
+  if (severity == "info") return severity;
+  return painted(severity, severity == "unfit" ? Tone::bad : Tone::open, terminal_style());
+}
+
 std::string findings_text(const Json& findings) {
   if (findings.empty()) return "Nothing was found that speaks against measuring here.\n";
   std::string out = "Findings:\n";
   for (const auto& one : findings)
-    out += fmt::format("  {}: {}\n    {}\n    what to do: {}\n", text(one["severity"]), text(one["what"]),
-                       text(one["meaning"]), text(one["action"]));
+    out += fmt::format("  {}: {}\n    {}\n    what to do: {}\n", severity_text(text(one["severity"])),
+                       text(one["what"]), text(one["meaning"]), text(one["action"]));
   return out;
 }
 
@@ -94,7 +99,10 @@ void add_devices(CLI::App& app, const Catalog&, int& exit_code) {
   verb->add_option("--expect-gpus", *expected, "unfit unless CUDA shows so many")->check(CLI::Range(0, 1024));
   verb->callback([json, expected, &exit_code] {
     const Json provenance = collect_provenance({"assay", "devices"}, *expected);
-    print(*json ? provenance.dump(1, ' ', false, Json::error_handler_t::replace) + "\n" : as_text(provenance));
+    if (*json)
+      print(provenance.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+    else
+      print_text(as_text(provenance));
     for (const char* device : {"cpu", "gpu"})
       if (!unfit_for(provenance["findings"], device).empty()) exit_code = int(ExitCode::could_not_measure);
   });

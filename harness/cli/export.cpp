@@ -1,5 +1,7 @@
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <filesystem>
+#include <map>
 #include <memory>
 
 #include "harness/cli/cli.h"
@@ -8,7 +10,10 @@
 #include "harness/core/error.h"
 #include "harness/core/file.h"
 #include "harness/publish/bencher.h"
+#include "harness/publish/nccl_tests.h"
+#include "harness/publish/verdict_texts.h"
 #include "harness/record/result.h"
+#include "harness/verdict/verdict.h"
 
 namespace assay {
 namespace {
@@ -17,12 +22,35 @@ struct Options {
   std::string result, format, out;
 };
 
+/// As `assay check` judges it by what is expected of its machine, however old it is.
+Verdict verdict_of(const Result& result, const std::string& file) {
+  CheckOptions how;
+  how.now = std::chrono::system_clock::now();
+  how.unsealed = true;
+  Verdict verdict;
+  verdict.judgements = judge(result, file, expectations_for(result.provenance), how);
+  verdict.sort_worst_first();
+  return verdict;
+}
+
+using Writer = std::string (*)(const Result&, const std::string& file);
+
+const std::map<std::string, Writer>& formats() {
+  static const std::map<std::string, Writer> table = {
+      {"bencher", [](const Result& result, const std::string&) { return to_bencher(table_rows({result})); }},
+      {"google-benchmark", [](const Result& result, const std::string&) { return to_google_benchmark(result); }},
+      {"junit", [](const Result& result, const std::string& file) { return to_junit(verdict_of(result, file)); }},
+      {"nccl-tests", [](const Result& result, const std::string&) { return to_nccl_tests({result}); }},
+      {"prometheus",
+       [](const Result& result, const std::string& file) { return to_prometheus(verdict_of(result, file)); }}};
+  return table;
+}
+
 void export_result(const Options& options) {
   std::error_code ignored;  // a file that is not there is no result
   if (!options.out.empty() && std::filesystem::equivalent(options.result, options.out, ignored))
     throw InputError(options.out + ": is the result, expected another file for --out");
-  const Result result = load_unchanged_result(options.result);
-  const std::string text = options.format == "bencher" ? to_bencher(table_rows({result})) : to_google_benchmark(result);
+  const std::string text = formats().at(options.format)(load_unchanged_result(options.result), options.result);
   if (options.out.empty()) return print(text);
   if (is_printing_process()) write_file_atomically(options.out, text);
 }
@@ -33,8 +61,13 @@ void add_export(CLI::App& app, const Catalog&, int&) {
   const auto options = std::make_shared<Options>();
   CLI::App* verb = app.add_subcommand("export", "a result in the form of other tools");
   verb->add_option("result", options->result, "result file")->required();
-  verb->add_option("--format", options->format, "bencher (Bencher Metric Format) or google-benchmark (its compare.py)")
-      ->check(CLI::IsMember({"bencher", "google-benchmark"}))
+  std::vector<std::string> names;
+  for (const auto& [name, writer] : formats()) names.push_back(name);
+  verb->add_option(
+          "--format", options->format,
+          "bencher (Bencher Metric Format), google-benchmark (for its compare.py), nccl-tests (its text), junit "
+          "and prometheus (the verdict of `assay check`, however old the result is)")
+      ->check(CLI::IsMember(names))
       ->required();
   verb->add_option("--out", options->out, "file; default: stdout")->check(not_empty());
   verb->callback([options] { export_result(*options); });

@@ -44,7 +44,10 @@ int fleet(const Options& options) {
   add_causes(verdict, files, cases);
   const FleetPage page{files, cases, verdict, options.job_gpus,
                        options.price > 0 ? std::optional(options.price) : std::nullopt};
-  print(options.json ? fleet_json(page) : fleet_text(page, terminal_columns()));
+  if (options.json)
+    print(fleet_json(page));
+  else
+    print_text(fleet_text(page, terminal_style()));
   return exit_code_of(verdict);
 }
 

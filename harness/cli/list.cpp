@@ -92,7 +92,7 @@ void list(const Options& options, const Catalog& workloads) {
   Machine machine(options.selection.threads);
   const Suite suite = select_cases(options.selection, workloads, DevicesPresent{accelerator ? 1 : machine.gpus()});
   const auto all = listed(options, suite, workloads, accelerator, machine);
-  if (!options.json) return print(as_text(all, suite, accelerator ? "on " + accelerator->full_name : "here"));
+  if (!options.json) return print_text(as_text(all, suite, accelerator ? "on " + accelerator->full_name : "here"));
   Json out = Json::array();
   for (const auto& one : all) out.push_back(to_json(one, options.explain));
   print(out.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");

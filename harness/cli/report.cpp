@@ -149,7 +149,10 @@ void report_verb(const Options& options) {
   constexpr std::size_t kBytesPerKilobyte = 1000;
   const ReportPage page = to_report(report, options.kilobytes * kBytesPerKilobyte);
   if (is_printing_process()) write_file_atomically(options.out, page.html);
-  print(said_of(report, page, options));
+  if (options.json)
+    print(said_of(report, page, options));
+  else
+    print_text(said_of(report, page, options));
 }
 
 }  // namespace

@@ -93,9 +93,9 @@ void publish(const Result& result, const Suite& suite, const fs::path& out, cons
   if (format == kJson) return print(out == run_out ? to_table_json(rows) : "");  // one array, whatever the rounds
   const bool as_nccl_tests = format == kNcclTests;
   const char* const remark = as_nccl_tests ? "# " : "";  // to a script that reads the table
-  print(as_nccl_tests ? to_nccl_tests({result}) : to_console(rows, terminal_columns()) + more + "\n");
-  print(fmt::format("{0}result: {1}\n{0}table: {2}\n{0}for Google Benchmark's compare.py: {3}\n", remark, out.string(),
-                    markdown.string(), google.string()));
+  print_text(as_nccl_tests ? to_nccl_tests({result}) : to_console(rows, terminal_style()) + more + "\n");
+  print_text(fmt::format("{0}result: {1}\n{0}table: {2}\n{0}for Google Benchmark's compare.py: {3}\n", remark,
+                         out.string(), markdown.string(), google.string()));
   if (!result.complete && is_one_stretch(suite))
     print(remark +
           std::string("interrupted: the result holds what was measured until then, and cannot be continued\n"));

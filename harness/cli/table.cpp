@@ -33,7 +33,7 @@ struct Options {
   std::string out;
   TableColumns columns;
   std::vector<std::string> prices;
-  bool published = false;
+  bool published = false, json = false;
 };
 
 /// The table must not replace what it was made from.
@@ -99,9 +99,9 @@ std::string text_of(const Options& options, const std::vector<Result>& results) 
   if (columns.empty() && options.rows == "accelerator" && is_text(options.format)) columns = accelerator_columns(rows);
   std::string text = formats().at(options.format)(rows, columns);
   if (options.format == "md")
-    for (const auto& note : price_notes(prices)) text += "\n" + note + "\n";
+    for (const auto& note : price_notes(prices, rows)) text += "\n" + note + "\n";
   if (options.format == "latex")
-    for (const auto& note : price_notes(prices)) text += "% " + note + "\n";
+    for (const auto& note : price_notes(prices, rows)) text += "% " + note + "\n";
   return text;
 }
 
@@ -123,10 +123,12 @@ void add_table(CLI::App& app, const Catalog&, int&) {
   std::sort(names.begin(), names.end());
   CLI::App* verb = app.add_subcommand("table", "the comparison table of results");
   verb->add_option("result", options->results, "result files")->required();
-  verb->add_option("--format", options->format,
-                   "md, csv, latex (booktabs), json, or nccl-tests: collectives as that program prints them")
-      ->check(CLI::IsMember(names))
-      ->capture_default_str();
+  auto* format =
+      verb->add_option("--format", options->format,
+                       "md, csv, latex (booktabs), json, or nccl-tests: collectives as that program prints them")
+          ->check(CLI::IsMember(names))
+          ->capture_default_str();
+  verb->add_flag("--json", options->json, "--format json")->excludes(format);
   verb->add_option("--rows", options->rows,
                    "kernel: every case; accelerator: the fastest of each accelerator and dtype")
       ->check(CLI::IsMember({"accelerator", "kernel"}))
@@ -141,7 +143,10 @@ void add_table(CLI::App& app, const Catalog&, int&) {
   verb->add_flag("--published", options->published,
                  "rows of what others published, and of datasheets of what nothing here runs on");
   verb->add_option("--out", options->out, "file; default: stdout")->check(not_empty());
-  verb->callback([options] { table(*options); });
+  verb->callback([options] {
+    if (options->json) options->format = "json";
+    table(*options);
+  });
 }
 
 }  // namespace assay

@@ -16,6 +16,8 @@
 namespace assay {
 namespace {
 
+bool quiet = false;  // --quiet of a verb that has no progress to be quiet about
+
 /// Edits (insert, remove, replace a character) from one word to the other.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
@@ -35,11 +37,19 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 int terminal_columns() {
-  constexpr int kUsual = 120;  // of a log
-  constexpr int kLeast = 60;   // below this a table cannot be read, and wraps
+  constexpr int kLeast = 20;  // narrower than any terminal: what says so is none
   winsize size{};
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kUsual;
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kNoTerminal.columns;
   return std::max<int>(kLeast, size.ws_col);
+}
+
+Style terminal_style() {
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string_view(value ? value : "");
+  };
+  const bool colour = ::isatty(STDOUT_FILENO) == 1 && variable("NO_COLOR").empty() && variable("TERM") != "dumb";
+  return {terminal_columns(), colour};
 }
 
 bool is_printing_process() {
@@ -57,8 +67,14 @@ void occupy_standard_streams() {
   }
 }
 
+void be_quiet(bool yes) { quiet = yes; }
+
+void print_text(std::string_view text) {
+  print(::isatty(STDOUT_FILENO) == 1 ? folded(text, terminal_columns()) : std::string(text));
+}
+
 void print(std::string_view text) {
-  if (!is_printing_process()) return;
+  if (quiet || !is_printing_process()) return;
   errno = 0;
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
   const bool flushed = std::fflush(stdout) == 0;

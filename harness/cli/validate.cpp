@@ -23,7 +23,9 @@ struct Options {
 };
 
 std::string as_text(const std::string& path, const char* verdict, const Plausibility& found) {
-  std::string out = fmt::format("{}: {}, {} cases, sha256 {}\n", path, verdict, found.cases, found.digest);
+  const Tone tone = std::string_view(verdict) == "plausible" ? Tone::good : Tone::bad;
+  std::string out = fmt::format("{}: {}, {} cases, sha256 {}\n", path, painted(verdict, tone, terminal_style()),
+                                found.cases, found.digest);
   if (!found.broken.empty()) out += "  " + found.broken + "\n";
   for (const auto& problem : found.problems) out += "  " + problem + "\n";
   return out;
@@ -51,7 +53,10 @@ ExitCode validate(const Options& options) {
     text += as_text(path, verdict, found);
     json.push_back(as_json(path, verdict, found));
   }
-  print(options.json ? json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n" : text);
+  if (options.json)
+    print(json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  else
+    print_text(text);
   if (broken) return ExitCode::bad_input;
   return implausible ? ExitCode::verdict_failed : ExitCode::ok;
 }

@@ -12,7 +12,7 @@ namespace assay {
 namespace {
 
 auto group_of(const TableRow& row) {
-  return std::tie(row.accelerator, row.workload, row.dtype, row.cache, row.mode, row.origin, row.source);
+  return std::tie(row.accelerator, row.cpu, row.workload, row.dtype, row.cache, row.mode, row.origin, row.source);
 }
 
 /// What a row is ranked by: its FLOP where it does some, else what it moves; 0 where it was not measured.
@@ -33,8 +33,7 @@ TableRow row_of(const PublishedRate& rate) {
   row.outcome = row.origin = "published";
   row.shape = rate.shape;
   row.vendor = true;
-  row.source =
-      rate.source + (rate.conditions.empty() ? "" : "; " + rate.conditions) + "; power, clocks and data are not stated";
+  row.source = rate.source + "; " + rate.conditions;
   row.flops_per_second = rate.flops_per_second;
   row.peak_flops_per_second = accelerator_of(rate).peak(rate.dtype);
   if (row.peak_flops_per_second) row.percent_of_peak = 100 * rate.flops_per_second / *row.peak_flops_per_second;

@@ -9,6 +9,7 @@
 #include "harness/core/file.h"
 #include "harness/core/sha256.h"
 #include "harness/publish/redact.h"
+#include "harness/suite/json_reader.h"
 
 namespace assay {
 namespace {
@@ -69,14 +70,20 @@ std::string readme(const std::string& folder, const std::vector<std::string>& na
   return out;
 }
 
-/// Adds files, and refuses any text of a machine in which a name is left that should have been replaced.
+/// Adds files, and refuses a machine's JSON in which a name is left that should have been replaced.
 class Packer {
  public:
   Packer(std::string folder, const Pseudonyms* pseudonyms) : folder_(std::move(folder)), pseudonyms_(pseudonyms) {
-    refuse_left(folder_, "the bundle's name");
+    if (const auto left = pseudonyms_ ? pseudonyms_->first_left(std::string_view(folder_)) : std::nullopt)
+      throw InputError(fmt::format("{}: is called after the machine '{}': choose another --out", folder_, *left));
   }
   void add(const std::string& name, const std::string& text) {
-    refuse_left(text, name);
+    if (pseudonyms_)
+      if (const auto left = pseudonyms_->first_left(read_json(text, name)))
+        throw InputError(
+            fmt::format("{}: the name '{}' of a machine is left in it: it is not sent; without --redact it "
+                        "would be",
+                        name, *left));
     add_ours(name, text);
   }
   /// Text of this program, in which "node-1" is an example whatever a machine is called.
@@ -90,15 +97,6 @@ class Packer {
   }
 
  private:
-  void refuse_left(const std::string& text, const std::string& where) const {
-    if (!pseudonyms_) return;
-    if (const auto name = pseudonyms_->first_left(text))
-      throw InputError(
-          fmt::format("'{}' is the name of a machine and stands in {} as another word too: it cannot be "
-                      "redacted",
-                      *name, where));
-  }
-
   std::string folder_;
   const Pseudonyms* pseudonyms_;
   ArchiveWriter writer_;
@@ -130,7 +128,7 @@ BundleSummary write_bundle(const std::vector<fs::path>& results, const fs::path&
     if (pseudonyms) {
       result = pseudonyms->redact(result, results[i].string());
       text = to_text(result);
-      parse_result(text, results[i].string() + " (redacted)");  // a host called "gpu" could have spoilt it
+      parse_result(text, results[i].string() + " (redacted)");  // what is sent can be read
     }
     packer.add(names[i] + kResultSuffix, text);
     packer.add(names[i] + kEnvironmentSuffix, environment_text(result));

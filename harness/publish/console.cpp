@@ -12,12 +12,16 @@ namespace assay {
 namespace {
 
 constexpr int kGap = 2;
-constexpr int kLeastText = 12;  // characters a shortened column keeps, more than any title has
-constexpr const char* kCut = "..";
+constexpr int kLeastText = 12;  // characters that a narrowed column keeps, more than any title has
 
 int width_of(const GridColumn& column) {
   std::size_t width = column.title.size();
-  for (const auto& cell : column.cells) width = std::max(width, cell.size());
+  for (const auto& cell : column.cells)
+    for (std::size_t at = 0; at <= cell.size();) {
+      const std::size_t end = std::min(cell.find('\n', at), cell.size());
+      width = std::max(width, end - at);
+      at = end + 1;
+    }
   return int(width);
 }
 
@@ -36,36 +40,68 @@ bool drop_one(std::vector<GridColumn>& grid) {
   return true;
 }
 
-/// Cuts the widest text column to what is left.
-void shorten(std::vector<GridColumn>& grid, int columns) {
+/// Narrows the widest text column, whose cells then go over several lines, until the table fits; false where it cannot.
+bool narrow(std::vector<GridColumn>& grid, int columns) {
   for (int excess; (excess = total_width(grid) - columns) > 0;) {
     GridColumn* widest = nullptr;
     for (auto& column : grid)
       if (!column.numeric && (!widest || width_of(column) > width_of(*widest))) widest = &column;
-    if (!widest || width_of(*widest) <= kLeastText) return;
-    const auto keep = std::size_t(std::max(kLeastText, width_of(*widest) - excess));
-    for (auto& cell : widest->cells)
-      if (cell.size() > keep) cell = cell.substr(0, keep - 2) + kCut;
+    if (!widest || width_of(*widest) <= kLeastText) return false;
+    const int room = std::max(kLeastText, width_of(*widest) - excess);
+    for (auto& cell : widest->cells) cell = folded(cell, room);
   }
+  return true;
 }
 
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> out;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) out.push_back(line);
+  return out;
+}
+
+/// A row, or the titles where `row` is below 0, over as many lines as its longest cell has.
 std::string line(const std::vector<GridColumn>& grid, int row) {
-  std::string out;
+  std::vector<std::vector<std::string>> cells;
+  std::size_t height = 1;
   for (const auto& column : grid) {
-    const std::string& text = row < 0 ? column.title : column.cells[std::size_t(row)];
-    if (!out.empty() || &column != &grid.front()) out += std::string(kGap, ' ');
-    out +=
-        column.numeric ? fmt::format("{:>{}}", text, width_of(column)) : fmt::format("{:<{}}", text, width_of(column));
+    cells.push_back(lines_of(row < 0 ? column.title : column.cells[std::size_t(row)]));
+    height = std::max(height, cells.back().size());
   }
-  out.erase(out.find_last_not_of(' ') + 1);
-  return out + "\n";
+  std::string out;
+  for (std::size_t at = 0; at < height; ++at) {
+    std::string text;
+    for (std::size_t i = 0; i < grid.size(); ++i) {
+      const std::string cell = at < cells[i].size() ? cells[i][at] : "";
+      if (i > 0) text += std::string(kGap, ' ');
+      text += grid[i].numeric ? fmt::format("{:>{}}", cell, width_of(grid[i]))
+                              : fmt::format("{:<{}}", cell, width_of(grid[i]));
+    }
+    text.erase(text.find_last_not_of(' ') + 1);
+    out += text + "\n";
+  }
+  return out;
+}
+
+/// Where no table fits: what a row is, and below it its figures with their titles.
+std::string card(const std::vector<GridColumn>& grid, std::size_t row, int columns) {
+  std::string what, figures;
+  for (const auto& column : grid) {
+    const std::string& cell = column.cells[row];
+    if (cell.empty()) continue;
+    if (column.numeric)
+      figures += fmt::format("{}{} {}", figures.empty() ? "  " : ", ", column.title, cell);
+    else
+      what += (what.empty() ? "" : " ") + cell;
+  }
+  return folded(what + "\n" + figures + "\n", columns);
 }
 
 /// Words of `text` on lines of at most `columns`, each indented.
 std::string wrapped(const std::string& text, int columns, int indent) {
   std::string out, current;
   std::istringstream words(text);
-  const auto room = std::size_t(std::max(20, columns - indent));
+  const auto room = std::size_t(std::max(8, columns - indent));
   const auto flush = [&] {
     if (!current.empty()) out += std::string(std::size_t(indent), ' ') + current + "\n";
     current.clear();
@@ -104,8 +140,18 @@ std::string take_common_axes(std::vector<TableRow>& rows) {
   return common;
 }
 
+/// Every line in its own colour, so that one that is cut out keeps it.
+std::string painted_lines(const std::string& text, Tone tone, const Style& style) {
+  std::string out;
+  for (const auto& one : lines_of(text)) out += painted(one, tone, style) + "\n";
+  return out;
+}
+
 /// One workload's rows: a title with what they share, then a table of what differs.
-std::string workload_table(std::vector<TableRow> rows, int columns) {
+std::string workload_table(std::vector<TableRow> rows, const Style& style) {
+  const int columns = style.columns;
+  std::vector<std::string> outcomes;
+  for (const auto& row : rows) outcomes.push_back(row.outcome);
   std::string title = rows.front().workload + ":" + take_common_axes(rows);
   for (std::string TableRow::*member : {&TableRow::device, &TableRow::cache, &TableRow::mode}) {
     const std::string first = rows.front().*member;
@@ -120,14 +166,21 @@ std::string workload_table(std::vector<TableRow> rows, int columns) {
   auto grid = make_grid(rows);
   while (total_width(grid) > columns && drop_one(grid)) {
   }
-  shorten(grid, columns);
-  std::string out = wrapped(title, columns, 0) + line(grid, -1);
-  for (std::size_t r = 0; r < rows.size(); ++r) out += line(grid, int(r));
+  const auto whole = grid;
+  const bool fits = narrow(grid, columns);
+  std::string out = painted_lines(wrapped(title, columns, 0), Tone::strong, style);
+  if (fits) out += painted_lines(line(grid, -1), Tone::quiet, style);
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    const std::string text = fits ? line(grid, int(r)) : card(whole, r, columns);
+    out += outcomes[r] == "ok"        ? text
+           : outcomes[r] == "skipped" ? painted_lines(text, Tone::quiet, style)
+                                      : painted_lines(text, Tone::bad, style);
+  }
   return out + "\n";
 }
 
 /// Outcomes that are not ok, cases of the same reason together.
-std::string reasons_text(const std::vector<TableRow>& rows, int columns) {
+std::string reasons_text(const std::vector<TableRow>& rows, const Style& style) {
   constexpr std::size_t kMostSkipped = 3;  // skipped cases of one reason: these by name, the rest by number
   std::vector<std::vector<const TableRow*>> groups;
   for (const auto& row : rows) {
@@ -143,7 +196,9 @@ std::string reasons_text(const std::vector<TableRow>& rows, int columns) {
   }
   std::string out;
   for (const auto& group : groups) {
-    out += wrapped(group.front()->outcome + ": " + group.front()->reason, columns, 0);
+    const std::string& outcome = group.front()->outcome;
+    out += painted_lines(wrapped(outcome + ": " + group.front()->reason, style.columns, 0),
+                         outcome == "skipped" ? Tone::quiet : Tone::bad, style);
     const std::size_t shown = group.front()->outcome == "skipped" ? std::min(kMostSkipped, group.size()) : group.size();
     for (std::size_t i = 0; i < shown; ++i) out += "  " + group[i]->id + "\n";
     if (shown < group.size()) out += fmt::format("  and {} more\n", group.size() - shown);
@@ -153,7 +208,7 @@ std::string reasons_text(const std::vector<TableRow>& rows, int columns) {
 
 }  // namespace
 
-std::string to_console(const std::vector<TableRow>& rows, int columns) {
+std::string to_console(const std::vector<TableRow>& rows, const Style& style) {
   if (rows.empty()) return "no cases\n";
   std::vector<std::vector<TableRow>> workloads;  // in the order they first appear
   for (const auto& row : rows) {
@@ -165,10 +220,10 @@ std::string to_console(const std::vector<TableRow>& rows, int columns) {
       found->push_back(row);
   }
   std::string out;
-  for (auto& group : workloads) out += workload_table(std::move(group), columns);
-  for (const auto& line : vendor_summary(rows)) out += wrapped(line, columns, 0);
-  for (const auto& note : peak_notes(rows)) out += wrapped(note, columns, 0);
-  return out + reasons_text(rows, columns);
+  for (auto& group : workloads) out += workload_table(std::move(group), style);
+  for (const auto& line : vendor_summary(rows)) out += wrapped(line, style.columns, 0);
+  for (const auto& note : peak_notes(rows)) out += wrapped(note, style.columns, 0);
+  return out + reasons_text(rows, style);
 }
 
 }  // namespace assay

@@ -102,17 +102,17 @@ std::string heat_map(const FleetPage& page, const FleetGroup& group, int columns
 
 }  // namespace
 
-std::string fleet_text(const FleetPage& page, int columns) {
+std::string fleet_text(const FleetPage& page, const Style& style) {
   const auto& v = page.verdict;
   std::string out = fmt::format("{} nodes, {} devices accused, {} not or not wholly judged\n", page.files.nodes.size(),
                                 v.accused.size(), v.gaps.size());
   for (const auto& group : v.groups)
     out += fmt::format("{} nodes with {}: {} devices judged in {} cases\n", group.nodes.size(), group.hardware,
                        group.devices, group.cases);
-  if (!v.accused.empty()) out += "\nAccused, worst first:\n";
+  if (!v.accused.empty()) out += painted("\nAccused, worst first:", Tone::bad, style) + "\n";
   for (std::size_t i = 0; i < std::min(kListed, v.accused.size()); ++i) out += accused_line(page, v.accused[i]);
   if (v.accused.size() > kListed) out += fmt::format("and {} more, in --json\n", v.accused.size() - kListed);
-  if (!v.gaps.empty()) out += "\nNot judged, or not wholly:\n";
+  if (!v.gaps.empty()) out += painted("\nNot judged, or not wholly:", Tone::open, style) + "\n";
   for (const auto& gap : v.gaps) out += fmt::format("{}: {}\n", gap.node, gap.why);  // all: none is dropped silently
   if (!v.notes.empty()) out += "\n";
   for (const auto& note : v.notes) out += note + "\n";
@@ -120,7 +120,7 @@ std::string fleet_text(const FleetPage& page, int columns) {
     if (group.standings.empty()) continue;
     out += fmt::format("\n{}:\n{}{}", group.hardware, cost_line(page, group, false),
                        v.accused.empty() ? std::string() : cost_line(page, group, true));
-    out += heat_map(page, group, columns);
+    out += heat_map(page, group, style.columns);
   }
   return out;
 }

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "harness/publish/style.h"
 #include "harness/verdict/fleet.h"
 
 namespace assay {
@@ -16,7 +17,7 @@ struct FleetPage {
 };
 
 /// The verdict, the worst-first list with causes, what is missing, the cost, a heat map of the worst nodes.
-std::string fleet_text(const FleetPage&, int columns);
+std::string fleet_text(const FleetPage&, const Style&);
 /// The same with every node and case, for the report page and scripts.
 std::string fleet_json(const FleetPage&);
 

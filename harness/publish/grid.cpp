@@ -37,6 +37,11 @@ std::string reference(const TableRow& row) {
 
 constexpr double kTera = 1e12;
 
+/// A figure of others', with as many digits as documents give.
+std::string stated_flops(const std::optional<double>& value) {
+  return value ? fmt::format("{:.4g} TFLOP/s", *value / kTera) : std::string();
+}
+
 /// Three digits, without an exponent.
 std::string plain(const std::optional<double>& value) {
   return value ? format_with_interval(*value, *value, *value) : std::string();
@@ -72,7 +77,10 @@ constexpr ColumnSpec kColumns[] = {
     {"samples", "samples", true, 8,
      [](const TableRow& r) { return r.samples > 0 ? std::to_string(r.samples) : std::string(); }},
     {"flops_per_second", "FLOP/s", true, 0,
-     [](const TableRow& r) { return format_flops(r.flops_per_second, r.seconds, r.seconds_low, r.seconds_high); }},
+     [](const TableRow& r) {
+       return r.origin == "measured" ? format_flops(r.flops_per_second, r.seconds, r.seconds_low, r.seconds_high)
+                                     : stated_flops(r.flops_per_second);
+     }},
     {"bytes_per_second", kBytesTitle, true, 9,
      [](const TableRow& r) { return format_bytes_rate(r.bytes_per_second, r.seconds, r.seconds_low, r.seconds_high); }},
     {"bus_bytes_per_second", "busbw", true, 0,
@@ -108,9 +116,8 @@ constexpr ColumnSpec kColumns[] = {
 };
 
 /// Shown where they are asked for.
-constexpr ColumnSpec kMoreColumns[] = {{"peak_flops_per_second", "dense peak", true, 0, [](const TableRow& r) {
-                                          return format_flops(r.peak_flops_per_second, {}, {}, {});
-                                        }}};
+constexpr ColumnSpec kMoreColumns[] = {{"peak_flops_per_second", "dense peak", true, 0,
+                                        [](const TableRow& r) { return stated_flops(r.peak_flops_per_second); }}};
 
 /// Where bytes/s is all there is to say, no terminal is too narrow for it.
 bool has_only_bytes(const TableRow& row) {

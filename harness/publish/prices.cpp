@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <string>
 #include <string_view>
 
 #include "harness/core/error.h"
@@ -12,6 +13,16 @@ namespace assay {
 namespace {
 
 constexpr std::string_view kSource = ",source=", kDate = ",date=";
+
+/// A year, a month or a day.
+bool is_date(const std::string& text) {
+  constexpr std::string_view kForm = "0000-00-00";
+  if (text.size() != 4 && text.size() != 7 && text.size() != kForm.size()) return false;
+  for (std::size_t i = 0; i < text.size(); ++i)
+    if (kForm[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != '-') return false;
+  const auto part = [&](std::size_t at) { return text.size() > at ? std::stoi(text.substr(at, 2)) : 1; };
+  return part(5) >= 1 && part(5) <= 12 && part(8) >= 1 && part(8) <= 31;
+}
 
 /// What follows `key`, up to the other key: a source may have commas.
 std::string part(const std::string& text, std::string_view key, std::string_view other) {
@@ -48,7 +59,8 @@ Price parse_price(const std::string& text) {
   price.source = part(text, kSource, kDate);
   price.date = part(text, kDate, kSource);
   if (price.source.empty()) return fail("a price has a source");
-  if (price.date.size() < 4) return fail("a price has a date");
+  if (price.date.empty()) return fail("a price has a date");
+  if (!is_date(price.date)) return fail("expected a date as 2026, 2026-01 or 2026-01-31");
   return price;
 }
 
@@ -64,11 +76,13 @@ void add_prices(const std::vector<Price>& prices, std::vector<TableRow>& rows) {
     }
 }
 
-std::vector<std::string> price_notes(const std::vector<Price>& prices) {
+std::vector<std::string> price_notes(const std::vector<Price>& prices, const std::vector<TableRow>& rows) {
   std::vector<std::string> out;
-  for (const auto& price : prices)
-    out.push_back(fmt::format("Price of {}: {:.4g} $ per device and hour ({}, {}).", price.accelerator,
-                              price.dollars_per_hour, price.source, price.date));
+  for (const auto& price : prices) {
+    const bool used = std::any_of(rows.begin(), rows.end(), [&](const TableRow& row) { return is_of(price, row); });
+    out.push_back(fmt::format("Price of {}: {:.4g} $ per device and hour ({}, {}){}.", price.accelerator,
+                              price.dollars_per_hour, price.source, price.date, used ? "" : "; no row is of it"));
+  }
   return out;
 }
 

@@ -62,6 +62,32 @@ void for_each_path_text(Provenance& provenance, const Visit& visit) {
     if (const auto flags = build->find("flags"); flags != build->end()) visit(*flags);
 }
 
+/// Keys whose value is a word of our own, whatever a machine is called: a case and its id, an outcome, a CPU's model.
+bool is_own_word(std::string_view key) {
+  constexpr std::string_view kOwn[] = {"id",       "workload", "kernel", "device",     "dtype",     "axes",
+                                       "mode",     "cache",    "data",   "stop",       "outcome",   "placement",
+                                       "cause",    "unit",     "model",  "limits",     "digest",    "severity",
+                                       "concerns", "schema",   "tensor", "convention", "digest_of", "redacted"};
+  return std::find(std::begin(kOwn), std::end(kOwn), key) != std::end(kOwn);
+}
+
+/// Calls `visit` for every string that may hold a machine's name; `name` is one of a GPU or a cache in lists of those.
+template <typename Value, typename Visit>
+void for_each_free_text(Value& json, const Visit& visit, bool of_hardware = false) {
+  if (json.is_string()) {
+    visit(json);
+  } else if (json.is_array()) {
+    if (!json.empty() && json.front().is_number()) return;  // samples
+    for (auto& value : json) for_each_free_text(value, visit, of_hardware);
+  } else if (json.is_object()) {
+    for (auto entry = json.begin(); entry != json.end(); ++entry) {
+      const std::string& key = entry.key();
+      if (is_own_word(key) || (of_hardware && key == "name")) continue;
+      for_each_free_text(entry.value(), visit, key == "gpus" || key == "caches");
+    }
+  }
+}
+
 /// `change` applied to each space-separated word.
 template <typename Change>
 std::string by_words(const std::string& text, const Change& change) {
@@ -123,8 +149,9 @@ std::string Pseudonyms::unused(const char* word, int& number) const {
   const auto taken = [&](const std::string& pseudonym) {
     return std::any_of(names_.begin(), names_.end(), [&](const auto& kind) { return kind.second.count(pseudonym); });
   };
-  std::string pseudonym;
-  do pseudonym = fmt::format("{}-{}", word, ++number);
+  std::string stem = word, pseudonym;
+  while (taken(stem)) stem += 's';  // a host called "gpu": no pseudonym has its name
+  do pseudonym = fmt::format("{}-{}", stem, ++number);
   while (taken(pseudonym));
   return pseudonym;
 }
@@ -181,7 +208,7 @@ std::string Pseudonyms::replaced(const std::string& text) const {
   while (const auto hit = next(small, at)) {
     std::size_t start = hit->at;
     for (const char* prefix : {"gpu-", "mig-"})  // part of the UUID as NVIDIA writes it
-      if (hit->entry->pseudonym.rfind("gpu-", 0) == 0 && start >= at + 4 && small.compare(start - 4, 4, prefix) == 0)
+      if (hit->entry->pseudonym.rfind("gpu", 0) == 0 && start >= at + 4 && small.compare(start - 4, 4, prefix) == 0)
         start -= 4;
     out.append(text, at, start - at).append(hit->entry->pseudonym);
     at = hit->at + hit->length;
@@ -197,11 +224,7 @@ std::string Pseudonyms::without_path(const std::string& text) const {
 }
 
 void Pseudonyms::redact(Json& json) const {
-  if (json.is_string()) {
-    json = replaced(json.get_ref<const std::string&>());
-  } else if (json.is_structured() && !(json.is_array() && !json.empty() && json.front().is_number())) {
-    for (auto& value : json) redact(value);
-  }
+  for_each_free_text(json, [&](Json& text) { text = replaced(text.get_ref<const std::string&>()); });
 }
 
 Result Pseudonyms::redact(const Result& result, const std::string& source) const {
@@ -228,6 +251,14 @@ Result Pseudonyms::redact(const Result& result, const std::string& source) const
 std::optional<std::string> Pseudonyms::first_left(std::string_view text) const {
   const auto hit = next(lower(text), 0);
   return hit ? std::optional(hit->entry->name) : std::nullopt;
+}
+
+std::optional<std::string> Pseudonyms::first_left(const Json& json) const {
+  std::optional<std::string> left;
+  for_each_free_text(json, [&](const Json& text) {
+    if (!left) left = first_left(std::string_view(text.get_ref<const std::string&>()));
+  });
+  return left;
 }
 
 }  // namespace assay

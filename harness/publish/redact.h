@@ -21,10 +21,13 @@ class Pseudonyms {
   /// Numbers the names in their order; a pseudonym is never one of the original names.
   void assign();
 
-  /// With every name replaced wherever it stands as a word of its own, in any string, and provenance saying so.
+  /// With every name replaced wherever it stands as a word of its own, in any string that is not of our own vocabulary,
+  /// and provenance saying so.  A host called "seconds" or "gpu" is replaced in texts; keys and cases stay as they are.
   Result redact(const Result&, const std::string& source) const;
   /// The first name that still stands in `text`; nothing where none does.
   std::optional<std::string> first_left(std::string_view text) const;
+  /// The same of the strings that are not of our own vocabulary.
+  std::optional<std::string> first_left(const nlohmann::ordered_json&) const;
 
  private:
   enum class Kind { node, gpu, serial, path };

@@ -22,8 +22,9 @@ std::string_view file(std::string_view path) {
 /// In the order in which they use each other.
 std::string script() {
   std::string out = "\"use strict\";\n";
-  for (const char* part : {"dom.js", "numbers.js", "plot.js", "data.js", "cases.js", "detail.js", "roofline.js",
-                           "rows.js", "throughput.js", "machines.js", "fleet.js", "soak.js", "method.js", "page.js"})
+  for (const char* part :
+       {"dom.js", "numbers.js", "plot.js", "data.js", "cases.js", "detail.js", "roofline.js", "rows.js",
+        "throughput.js", "steps.js", "ranks.js", "machines.js", "fleet.js", "soak.js", "method.js", "page.js"})
     out += file(part);
   return out;
 }

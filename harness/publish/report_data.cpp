@@ -7,6 +7,7 @@
 #include "assay/build_config.h"
 #include "harness/publish/measured_peak.h"
 #include "harness/publish/report.h"
+#include "harness/publish/report_findings.h"
 #include "harness/publish/table.h"
 #include "harness/publish/table_fields.h"
 #include "harness/record/device_model.h"
@@ -191,15 +192,17 @@ Json report_data(const Report& report) {
     all.insert(all.end(), rows.begin(), rows.end());
   }
   for (const auto& note : peak_notes(all)) notes.push_back(note);
-  return {{"schema", "assay-report/1"},
-          {"version", ASSAY_VERSION},
-          {"results_given", report.results_given},
-          {"results", results_json(report.results)},
-          {"verdict", verdict_json(report)},
-          {"notes", notes},
-          {"ceilings", ceilings},
-          {"fleet", report.fleet ? *report.fleet : Json(nullptr)},
-          {"cases", columnar(cases)}};
+  Json out = {{"schema", "assay-report/1"},
+              {"version", ASSAY_VERSION},
+              {"results_given", report.results_given},
+              {"results", results_json(report.results)},
+              {"verdict", verdict_json(report)},
+              {"notes", notes},
+              {"ceilings", ceilings},
+              {"fleet", report.fleet ? *report.fleet : Json(nullptr)},
+              {"cases", columnar(cases)}};
+  out.update(report_findings(report.results));
+  return out;
 }
 
 }  // namespace assay

@@ -6,6 +6,7 @@
 #include <map>
 #include <sstream>
 
+#include "harness/core/units.h"
 #include "harness/suite/accelerators.h"
 
 namespace assay {
@@ -54,6 +55,33 @@ const Json* gpu_of(const Case& point, const Result& result) {
   return nullptr;
 }
 
+/// The text at that place of the provenance; empty where there is none.
+std::string text_at(const Json& provenance, const char* pointer) {
+  const Json::json_pointer place(pointer);
+  const Json value = provenance.contains(place) ? provenance.at(place) : Json();
+  return value.is_string() ? value.get<std::string>() : std::string();
+}
+
+std::string run_of(const Json& provenance) {
+  std::string out;
+  for (const char* place : {"/system/hostname", "/started_utc", "/build/revision"})
+    if (const auto text = text_at(provenance, place); !text.empty()) out += (out.empty() ? "" : ", ") + text;
+  return out;
+}
+
+/// Hypervisors call processors of several generations by one name; their first caches differ.
+std::string cpu_of(const Json& provenance) {
+  const Json cpu = provenance.value("cpu", Json::object());
+  if (!cpu.is_object()) return {};
+  std::string out;
+  if (const Json threads = cpu.value("threads", Json()); threads.is_number_integer())
+    out = fmt::format("{} threads", threads.get<int>());
+  for (const auto& cache : cpu.value("caches", Json::array()))
+    if (cache.is_object() && cache.value("name", Json()) == "L1d" && cache.value("bytes", Json()).is_number())
+      out += fmt::format("{}L1d {}", out.empty() ? "" : ", ", format_bytes(cache.at("bytes").get<std::size_t>()));
+  return out;
+}
+
 std::vector<std::string> parts_of(const std::string& label) {
   std::vector<std::string> out;
   std::istringstream in(label);
@@ -84,12 +112,16 @@ void add_conditions(const Record& record, const Result& result, TableRow& row) {
   const auto add = [&](const char* what, const std::string& value) {
     if (!value.empty()) row.conditions.push_back({what, value});
   };
+  row.run = run_of(result.provenance);
+  add("run", row.run);
   add("cache", name(record.point.cache));
   add("mode", name(record.point.mode));
   add("data", name(record.point.data));
   if (record.point.device == Device::cpu) {
     const Json::json_pointer threads("/run/threads");
     if (result.provenance.contains(threads)) add("threads", result.provenance.at(threads).dump());
+    row.cpu = cpu_of(result.provenance);
+    add("CPU", row.cpu);
     return;
   }
   const Json* gpu = gpu_of(record.point, result);

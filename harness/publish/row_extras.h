@@ -28,8 +28,8 @@ struct Price {
 Price parse_price(const std::string&);
 /// PFLOP and tokens per dollar of the rows on those accelerators.
 void add_prices(const std::vector<Price>&, std::vector<TableRow>&);
-/// A sentence each.
-std::vector<std::string> price_notes(const std::vector<Price>&);
+/// A sentence each; it says where no row is of the priced device.
+std::vector<std::string> price_notes(const std::vector<Price>&, const std::vector<TableRow>&);
 
 /// Letters of the conditions that a row has and another has not, and what each letter means.
 struct Footnotes {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/publish/style.h"
 #include "harness/record/result.h"
 
 namespace assay {
@@ -39,6 +40,8 @@ struct TableRow {
   std::optional<double> percent_of_reference;
   std::string reference;  // system and source in a few words, "no reference"; empty where none is to be expected
   std::string reference_source;
+  std::string run;   // whose: "HOST, 2026-01-31T12:34:56Z, REVISION"
+  std::string cpu;   // what tells processors of one name apart: "2 threads, L1d 32 KiB"; empty on a GPU
   std::string seal;  // of the result: intact, none (an older assay wrote it), or broken: it was edited afterwards
   std::string origin = "measured";               // "published": by others; "datasheet": nothing of it was ever run
   std::string source;                            // of what was not measured here
@@ -66,8 +69,8 @@ std::string to_markdown(const std::vector<TableRow>&, const TableColumns& = {});
 std::string to_latex(const std::vector<TableRow>&, const TableColumns& = {});
 std::string to_csv(const std::vector<TableRow>&, const TableColumns& = {});
 std::string to_table_json(const std::vector<TableRow>&, const TableColumns& = {});
-/// For a terminal `columns` wide.
-std::string to_console(const std::vector<TableRow>&, int columns);
+/// For a terminal.
+std::string to_console(const std::vector<TableRow>&, const Style&);
 
 /// `value` with the digits its interval supports: two significant digits of the half width (at least 1 digit, at most
 /// 6); 3 digits where the interval has no width, as that of a single sample.

@@ -91,6 +91,8 @@ Json table_fields(const TableRow& row) {
           {"pflop_per_dollar", number(row.pflop_per_dollar)},
           {"tokens", number(row.tokens)},
           {"tokens_per_dollar", number(row.tokens_per_dollar)},
+          {"run", row.run},
+          {"cpu", row.cpu},
           {"seal", row.seal}};
 }
 

@@ -15,6 +15,20 @@ Json or_null(const std::optional<double>& value) {
   return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
 }
 
+Tone tone_of(Standing standing) {
+  switch (standing) {
+    case Standing::fail:
+      return Tone::bad;
+    case Standing::could_not_measure:
+      return Tone::open;
+    case Standing::pass:
+      return Tone::good;
+    case Standing::not_judged:
+      break;
+  }
+  return Tone::quiet;
+}
+
 Json to_json(const Judgement& j) {
   return {{"standing", name(j.standing)},
           {"wrong", j.wrong},
@@ -34,17 +48,20 @@ Json to_json(const Judgement& j) {
 
 }  // namespace
 
-std::string to_console(const Verdict& verdict) {
+std::string to_console(const Verdict& verdict, const Style& style) {
   const bool several = std::any_of(verdict.judgements.begin(), verdict.judgements.end(),
                                    [&](const Judgement& j) { return j.result != verdict.judgements.front().result; });
   std::string out;
   for (const auto& j : verdict.judgements) {
     const std::string where = several ? j.result + ": " : std::string();
-    std::string line = fmt::format("{:<18} {}{}: {}", name(j.standing), where, j.id, j.text);
+    std::string line = fmt::format(" {}{}: {}", where, j.id, j.text);
     std::replace(line.begin(), line.end(), '\n', ' ');
-    out += line + "\n";
+    out += painted(fmt::format("{:<18}", name(j.standing)), tone_of(j.standing), style) + line + "\n";
   }
-  return out + verdict.line() + "\n";
+  const Tone all = verdict.code() == ExitCode::ok                  ? Tone::good
+                   : verdict.code() == ExitCode::could_not_measure ? Tone::open
+                                                                   : Tone::bad;
+  return out + painted(verdict.line(), all, style) + "\n";
 }
 
 std::string to_json(const Verdict& verdict) {

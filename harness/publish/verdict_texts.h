@@ -2,12 +2,13 @@
 #pragma once
 #include <string>
 
+#include "harness/publish/style.h"
 #include "harness/verdict/verdict.h"
 
 namespace assay {
 
 /// One line a case, worst first, then the verdict.
-std::string to_console(const Verdict&);
+std::string to_console(const Verdict&, const Style& = kNoTerminal);
 std::string to_json(const Verdict&);
 /// JUnit: a test suite for each result.  A fail is a failure, what could not be measured is an error, what nobody
 /// judged is skipped.

@@ -26,7 +26,7 @@ std::vector<PublishedRate> parse_published(std::string_view path) {
     rate.flops_per_second = figure["flops_per_second"];
     rate.shape = figure.value("shape", std::string());
     rate.source = fmt::format("{}, {}", figure["source"].get<std::string>(), figure["date"].get<std::string>());
-    rate.conditions = figure.value("conditions", std::string());
+    rate.conditions = figure["conditions"];
     const auto& known = accelerators();
     if (std::none_of(known.begin(), known.end(), [&](const Accelerator& a) { return a.name == rate.accelerator; }))
       throw InputError(fmt::format("{}: no accelerator is called \"{}\"", source, rate.accelerator));

@@ -13,7 +13,7 @@ struct PublishedRate {
   double flops_per_second = 0;
   std::string shape;       // "m=2048 n=2048 k=13312"; empty where the source does not say
   std::string source;      // document and date
-  std::string conditions;  // what else the source says of how it was measured; empty where nothing
+  std::string conditions;  // what the source says of how it was measured, and what it does not
 };
 
 /// Maximum achievable matmul FLOP/s (configs/published/mamf.json), parsed and validated once.

@@ -13,6 +13,7 @@ const largest = (values) => values.reduce((a, b) => Math.max(a, b), 0);
 
 function caseColumns() {
   const time = columnUnit("seconds", "s", 1e-6, median) ?? {size: 1, name: "s"};
+  const energy = columnUnit("flops_per_joule", "FLOP/J", 1e9, largest);
   const rate = (key, label, unit, least) => {
     const scale = columnUnit(key, unit, least, largest);
     return scale && {
@@ -37,11 +38,14 @@ function caseColumns() {
   };
   return [
     {key: "kernel", head: "Kernel", open: true},
-    {key: "workload", head: "Workload"},
-    {key: "dtype", head: "Dtype"},
-    varies("device") && {key: "device", head: "Device"},
-    MACHINES.length > 1 && {key: "machine", head: "Machine", value: (one) => machineOf(one).name},
-    {key: "shape", head: "Shape", wide: true},
+    {key: "dtype", head: "Dtype", below: varies("device") ? (one) => one.device : null},
+    {
+      key: "shape",
+      head: "Shape",
+      wide: true,
+      below: (one) =>
+          [one.cache, one.mode, one.labels, MACHINES.length > 1 && machineOf(one).brief].filter(Boolean).join(", ")
+    },
     {
       key: "seconds",
       head: "Time, " + time.name,
@@ -69,9 +73,14 @@ function caseColumns() {
     plain("percent_of_vendor", "% of library", 1),
     plain("power_watts", "Power, W", 0),
     plain("clock_mhz", "Clock, MHz", 0),
-    plain("flops_per_joule", "FLOP/J", null),
+    energy && {
+      key: "flops_per_joule",
+      head: energy.name,
+      number: true,
+      text: (one) => (one.flops_per_joule === undefined ? "" : short(one.flops_per_joule / energy.size))
+    },
     plain("error_over_allowed", "Error / allowed", null),
-    {key: "outcome", head: "Outcome", outcome: true},
+    varies("outcome") && {key: "outcome", head: "Outcome", outcome: true},
   ].filter(Boolean);
 }
 
@@ -96,7 +105,7 @@ function caseCell(one, column) {
           "aria-label": `${one.kernel}: samples and details of ${one.id}`
         },
           one.kernel);
-    return h("td", {class: "name"}, button);
+    return h("td", {class: "name"}, button, h("div", {class: "small muted"}, one.workload));
   }
   const raw = column.value ? column.value(one) : one[column.key];
   const text = column.text ? column.text(one) : raw ?? "";
@@ -113,11 +122,9 @@ function caseCell(one, column) {
     return h("td", attributes, one.outcome, one.reason && h("div", {class: "small muted"}, one.reason));
   }
   if (text === "") return h("td", attributes);
-  if (column.wide)
-    return h(
-        "td", attributes, text,
-        h("div", {class: "small muted"}, [one.cache, one.mode, one.labels].filter(Boolean).join(", ")));
-  return h("td", attributes, text, column.after && column.after(one));
+  return h(
+      "td", attributes, text, column.after && column.after(one),
+      column.below && h("div", {class: "small muted"}, column.below(one)));
 }
 
 class CaseTable {
@@ -133,13 +140,24 @@ class CaseTable {
             h("th", {scope: "col", class: column.number ? "num" : null},
               h("button", {type: "button", onclick: () => this.sortBy(column.key)}, column.head)));
     this.rows = CASES.map((one) => this.rowOf(one));
-    this.element = h(
-        "div", null, this.tools(), this.status,
-        h("div", {class: "wrap"},
-          h("table", {class: "cases"},
-            h("caption", {class: "hidden"}, "The cases; a heading’s button sorts, a kernel’s button opens its samples"),
-            h("thead", null, h("tr", null, this.heads)), this.body)));
+    const many = 13;  // columns; from there on they stand closer
+    this.table = h(
+        "table", {class: "cases" + (this.columns.length > many ? " many" : "")},
+        h("caption", {class: "hidden"}, "The cases; a heading’s button sorts, a kernel’s button opens its samples"),
+        h("thead", null, h("tr", null, this.heads)), this.body);
+    this.place = h("div", {class: "wrap", tabindex: "0", role: "region", "aria-label": "Cases"}, this.table);
+    this.element = h("div", null, this.tools(), this.status, this.place);
     this.show();
+    new ResizeObserver(() => this.fit()).observe(this.place);
+  }
+
+  /// A table where it fits, else a card for each case.
+  fit() {
+    const width = this.place.clientWidth;
+    if (width === 0 || width === this.fitted) return;
+    this.fitted = width;
+    this.element.classList.remove("cards");
+    this.element.classList.toggle("cards", this.table.scrollWidth > width + 1);
   }
 
   rowOf(one) {

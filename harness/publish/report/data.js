@@ -63,9 +63,13 @@ const MACHINES = [
         hardware: hardwareOf(results[0].provenance),
         host: results[0].provenance.system?.hostname ?? "unknown host"
       }));
+const OWN_HOSTS = unique(MACHINES.map((m) => m.host)).length === MACHINES.length;
 const SAME_HARDWARE = unique(MACHINES.map((m) => m.hardware)).length < MACHINES.length;
 for (const machine of MACHINES)
-  machine.name = SAME_HARDWARE ? machine.host + ", " + machine.hardware : machine.hardware;
+  [machine.name, machine.brief] = [
+    SAME_HARDWARE ? machine.host + ", " + machine.hardware : machine.hardware,
+    OWN_HOSTS ? machine.host : machine.hardware
+  ];
 const MACHINE_OF_RESULT = DATA.results.map((_, i) => MACHINES.find((m) => m.results.some((r) => r.index === i)));
 const machineOf = (one) => MACHINE_OF_RESULT[one.result];
 
@@ -101,9 +105,9 @@ async function recordOf(one) {
   return (await parsed.get(one.result)).get(one.id);
 }
 
-/// "tn m=4096 n=4096 k=4096": what is a word says itself.
-const shapeText = (one) =>
-    Object.entries(one.axes).map(([name, v]) => (typeof v === "string" ? v : `${name}=${v}`)).join(" ");
+/// "tn m=4096 n=4096 k=4096": what is a word says itself, but "on" and "off" say nothing.
+const axisText = (name, v) => (typeof v === "string" && v !== "on" && v !== "off" ? v : `${name}=${v}`);
+const shapeText = (one) => Object.entries(one.axes).map(([name, v]) => axisText(name, v)).join(" ");
 
 const ordinal = (n) => n + (n === 2 ? "nd" : n === 3 ? "rd" : "th");
 

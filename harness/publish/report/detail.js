@@ -99,8 +99,33 @@ function distributionChart(one, record, unit) {
   });
 }
 
+const TONES = ["ours", "second", "library-mark", "soft"];
+
+/// What held a device back, what it used, and what went wrong on it or ran beside; only what there is to say.
+function telemetryFacts(record) {
+  const counts = [
+    ["ecc_corrected", "corrected memory errors"], ["ecc_uncorrected", "uncorrected memory errors"],
+    ["remapped_rows", "remapped rows"], ["pcie_replays", "PCIe replays"], ["nvlink_errors", "NVLink errors"]
+  ];
+  const limit = (l) => `${l.reason.replaceAll("_", " ")} ${percent(l.share, 0)} of the time${
+      l.seconds === undefined ? "" : ` (${short(l.seconds)} s)`}`;
+  return facts((record.telemetry ?? []).flatMap((d) => {
+    const wrong = counts.filter(([key]) => d[key] > 0).map(([key, name]) => `${d[key]} ${name}`);
+    return [
+      [d.device + " held back by", (d.limits ?? []).map(limit).join(", ")],
+      [
+        d.device + " energy",
+        d.energy_joules && `${withUnit(d.energy_joules, "J", 1)} in ${short(d.window_seconds)} s${
+                               d.power_cap_watts ? `, cap ${short(d.power_cap_watts)} W` : ""}`
+      ],
+      [d.device + " errors", [...wrong, ...(d.xids ?? []).map((x) => "Xid " + (x.code ?? x))].join(", ")],
+      [d.device + " beside", unique((d.others ?? []).map((o) => o.name)).join(", ")],
+    ];
+  }));
+}
+
 /// Clock and power share the samples' axis.
-function telemetryCharts(one, record) {
+function telemetryCharts(one, record, styles = new Map()) {
   const kinds = [["clock_mhz", "Clock, MHz"], ["power_watts", "Power, W"], ["temperature_celsius", "Temperature, °C"]];
   const devices = record.telemetry ?? [];
   return kinds
@@ -108,7 +133,10 @@ function telemetryCharts(one, record) {
         const series = devices.filter((d) => d.readings?.[key]?.some((v) => v !== null))
                            .map((d, i) => ({
                                   name: d.device,
-                                  tone: ["ours", "second", "library-mark", "soft"][i % 4],
+                                  tone: TONES[i % TONES.length],
+                                  dash: DASHES[Math.floor(i / TONES.length) % DASHES.length],
+                                  ...styles.get(d.device),
+                                  device: d.device,
                                   line: true,
                                   marker: null,
                                   points: d.readings[key]
@@ -119,6 +147,7 @@ function telemetryCharts(one, record) {
                                                    }))
                                               .filter((p) => p.y !== null),
                                 }));
+        series.sort((a, b) => (b.tone === "quiet") - (a.tone === "quiet"));  // behind the others
         return series.length && chart({
                  name: key,
                  title: label,
@@ -129,7 +158,7 @@ function telemetryCharts(one, record) {
                  series,
                  table: {
                    columns: [["Device", false], ["s", true], [label, true]],
-                   rows: () => series.flatMap((d) => d.points.map((p) => [d.name, short(p.x), p.y]))
+                   rows: () => series.flatMap((d) => d.points.map((p) => [d.device, short(p.x), p.y]))
                  },
                });
       })
@@ -188,7 +217,7 @@ function caseDetail(one) {
     if (one.n === undefined) return [h("p", {class: "muted"}, "It was not right, so its times are no result.")];
     const telemetry = telemetryCharts(one, record);
     return [
-      samplesChart(one, record, unit), distributionChart(one, record, unit), ...telemetry,
+      samplesChart(one, record, unit), distributionChart(one, record, unit), ...telemetry, telemetryFacts(record),
       !telemetry.length && h("p", {class: "muted small"}, "Neither clock nor power could be read here.")
     ].filter(Boolean);
   };

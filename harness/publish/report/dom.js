@@ -19,13 +19,13 @@ function fill(node, attributes, children) {
 const h = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
 const s = (tag, attributes, ...children) => fill(document.createElementNS(SVG_NAMESPACE, tag), attributes, children);
 
-/// A table of text; `columns` are [heading, isNumber].
-function plainTable(caption, columns, rows) {
+/// A table of text; `columns` are [heading, isNumber].  As `cards`, each row is one on a narrow screen.
+function plainTable(caption, columns, rows, cards = false) {
   const numeric = columns.map(([, number]) => (number ? "num" : null));
   return h(
-      "table", null, caption && h("caption", null, caption),
+      "table", {class: cards ? "row-cards" : null}, caption && h("caption", null, caption),
       h("thead", null, h("tr", null, columns.map(([head], i) => h("th", {scope: "col", class: numeric[i]}, head)))),
-      h("tbody", null, rows.map((row) => h("tr", null, row.map((cell, i) => h("td", {class: numeric[i]}, cell))))));
+      h("tbody", null, rows.map((row) => h("tr", null, row.map((cell, i) => h("td", {class: numeric[i], "data-label": cards && columns[i][0]}, cell))))));
 }
 
 /// The same, made when it is opened: a page of hundreds of cases opens fast.
@@ -52,7 +52,7 @@ function section(id, title, ...children) {
 function facts(pairs) {
   return h(
       "dl", {class: "facts"},
-      pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
+      pairs.filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false)
           .map(([name, value]) => [h("dt", null, name), h("dd", null, value)]));
 }
 

@@ -1,6 +1,12 @@
 // Many nodes: who is slow in what.
 const FULL_COLOUR = 0.15;  // a deficit of so much has the whole colour
 
+/// Of a long name the end: a node's devices differ there.
+function tailLabel(text, room) {
+  const most = Math.floor(room / CHARACTER);
+  return text.length <= most ? text : "…" + text.slice(-Math.max(1, most - 1));
+}
+
 function heatRows(map) {
   const mean = (row) => {
     const known = row.deficits.filter((d) => d !== null);
@@ -31,7 +37,7 @@ function drawHeat(rows, cases, width) {
   return rows.map(
       (row, r) =>
           s("g", null,
-            s("text", {x: left - 8, y: top + r * step + 11, "text-anchor": "end"}, rowLabel(row.name, left - 8)),
+            s("text", {x: left - 8, y: top + r * step + 11, "text-anchor": "end"}, tailLabel(row.name, left - 8)),
             s("rect", {class: "heat-back", x: left, y: top + r * step, width: width - left, height: step - 1}),
             row.deficits.map((d, i) => drawCell(d, i, top + r * step))));
 }

@@ -2,9 +2,14 @@
 const PREFIXES =
     [[1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""], [1e-3, "m"], [1e-6, "µ"], [1e-9, "n"]];
 
+/// As `assay table` has them: nobody writes 0.79 PFLOP/s of a GPU, nor 4.3 TB/s beside 900 GB/s.
+const LARGEST_UNIT = [["FLOP/s", 1e12], ["B/s", 1e9]];
+
 /// The unit that leaves at least 1 before the point of `value`; headings name it, cells are in it.
 function unitFor(value, unit, least = 1e-9) {
-  const found = PREFIXES.find(([size]) => size >= least && Math.abs(value) >= size) ?? [least, "n"];
+  const most = LARGEST_UNIT.find(([name]) => unit.startsWith(name))?.[1] ?? Infinity;
+  const found =
+      PREFIXES.find(([size]) => size >= least && size <= most && Math.abs(value) >= size) ?? [least, "n"];
   return {size: found[0], name: found[1] + unit};
 }
 

@@ -20,7 +20,8 @@ function buildPage() {
   const title = DATA.results_given > 1 ? `${DATA.results_given} results: ${suites}` : suites;
   const sections = [
     judgementsSection(), fleetSection(), casesSection(), rooflineSection(), throughputSection(), collectivesSection(),
-    soakSection(), sideBySideSection(), methodSection(), dataSection()
+    stepsSection(), overlapSection(), stragglersSection(), togetherSection(), soakSection(), selftestSection(),
+    sideBySideSection(), methodSection(), dataSection()
   ].filter(Boolean);
   const links = sections.map((one) => h("li", null, h("a", {href: "#" + one.id}, one.querySelector("h2").textContent)));
   document.getElementById("page").replaceChildren(

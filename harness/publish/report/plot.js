@@ -15,7 +15,14 @@ function niceTicks(low, high, count) {
   const step = [1, 2, 5, 10].map((m) => m * power).find((one) => one >= raw) ?? raw;
   const out = [];
   for (let i = Math.ceil(low / step - 1e-9); i * step <= high * (1 + 1e-12) + 1e-12; ++i) out.push(i * step);
-  return out;
+  return out.length < 2 && count < 64 ? niceTicks(low, high, 2 * count) : out;
+}
+
+/// As many decimals as tell neighbours apart: 172.2, 172.4.
+function textOfTicks(ticks) {
+  if (ticks.length < 2 || ticks.some((t) => Math.abs(t) >= 1e6)) return short;
+  const decimals = Math.max(0, -Math.floor(Math.log10(ticks[1] - ticks[0]) + 1e-9));
+  return (value) => value.toFixed(Math.min(20, decimals));
 }
 
 function logTicks(low, high, base, room) {
@@ -53,8 +60,10 @@ function scaleOf(axis, values, from, to) {
   const scale = (v) => from + place(v) * (to - from);
   scale.low = low;
   scale.high = high;
+  const least = 3;  // a single tick says no scale
   scale.ticks = axis.log ? logTicks(low, high, axis.base, Math.abs(to - from)) :
-                           niceTicks(low, high, Math.max(2, Math.abs(to - from) / 60));
+                           niceTicks(low, high, Math.max(least, Math.abs(to - from) / 60));
+  scale.text = axis.format ?? (axis.log ? short : textOfTicks(scale.ticks));
   return scale;
 }
 
@@ -94,7 +103,7 @@ function apart(labels, gap, bottom) {
 
 function drawAxes(frame, x, y, spec) {
   const {left, top, right, bottom} = frame;
-  const xText = spec.x.format ?? short, yText = spec.y.format ?? short;
+  const xText = x.text, yText = y.text;
   const xTicks = spaced(x.ticks, x, (t) => xText(t).length * CHARACTER + 10)
                      .filter(
                          (t) => x(t) + xText(t).length * CHARACTER / 2 <= frame.width &&
@@ -165,7 +174,7 @@ function drawChart(spec, width) {
         ...rules.map((r) => r.across ?? r.top)
       ],
       frame.bottom, frame.top);
-  frame.left = Math.max(...y.ticks.map((t) => (spec.y.format ?? short)(t).length)) * CHARACTER + 10;
+  frame.left = Math.max(...y.ticks.map((t) => y.text(t).length)) * CHARACTER + 10;
   const x = scaleOf(spec.x, points.map((p) => p.x), frame.left, frame.right);
   const extra = typeof spec.under === "function" ? spec.under(x, y, frame) : null;
   const clipped = rules.map(

@@ -18,7 +18,7 @@ function drawRows(spec, width, rows) {
         spec.zero
       ].filter((v) => v !== undefined),
       left, right);
-  const text = spec.x.format ?? short;
+  const text = x.text;
   const ticks =
       spaced(x.ticks, x, (t) => text(t).length * CHARACTER + 12)
           .filter((t) => x(t) + text(t).length * CHARACTER / 2 <= width && x(t) - text(t).length * CHARACTER / 2 >= 0);
@@ -27,7 +27,7 @@ function drawRows(spec, width, rows) {
     const y = top + i * step + (over ? 24 : step / 2);
     return s(
         "g", null,
-        s("text", over ? {x: left, y: y - 9, class: "strong"} : {x: left - 10, y: y + 4, "text-anchor": "end"},
+        s("text", over ? {x: left, y: y - 9, class: "strong over"} : {x: left - 10, y: y + 4, "text-anchor": "end"},
           rowLabel(row.label, over ? width - 16 : left - 10)),
         s("path", {class: "grid-line", d: `M${left},${y}H${right}`}), row.points.map((p) => {
           placed.push({...p, px: x(p.x), py: y});

@@ -92,8 +92,8 @@ function shapeChart(workload, cases) {
   const styles = kernelStyles(cases), byFlop = cases.every((one) => one.flop);
   const rate = byFlop ? "flops_per_second" : "bytes_per_second",
         unit = unitFor(largest(cases.map((one) => one[rate])), byFlop ? "FLOP/s" : "B/s");
-  const differing = ["cache", "mode", "device"].filter((key) => unique(cases.map((one) => one[key])).length > 1);
-  const label = (one) => [one.dtype, shapeText(one), ...differing.map((key) => one[key])].join(" ");
+  const differing = ["device", "cache", "mode"].filter((key) => unique(cases.map((one) => one[key])).length > 1);
+  const label = (one) => [...differing.map((key) => one[key]), one.dtype, shapeText(one)].join(" ");
   const work = (list) => list[0].flop ?? list[0].bytes ?? 0;
   const rows =
       [...groupBy(cases, label)].sort((a, b) => work(b[1]) - work(a[1])).map(([name, list]) => ({
@@ -166,7 +166,7 @@ function collectiveChart(cases) {
   const lineOf = (c) => JSON.stringify(Object.entries(c.axes).filter(([name]) => name !== "bytes"));
   const variant = (c) => Object.entries(c.axes)
                              .filter(([name]) => name !== "bytes" && unique(cases.map((o) => o.axes[name])).length > 1)
-                             .map(([name, v]) => (typeof v === "string" ? v : `${name} ${v}`))
+                             .map(([name, v]) => axisText(name, v))
                              .join(", ");
   const series = [...groupBy(cases, (c) => [c.kernel, variant(c)].filter(Boolean).join(", "))].map(
       ([name, list], i) => ({

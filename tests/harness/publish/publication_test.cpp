@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "harness/core/error.h"
 #include "harness/core/sha256.h"
@@ -81,9 +82,17 @@ TEST(Prices, MakePflopAndTokensPerDollar) {
 
 TEST(Prices, HaveASourceAndADate) {
   for (const char* text : {"h200", "h200=", "h200=-1,source=x,date=2026", "h200=3,date=2026", "h200=3,source=x",
-                           "h2000=3,source=x,date=2026", "h200=3x,source=x,date=2026", "h200=nan,source=x,date=2026"})
+                           "h2000=3,source=x,date=2026", "h200=3,source=x,date=soon", "h200=3,source=x,date=2026-13",
+                           "h200=3x,source=x,date=2026", "h200=nan,source=x,date=2026"})
     EXPECT_THROW(parse_price(text), InputError) << text;
   EXPECT_EQ(parse_price("h200=3,source=a, b,date=2026-11").source, "a, b");
+}
+
+TEST(Prices, SayWhereNoRowIsOfThem) {
+  const std::vector<Price> prices = {parse_price("h200=3,source=x,date=2026-11-30")};
+  EXPECT_THAT(price_notes(prices, table_rows({gpu_result({gpu_record()})})),
+              testing::ElementsAre("Price of h200: 3 $ per device and hour (x, 2026-11-30)."));
+  EXPECT_THAT(price_notes(prices, table_rows({sample_result({ok_record()})}))[0], HasSubstr("no row is of it"));
 }
 
 TEST(Tokens, AreOfTheDimensionThatHasThem) {
@@ -121,19 +130,36 @@ TEST(AcceleratorRows, AreTheFastestOfEach) {
   EXPECT_EQ(rows[1].accelerator, "A CPU");
 }
 
+/// Several processors are called "AMD EPYC" by hypervisors: neither is the other's fastest.
+TEST(AcceleratorRows, KeepProcessorsOfOneNameApart) {
+  Result zen4 = sample_result({ok_record(1)}), zen5 = sample_result({ok_record(2, "cpu_blocked", 5e-4)});
+  zen4.provenance["cpu"]["caches"] = {{{"name", "L1d"}, {"bytes", 32768}, {"count", 2}}};
+  zen5.provenance["cpu"]["caches"] = {{{"name", "L1d"}, {"bytes", 49152}, {"count", 2}}};
+  zen5.provenance["system"]["hostname"] = "other";
+  const auto rows = table_rows({zen4, zen5});
+  EXPECT_EQ(accelerator_rows(rows).size(), 2u);
+  EXPECT_THAT(footnotes(rows, {}).texts[1], HasSubstr("run other, 2026-01-31T12:34:56Z"));
+  EXPECT_THAT(footnotes(rows, {}).texts[1], HasSubstr("CPU 2 threads, L1d 48 KiB"));
+}
+
 TEST(PublishedRows, ShowWhoseTheyAre) {
   const auto rows = published_rows(table_rows({gpu_result({gpu_record()})}));
   ASSERT_FALSE(rows.empty());
   bool others = false, datasheet = false;
+  std::set<std::string> accelerators;
   for (const auto& row : rows) {
     EXPECT_EQ(row.dtype, "bf16") << "what was measured";
     EXPECT_NE(row.outcome, "ok") << "nobody here checked it";
     EXPECT_FALSE(row.source.empty());
     others = others || (row.origin == "published" && row.flops_per_second);
+    EXPECT_TRUE(row.origin != "published" || row.source.find(" not stated") != std::string::npos) << "its conditions";
+    accelerators.insert(row.accelerator);
     datasheet = datasheet || (row.origin == "datasheet" && !row.flops_per_second && row.peak_flops_per_second);
   }
   EXPECT_TRUE(others);
   EXPECT_TRUE(datasheet);
+  for (const char* name : {"AWS Trainium2", "Google TPU v6e (Trillium)", "AMD Instinct MI355X"})
+    EXPECT_THAT(accelerators, Contains(name));
   const std::string markdown = to_markdown(rows, {"accelerator", "flops_per_second", "outcome"});
   EXPECT_THAT(markdown, HasSubstr("published by others: "));
   EXPECT_THAT(markdown, HasSubstr("never run here, datasheet only: "));

@@ -68,6 +68,25 @@ TEST(ScriptJson, HoldsNothingThatEndsAScript) {
   EXPECT_EQ(Json::parse(text), hostile);
 }
 
+TEST(ReportData, HasWhatSpecialSuitesFound) {
+  Report report;
+  report.results = {reported({ok_record(64)})};
+  for (const char* key : {"stragglers", "train_steps", "overlaps", "selftests"})
+    EXPECT_EQ(report_data(report)[key], Json::array()) << key;
+  StragglerReport search;
+  search.operations = 100;
+  search.members = {{0, "a", "gpu0", 1e-3, {}, {}, {}, 0}, {1, "b", "gpu0", 2e-3, {}, {}, 1e-4, 99}};
+  search.found = {{StragglerCause::compute, search.members[1], {}, 1.0, {"slow"}, "rank 1 (b, gpu0): slow"}};
+  report.results[0].result.stragglers = search;
+  Record& record = report.results[0].result.records[0];
+  record.selftest = Selftest{{1, 1, 1}, {1, 1.03, 1}, 1e-7, 1e-9};
+  const Json data = report_data(report);
+  EXPECT_EQ(data["stragglers"][0]["found"][0]["verdict"], "rank 1 (b, gpu0): slow");
+  EXPECT_EQ(data["stragglers"][0]["result"], 0);
+  EXPECT_EQ(data["selftests"][0]["id"], record.point.id());
+  EXPECT_EQ(data["selftests"][0]["compared"][0]["alarms"][0], false_alarms_in_turns(*record.selftest, 1));
+}
+
 TEST(Archive, KeepsAResultByteForByteWhereItFits) {
   const ReportedResult one = reported({ok_record(64), ok_record(128)});
   const Archives whole = archive({one}, 1'000'000);

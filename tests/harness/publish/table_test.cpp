@@ -45,6 +45,25 @@ TEST(TableRows, ComparesWithTheFastestVendorOnTheSamePoint) {
   EXPECT_EQ(rows[0].samples, 20);
 }
 
+/// Near and far cores are different machines: a share of a library's rate on other cores says nothing of either.
+TEST(TableRows, CompareOnlyWithinAPlacement) {
+  Record ours = ok_record(64, "cpu_blocked", 2e-3), near = ok_record(64, "openblas", 1e-3),
+         far = ok_record(64, "onednn", 4e-3);
+  near.vendor = far.vendor = true;
+  const auto place = [](Record& record, Placement where) {
+    record.measurement.placement.assign(record.measurement.seconds.size(), where);
+  };
+  place(ours, Placement::far), place(near, Placement::near), place(far, Placement::far);
+  const auto rows = table_rows({sample_result({ours, near, far})});
+  EXPECT_NEAR(*rows[0].percent_of_vendor, 200, 1e-9) << "of the library on far cores, not of the faster one on near";
+  EXPECT_NEAR(*rows[1].percent_of_vendor, 100, 1e-9);
+  EXPECT_FALSE(table_rows({sample_result({ours, near})})[0].percent_of_vendor);
+  for (std::size_t i = 0; i < 8; ++i) near.measurement.placement[i] = Placement::far;
+  for (std::size_t i = 0; i < 8; ++i) near.measurement.seconds[i] = 1e-2;
+  EXPECT_NEAR(*table_rows({sample_result({ours, near})})[0].percent_of_vendor, 500, 1)
+      << "its own samples on far cores";
+}
+
 // Ours takes twice, half and four times as long as the library: 0.5, 2 and 0.25, whose geometric mean is 0.25^(1/3).
 TEST(VendorSummary, AveragesRatiosAndNamesTheLeast) {
   std::vector<Record> records;
@@ -188,9 +207,9 @@ TEST(Csv, QuotesAsRfc4180Does) {
       "first_seconds,rank_mean_seconds,rank_skew_seconds,predicted_seconds,algorithm,protocol,"
       "ceiling_bytes_per_second,percent_of_ceiling,ceiling,percent_of_reference,reference,reference_source,"
       "origin,source,peak_flops_per_second,percent_at_clock,clock_mhz,power_watts,flops_per_joule,joules_per_pflop,"
-      "dollars_per_device_hour,pflop_per_dollar,tokens,tokens_per_dollar,seal");
-  EXPECT_THAT(csv,
-              HasSubstr(",failed,\"a | b, \"\"c\"\"\nd\",,,,0,,,,,,,,,,,,,,,,,,,,,,,measured,,,,,,,,,,,,none\r\n"));
+      "dollars_per_device_hour,pflop_per_dollar,tokens,tokens_per_dollar,run,cpu,seal");
+  EXPECT_THAT(csv, HasSubstr(",failed,\"a | b, \"\"c\"\"\nd\",,,,0,,,,,,,,,,,,,,,,,,,,,,,measured,,,,,,,,,,,,\"host, "
+                             "2026-01-31T12:34:56Z\",2 threads,none\r\n"));
   EXPECT_EQ(csv.substr(csv.size() - 2), "\r\n");
 }
 
@@ -228,6 +247,27 @@ TEST(Console, FitsItsWidth) {
   EXPECT_THAT(wide, HasSubstr("samples"));
   EXPECT_THAT(narrow, Not(HasSubstr("samples")));
   EXPECT_THAT(narrow, HasSubstr("cpu_blocked"));
+}
+
+/// All that a table says is there at any width: names go over several lines, none is cut.
+TEST(Console, WrapsNamesAndMakesCardsWhereNoTableFits) {
+  Record record = ok_record(64, "a_kernel_of_a_very_long_name_indeed");
+  const auto rows = table_rows({sample_result({record, ok_record(4096)})});
+  for (const int columns : {30, 40, 60, 80, 200}) {
+    const std::string text = to_console(rows, columns);
+    EXPECT_LE(longest_line(text), std::size_t(columns)) << text;
+    std::string letters = text;
+    std::erase_if(letters, [](char c) { return c == ' ' || c == '\n'; });
+    EXPECT_THAT(letters, HasSubstr(columns < 80 ? "indeed" : "a_kernel_of_a_very_long_name_indeed")) << text;
+    EXPECT_THAT(letters, HasSubstr("4096")) << text;
+    EXPECT_THAT(text, Not(HasSubstr(".."))) << text;
+  }
+}
+
+TEST(Console, PaintsWhatIsWrongOnlyWhereThereIsColour) {
+  const auto rows = table_rows({sample_result({ok_record(64), wrong_record(65)})});
+  EXPECT_THAT(to_console(rows, {200, true}), HasSubstr("\033[31mcpu_blocked"));
+  EXPECT_THAT(to_console(rows, {200, false}), Not(HasSubstr("\033")));
 }
 
 TEST(Console, ShowsNoIntervalOfTooFewSamples) {
