@@ -35,6 +35,10 @@ OPERATIONS = {"kernels/gemm", "kernels/grouped_gemm", "kernels/attention", "kern
               "kernels/peak"}
 MAY_KNOW_OPERATIONS = {"harness/train", "harness/workloads", "harness/suite"}
 
+# Within an operation, lowest first: the contract and its reference; what CPUs and what all GPUs share; a generation's own
+# and the vendors' libraries; Blackwell, which is modelled after Hopper.  The table of its kernels may include them all.
+TARGETS = [[""], ["cpu", "cuda"], ["sm80", "sm90", "vendor"], ["sm100"]]
+
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 
 
@@ -43,11 +47,19 @@ def folder_of(path):
     return "/".join(parts[:2]) if len(parts) > 2 else parts[0]
 
 
-def rank(folder):
-    for i, layer in enumerate(LAYERS):
+def rank(folder, layers=LAYERS):
+    for i, layer in enumerate(layers):
         if folder in layer:
             return i
     return None
+
+
+def points_between_targets(name, include):
+    """Whether a file of an operation includes what is of another target, or of a target above its own."""
+    here, there = ("/".join(Path(p).parts[2:-1]) for p in (name, include))
+    is_table = Path(name).name == Path(name).parent.name + ".cpp"
+    ranks = [rank(target, TARGETS) for target in (here, there)]
+    return here != there and not is_table and None not in ranks and ranks[1] >= ranks[0]
 
 
 def violations(root):
@@ -67,6 +79,8 @@ def violations(root):
                 found.append(f"{name}: \"{include}\" does not exist")
             there = folder_of(include)
             if there == here:
+                if here in OPERATIONS and points_between_targets(name, include):
+                    found.append(f"{name}: \"{include}\" is another target's")
                 continue
             if rank(here) is None or rank(there) is None:
                 found.append(f"{name}: {here if rank(here) is None else there} has no layer in tests/structure/layers.py")
@@ -83,6 +97,9 @@ def self_test():
         for name, text in {
             "kernels/common/dtype.h": "",
             "kernels/gemm/gemm.h": '#include "kernels/common/dtype.h"\n',
+            "kernels/gemm/gemm.cpp": '#include "kernels/gemm/cuda/raster.cuh"\n',  # the table
+            "kernels/gemm/cuda/raster.cuh": "",
+            "kernels/gemm/sm90/wgmma.h": '#include "kernels/gemm/cuda/raster.cuh"\n#include "kernels/gemm/gemm.h"\n',
             "harness/core/case.h": '#include "kernels/common/dtype.h"\n',
             "harness/record/record.h": '#include "harness/core/case.h"\n',
         }.items():
@@ -92,6 +109,9 @@ def self_test():
         for name, text, expected in [
             ("kernels/gemm/bad.cpp", '#include "harness/core/case.h"\n', "points up"),
             ("kernels/gemm/bad.cpp", '#include "kernels/attention/attention.h"\n', "points up"),
+            ("kernels/gemm/reference.cpp", '#include "kernels/gemm/cuda/raster.cuh"\n', "another target's"),
+            ("kernels/gemm/cuda/bad.h", '#include "kernels/gemm/sm90/wgmma.h"\n', "another target's"),
+            ("kernels/gemm/vendor/bad.h", '#include "kernels/gemm/sm90/wgmma.h"\n', "another target's"),
             ("harness/core/bad.cpp", '#  include "harness/record/record.h"\n', "points up"),
             ("harness/record/bad.cpp", '#include "kernels/gemm/gemm.h"\n', "only workloads"),
             ("harness/record/bad.cpp", '#include "record.h"\n', "from the root"),
