@@ -81,7 +81,8 @@ class Backend {
   virtual void synchronize() = 0;
   virtual std::size_t last_level_cache_bytes() const = 0;
   /// Readies the threads in which a CPU kernel computes (OpenMP's): on their cores and awake.  Before every timed
-  /// launch, but not where a kernel has threads of its own: OpenMP's would spin beside them.
+  /// launch, but not where a kernel has threads of its own: OpenMP's would spin beside them.  On a GPU: makes it the
+  /// calling thread's, which the launches outside time() need where several GPUs have a backend each.
   virtual void settle() {}
   /// Two CPU cores' distance at this moment; Placement::none on a GPU or one core.
   virtual Placement probe_placement(bool /*own_threads*/) { return Placement::none; }

@@ -155,6 +155,7 @@ class CudaBackend final : public Backend {
     at(0).use();
   }
   void synchronize() override;
+  void settle() override { at(0).use(); }
   std::size_t last_level_cache_bytes() const override {
     refuse_after_fault();
     int bytes = 0;
