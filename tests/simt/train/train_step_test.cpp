@@ -1,4 +1,4 @@
-// The training step of a GPU's kernels, launched through the CUDA runtime on the functional GPU: its gradients
+// The training step of mma_sm80 and vector_sm80, launched through the CUDA runtime on the functional GPU: its gradients
 // against fp64, its losses against the CPU's, its bits against a repetition.
 #include <gtest/gtest.h>
 
@@ -35,11 +35,8 @@ class Trainer {
   TrainStep step_;
 };
 
-/// The environment says which GPU it is (tests/simt/runtime/settings.h).
 Trainer on_gpu(const TrainSetup& setup, const ProgramMaker& make = make_program) {
-  auto gpu = make_cuda_backend({0});
-  const char* kernels = gpu->target().compute_capability == 90 ? "step_sm90" : "step_sm80";
-  return {setup, std::move(gpu), kernels, make};
+  return {setup, make_cuda_backend({0}), "step_sm80", make};
 }
 
 /// The same step, but for the gradients of k and v, which change places on their way into the joint one.
