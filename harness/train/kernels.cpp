@@ -14,6 +14,8 @@ const StepKernels kAll[] = {
     {"step_sm80", Device::gpu, false, "mma_sm80", "mma_sm80", "nccl", {DType::bf16}},
     {"onednn_step_cpu", Device::cpu, true, "onednn", "cpu_flash", "openmpi"},
     {"cublaslt_step", Device::gpu, true, "cublaslt_tuned", "cudnn", "nccl", {DType::bf16}},
+    // Where cuDNN is not there, or has no backward pass with the same bits every time (Blackwell).
+    {"cublaslt_step_mma", Device::gpu, true, "cublaslt_tuned", "mma_sm80", "nccl", {DType::bf16}},
 };
 
 bool is_complete(const StepKernels& kernels) {
