@@ -14,6 +14,8 @@ const StepKernels kAll[] = {
     {"step_sm80", Device::gpu, false, "mma_sm80", "mma_sm80", "nccl", {DType::bf16}},
     {"onednn_step_cpu", Device::cpu, true, "onednn", "cpu_flash", "openmpi"},
     {"cublaslt_step", Device::gpu, true, "cublaslt_tuned", "cudnn", "nccl", {DType::bf16}},
+    // Where cuDNN is not there, or has no backward pass with the same bits every time (Blackwell).
+    {"cublaslt_step_mma", Device::gpu, true, "cublaslt_tuned", "mma_sm80", "nccl", {DType::bf16}},
 };
 
 bool is_complete(const StepKernels& kernels) {
@@ -41,6 +43,17 @@ Support gemm_support(const StepKernels& kernels, const TrainSetup& s, std::int64
       if (Support support = of_part(what, row.name, row.supports(p, target)); !support.ok()) return support;
     }
   return Support::yes();
+}
+
+/// Between processes with a GPU each.  CPU ranks are asked when they prepare: what they share is the launcher's to say.
+Support all_reduce_support(const StepKernels& kernels, int ranks, const Target& target) {
+  if (ranks == 1 || target.device == Device::cpu) return Support::yes();
+  const CollectiveKernel* row = find_kernel_row(collective_kernels(), kernels.all_reduce);
+  if (!row) return Support::no("this build has no " + kernels.all_reduce + " to sum gradients over ranks");
+  CollectiveProblem p;
+  p.operation = Collective::all_reduce, p.dtype = DType::f32, p.in_place = true;
+  p.peers.ranks = ranks, p.peers.local = 1, p.peers.mpi = true;
+  return of_part("all-reduce of gradients", row->name, row->supports(p, target));
 }
 
 }  // namespace
@@ -75,7 +88,7 @@ Support step_support(const StepKernels& kernels, const TrainSetup& s, int ranks,
         of_part(std::string("attention ") + name(pass), row.name, row.supports(step_attention(s, ranks, pass), target));
     if (!support.ok()) return support;
   }
-  return Support::yes();
+  return all_reduce_support(kernels, ranks, target);
 }
 
 }  // namespace assay

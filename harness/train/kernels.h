@@ -33,8 +33,8 @@ const std::vector<StepKernels>& step_kernels();
 /// Null where there is none of that name.
 const StepKernels* find_step_kernels(const std::string& name);
 
-/// Whether its products and its attention take every shape of the step, on one of that many ranks; the first that does
-/// not, and why.
+/// Whether its products and its attention take every shape of the step, on one of that many ranks, and GPUs can sum its
+/// gradients; what does not first, and why.
 Support step_support(const StepKernels&, const TrainSetup&, int ranks, const Target&);
 
 /// Attention of one layer on one of that many ranks: causal, its backward pass with the same bits every time.
