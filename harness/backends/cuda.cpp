@@ -6,46 +6,16 @@
 #include "harness/backends/backend.h"
 #include "harness/backends/cuda_device.h"
 #include "harness/backends/cuda_hold.h"
+#include "harness/backends/cuda_slot.h"
 #include "harness/core/error.h"
 #include "harness/core/units.h"
 
 namespace assay {
 namespace {
 
+using Slot = CudaSlot;
+
 constexpr int kMostTimeouts = 3;  // of the hold, before it stays off
-
-/// What one GPU needs.  Move-only by its owners.
-struct Slot {
-  explicit Slot(int ordinal) : target(gpu_target(ordinal)) {
-    use();
-    check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "making a stream");
-    check(cudaStreamCreateWithFlags(&second, cudaStreamNonBlocking), "making a stream");
-    check(cudaEventCreateWithFlags(&second_done, cudaEventDisableTiming), "making an event");
-    check(cudaEventCreateWithFlags(&first_done, cudaEventDisableTiming), "making an event");
-    check(cudaEventCreate(&start), "making an event");
-    check(cudaEventCreate(&stop), "making an event");
-  }
-  ~Slot() {  // after a fault these fail, and there is nothing left to do about it
-    cudaSetDevice(target.index);
-    if (start != nullptr) cudaEventDestroy(start);
-    if (stop != nullptr) cudaEventDestroy(stop);
-    if (first_done != nullptr) cudaEventDestroy(first_done);
-    if (second_done != nullptr) cudaEventDestroy(second_done);
-    if (second != nullptr) cudaStreamDestroy(second);
-    if (stream != nullptr) cudaStreamDestroy(stream);
-  }
-  Slot(const Slot&) = delete;
-  Slot& operator=(const Slot&) = delete;
-
-  void check(cudaError_t error, const std::string& what) const { check_gpu(error, target.index, what); }
-  void use() const { check(cudaSetDevice(target.index), "selecting it"); }
-
-  Target target;
-  cudaStream_t stream = nullptr, second = nullptr;
-  cudaEvent_t second_done = nullptr, first_done = nullptr;
-  mutable bool uses_second = false;  // somebody asked for it: a case of one stream pays nothing for two
-  cudaEvent_t start = nullptr, stop = nullptr;
-};
 
 /// Host memory mapped into every GPU.
 class SharedHold {
@@ -101,10 +71,7 @@ class CudaBackend final : public Backend {
   }
   void fork_second(int slot) override {
     const Slot& s = at(slot);
-    s.use();
-    s.uses_second = true;
-    check_work(s, cudaEventRecord(s.first_done, s.stream), "ordering its streams");
-    check_work(s, cudaStreamWaitEvent(s.second, s.first_done, 0), "ordering its streams");
+    order(s, s.stream, s.first_done, second_stream(slot));
   }
   void join_second(int slot) override {
     at(slot).use();
@@ -206,11 +173,15 @@ class CudaBackend final : public Backend {
   }
 
   void load_own_kernels();
+  /// What is put on `then` from now on comes after all that is on `first` by now.
+  void order(const Slot& slot, cudaStream_t first, cudaEvent_t done, Stream then) {
+    check_work(slot, cudaEventRecord(done, first), "ordering its streams");
+    check_work(slot, cudaStreamWaitEvent(then, done, 0), "ordering its streams");
+  }
   /// The first stream goes on when the second has done what it was given.
   void join_second(const Slot& slot) {
     if (!slot.uses_second) return;
-    check_work(slot, cudaEventRecord(slot.second_done, slot.second), "ordering its streams");
-    check_work(slot, cudaStreamWaitEvent(slot.stream, slot.second_done, 0), "ordering its streams");
+    order(slot, slot.second, slot.second_done, slot.stream);
   }
   void start_all(bool held);
   double finish_all();
