@@ -32,6 +32,10 @@ class CompareVerb : public testing::Test {
   void save(double seconds, const char* name) {
     Record record = ok_record(64);
     record.measurement.seconds.clear();
+    Telemetry calm;
+    calm.device = "cpu";
+    calm.other_load = calm.steal_share = 0.0;
+    record.telemetry = {calm};
     Noise noise(7);
     for (int i = 0; i < 50; ++i) record.measurement.seconds.push_back(seconds * std::exp(0.01 * noise.normal()));
     save_result(sample_result({record}), folder_ / name);
