@@ -234,8 +234,10 @@ void parameter_address(Warp& w, const Inst& i, std::uint32_t lanes) {
   for_lanes(lanes, [&](int l) { w.store(i.op[0], l, base + i.imm[0]); });
 }
 
-/// %globaltimer: nanoseconds of the host's clock.  Kernels may wait by it; it says nothing about any GPU.
+/// %globaltimer: nanoseconds of the host's clock, which say nothing about any GPU.  A kernel that waits by it makes
+/// progress: it is no livelock.
 void global_timer(Warp& w, const Inst& i, std::uint32_t lanes) {
+  ++w.machine->global.version;
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   const auto value = std::uint64_t(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count());
   for_lanes(lanes, [&](int l) { w.row<std::uint64_t>(i.op[0])[l] = value; });

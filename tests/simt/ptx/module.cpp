@@ -75,6 +75,7 @@ struct Declaration {
 
 /// Whether a line of PTX outside functions declares a variable in `space` (".global", ".shared", ...).
 bool declares(const std::string& line, const std::string& space, bool is_extern) {
+  if (line.find(space) == line.npos) return false;  // most lines: not worth splitting
   auto words = split_words(line);
   bool external = false;
   while (!words.empty() && (words[0] == ".visible" || words[0] == ".weak" || words[0] == ".extern")) {
@@ -177,6 +178,14 @@ void read_parameters(const std::string& list, Kernel& kernel, Decoder& decoder) 
   }
 }
 
+/// The declarations, without what follows them, of the lines that declare a variable in `space`.
+std::vector<std::string> declarations(const std::vector<std::string>& lines, const std::string& space, bool is_extern) {
+  std::vector<std::string> out;
+  for (const auto& line : lines)
+    if (declares(line, space, is_extern)) out.push_back(trim(line.substr(0, line.find(';'))));
+  return out;
+}
+
 /// Whether `name` stands in `text` as a whole word.
 bool names(const std::string& text, const std::string& name) {
   const auto in_word = [](char c) { return isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '$'; };
@@ -220,6 +229,7 @@ Module::Module(const std::string& text) {
     variables[v.name] = reinterpret_cast<std::uint64_t>(p);
     variables_.push_back({reinterpret_cast<std::uint64_t>(p), v.bytes * v.count});
   }
+  const auto shared = declarations(lines, ".shared", false), extern_shared = declarations(lines, ".shared", true);
   for (std::size_t p = 0; (p = text.find(".entry", p)) != text.npos;) {
     const std::size_t open = text.find('(', p), close = text.find(')', open), body = text.find('{', close);
     Kernel kernel;
@@ -229,16 +239,11 @@ Module::Module(const std::string& text) {
     kernel.max_threads = max_threads(text.substr(close, body - close));
     p = body + 1;
     const std::string statements = text.substr(p, text.find("\n}", p) - p);
-    // A kernel has of the module's shared variables those that it names.
-    for (const auto& line : lines)
-      if (declares(line, ".shared", false) && names(statements, Declaration(line.substr(0, line.find(';'))).name))
-        decoder.directive(line.substr(0, line.find(';')));
-    // Dynamic shared memory starts after all static: its symbols are placed when the body's have been seen.
-    for (const auto& line : lines_of(statements))
-      if (split_words(line).size() > 1 && split_words(line)[0] == ".shared")
-        decoder.directive(trim(line.substr(0, line.find(';'))));
-    for (const auto& line : lines)
-      if (declares(line, ".shared", true)) decoder.extern_shared(Declaration(line.substr(0, line.find(';'))).name);
+    // A kernel has the shared variables that it declares, and of the module's those that it names.  Dynamic shared
+    // memory starts after all static: its symbols are placed when the body's have been seen.
+    for (const auto& declaration : shared)
+      if (names(statements, Declaration(declaration).name)) decoder.directive(declaration);
+    for (const auto& declaration : extern_shared) decoder.extern_shared(Declaration(declaration).name);
     p = BodyReader(text, p, files, decoder).read();
     decoder.finish();
     kernels_.push_back(std::move(kernel));

@@ -10,7 +10,7 @@ struct PtxImage {
   std::string text;
 };
 
-/// What the structure that __cudaRegisterFatBinary receives leads to.  Decompresses (zstd, nvcc 12.8 and later).
+/// What the structure that __cudaRegisterFatBinary receives leads to.  Decompresses (zstd, as nvcc 13.0 does by default).
 /// Throws std::runtime_error naming what it cannot read.
 std::vector<PtxImage> ptx_images(const void* registered);
 

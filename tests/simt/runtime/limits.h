@@ -13,7 +13,7 @@ constexpr std::size_t kDefaultSharedBytes = 48 * 1024;
 /// Of a block that asked for it.
 inline int shared_bytes_optin() { return (settings().compute_capability == 80 ? 163 : 227) * 1024; }
 
-/// No GPU has so little.  Small, so that what is meant to be out of the cache stays quick to simulate.
-constexpr int kL2Bytes = 256 * 1024;
+/// No GPU has so little: what is meant to be out of the cache stays small.
+constexpr int kL2Bytes = 2 * 1024 * 1024;
 
 }  // namespace simt::runtime

@@ -52,6 +52,13 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t handle, cudaEvent_t event, unsigned
   });
 }
 
+/// For the module that stands for NCCL.
+cudaError_t cudaLaunchHostFunc(cudaStream_t handle, cudaHostFn_t function, void* data) {
+  return api([&](Runtime& runtime) {
+    runtime.enqueue(runtime.stream(handle), {[=] { function(data); }, nullptr, nullptr});
+  });
+}
+
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
   return api([&](Runtime& runtime) {
     *event = new CUevent_st{runtime.current_ordinal(), (flags & cudaEventDisableTiming) == 0};
