@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdint>
 #include <mutex>
 #include <set>
 
@@ -128,6 +129,46 @@ TEST(TrainRanks, TimesOfTheReductionAreThoseOfItsDefinition) {
   EXPECT_EQ((ReductionTimes{5, 4, 9}.hidden()), 0) << "longer than alone: nothing is hidden, not less than nothing";
   EXPECT_EQ((ReductionTimes{}.hidden()), 0);
   EXPECT_TRUE(std::isnan(ReductionTimes{NAN, 4, 9}.hidden()));
+}
+
+/// A GPU as far as the order of its two streams goes: writes down what is asked of it.
+class TwoStreams final : public Backend {
+ public:
+  Target target(int) const override {
+    Target out;
+    out.device = Device::gpu;
+    return out;
+  }
+  Stream stream(int) const override { return reinterpret_cast<Stream>(std::uintptr_t(1)); }
+  Stream second_stream(int) const override { return reinterpret_cast<Stream>(std::uintptr_t(2)); }
+  void fork_second(int) override { said += "fork "; }
+  void join_second(int) override { said += "join "; }
+  Buffer allocate(std::size_t, int) override { return {}; }
+  void copy_in(const Buffer&, const void*, std::size_t) override {}
+  void copy_out(void*, const Buffer&, std::size_t) override {}
+  void fill(const Buffer&, std::uint8_t) override {}
+  std::size_t free_bytes(int) const override { return 0; }
+  double time(const std::function<void()>& enqueue) override { return enqueue(), 0; }
+  void synchronize() override { said += "synchronize "; }
+  std::size_t last_level_cache_bytes() const override { return 0; }
+
+  std::string said;
+
+ private:
+  void release(void*, std::size_t, int) noexcept override {}
+};
+
+/// Each bucket comes after what was launched before it, and the host waits for nothing.
+TEST(BesideStep, OnAGpuTheStreamsAreOrderedAndTheHostDoesNotWait) {
+  TwoStreams backend;
+  BesideStep beside(backend);
+  for (int bucket = 0; bucket < 2; ++bucket)
+    beside.start([&](Stream stream) {
+      EXPECT_EQ(stream, backend.second_stream(0));
+      backend.said += "bucket ";
+    });
+  beside.join();
+  EXPECT_EQ(backend.said, "fork bucket fork bucket join ");
 }
 
 TEST(BesideStep, AnErrorBesideComesOutWhereItIsJoined) {
