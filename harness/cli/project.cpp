@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <memory>
+#include <set>
 
 #include "harness/cli/cli.h"
 #include "harness/cli/selection.h"
@@ -128,12 +129,6 @@ void calibrate(ProjectionInput& in) {
         fmt::format("a whole step reaches {:.3f} of what GEMMs reach alone (fitted: assay project --validate)",
                     in.shares.compute[int(in.plan.precision)]));
   if (!note.empty() && in.hardware.generation > 0) in.notes.push_back(note);
-  if (in.plan.model.experts > 0 && in.plan.expert_imbalance == 1)
-    in.notes.push_back(
-        "experts are taken to be wanted alike; --expert-imbalance takes what the busiest rank has above the mean");
-  if (in.plan.split.zero == 3 && in.plan.stack.gather_share == 1)
-    in.notes.push_back(
-        "ZeRO-3 gathers at the full rate of the bus; DeepSpeed's of 2021 did not (--stack deepspeed-2021)");
 }
 
 ProjectionInput input_for(const Options& o) {
@@ -143,11 +138,15 @@ ProjectionInput input_for(const Options& o) {
   if (o.gpus == 0) throw InputError("--gpus: how many? --gpus 1024, for one");
   ProjectionInput in;
   in.plan = plan_for(o);
+  if (const std::string problem = range_problem(in.plan); !problem.empty()) throw InputError(problem);
   in.hardware = hardware_for(o);
   in.recovery = o.recovery;
   in.tokens = o.tokens;
   if (!(in.hardware.gemm_flops[int(in.plan.precision)] > 0))
     throw InputError(fmt::format("--precision {}: {} has no such rate; bf16 works", o.precision, in.hardware.name));
+  std::set<Precision> used = {Precision::bf16, in.plan.precision};  // the head is bf16 in any case
+  for (const Precision precision : used)
+    if (const std::string& note = in.hardware.rate_notes[int(precision)]; !note.empty()) in.notes.push_back(note);
   choose_cluster(o, in);
   calibrate(in);
   return in;
@@ -164,6 +163,25 @@ int validate_verb(const Options& o) {
   return int(v.passed() ? ExitCode::ok : ExitCode::verdict_failed);
 }
 
+/// What of the plan that was chosen a reader should know.
+void note_plan(ProjectionInput& in) {
+  if (in.plan.model.experts > 0 && in.plan.expert_imbalance == 1)
+    in.notes.push_back(
+        "experts are taken to be wanted alike; --expert-imbalance takes what the busiest rank has above the mean");
+  if (const StageLayers stage = stage_layers(in.plan); stage.layout == Layout::uneven)
+    in.notes.push_back(
+        fmt::format("{} layers do not divide over {} stages: at most {} on one, dealt whole, the head too",
+                    in.plan.model.layers + in.plan.model.prediction_layers, in.plan.split.pipeline, stage.busiest));
+  if (in.plan.split.zero == 3 && in.plan.stack.gather_share == 1)
+    in.notes.push_back(
+        "ZeRO-3 gathers at the full rate of the bus; DeepSpeed's of 2021 did not (--stack deepspeed-2021)");
+  if (kind_of(in.plan, in.hardware, in.shares) == RunKind::short_experts)
+    in.notes.push_back(
+        fmt::format("a layer of a microbatch takes less than {:.0f} ms, forward and backward: published runs of such "
+                    "layers wait for the host to launch them; larger microbatches or CUDA graphs help",
+                    1e3 * kShortLayer));
+}
+
 int project_verb(const Options& o) {
   ProjectionPage page;
   page.input = input_for(o);
@@ -177,11 +195,7 @@ int project_verb(const Options& o) {
   expect_possible(in.plan);
   expect_fits(in.plan, in.hardware);
   in.error = projection_error(in.plan, in.hardware, in.shares, &in.error_source);
-  if (kind_of(in.plan, in.hardware, in.shares) == RunKind::short_experts)
-    in.notes.push_back(
-        fmt::format("a layer of a microbatch takes less than {:.0f} ms, forward and backward: published runs of such "
-                    "layers wait for the host to launch them; larger microbatches or CUDA graphs help",
-                    1e3 * kShortLayer));
+  note_plan(in);
   page.projection = project(page.input);
   if (o.sensitivity) page.sensitivity = sensitivity(page.input);
   print(o.json ? projection_json(page) : projection_text(page));

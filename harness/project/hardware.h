@@ -27,6 +27,9 @@ struct MeasuredTime {
 /// (precision, layout, m, n, k): the fastest kernel that ended well.
 using MeasuredGemms =
     std::map<std::tuple<Precision, std::string, std::int64_t, std::int64_t, std::int64_t>, MeasuredTime>;
+/// (precision, pass, groups, rows of all groups, n, k): a rank's experts in one launch, n and k of the layer.
+using MeasuredGroups =
+    std::map<std::tuple<Precision, std::string, std::int64_t, std::int64_t, std::int64_t, std::int64_t>, MeasuredTime>;
 /// (pass, heads, kv_heads, seq, head_dim, batch), causal.
 using MeasuredAttention =
     std::map<std::tuple<std::string, std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t>,
@@ -46,6 +49,7 @@ struct Hardware {
   double peak_flops = 0;           // dense bf16, of the datasheet; of a CPU the best that was measured
   double gemm_flops[3] = {};       // of large GEMMs, by Precision; 0: it has none
   double datasheet_flops[3] = {};  // the peaks, by Precision
+  std::string rate_notes[3];       // where gemm_flops is a guess; empty where it is published or measured
   std::vector<GemmTile> tiles;
   double gemm_fill = 128;  // of k: loads before the first product and stores after the last, in products' time
   double gemm_bytes_per_second = 0;    // what GEMMs reach of memory; 0: as a stream
@@ -62,6 +66,7 @@ struct Hardware {
   double watts = 0;                     // 0: not known
   // What was measured at exact shapes; empty from a datasheet.
   MeasuredGemms gemms;
+  MeasuredGroups groups;
   MeasuredAttention attention;
   bool sustained = false;         // measured at a settled clock
   double spread = 0;              // typical relative half interval of what was measured

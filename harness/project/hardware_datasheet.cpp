@@ -57,8 +57,8 @@ void read_gemm_rates(const Accelerator& accelerator, Hardware& hw) {
     hw.datasheet_flops[int(precision)] = peak;
     hw.gemm_flops[int(precision)] = published > 0 ? published : peak * kUsualGemmShare;
     if (peak > 0 && published == 0)
-      hw.notes.push_back(fmt::format("no published {} GEMM rate of {}: {:.0f} % of its peak is taken",
-                                     name_of(precision), accelerator.full_name, 100 * kUsualGemmShare));
+      hw.rate_notes[int(precision)] = fmt::format("no published {} GEMM rate of {}: {:.0f} % of its peak is taken",
+                                                  name_of(precision), accelerator.full_name, 100 * kUsualGemmShare);
   }
 }
 

@@ -41,11 +41,13 @@ class Reader {
   Hardware take(const std::string& path) {
     Hardware hw = base();
     read_gemms(hw, path);
+    read_groups(hw);
     read_attention(hw);
     read_stream(hw);
     read_links(hw);
     hw.source =
-        fmt::format("{}: measured, {} GEMM shapes and {} of attention", path, hw.gemms.size(), hw.attention.size());
+        fmt::format("{}: measured, {} GEMM shapes{} and {} of attention", path, hw.gemms.size(),
+                    hw.groups.empty() ? "" : fmt::format(", {} of experts", hw.groups.size()), hw.attention.size());
     return hw;
   }
 
@@ -125,6 +127,19 @@ class Reader {
     if (!narrow) hw.notes.push_back("no bf16 GEMM was measured: f32 stands for it");
     hw.sustained = sustained_any("gemm");
     fit_kernel_model(hw);
+  }
+
+  /// Of loads that are no worse than training's: the skewed are another question.
+  void read_groups(Hardware& hw) const {
+    each("grouped_gemm", [&](const Timed& t) {
+      const Case& point = t.record->point;
+      const auto precision = precision_of(point.dtype);
+      if (!precision || point.word_or("routing", "balanced") == "skewed") return;
+      keep_fastest(hw.groups,
+                   MeasuredGroups::key_type{*precision, point.word_or("pass", "forward"), point.number("groups"),
+                                            point.number("rows"), point.number("n"), point.number("k")},
+                   time_of(t));
+    });
   }
 
   void read_attention(Hardware& hw) const {

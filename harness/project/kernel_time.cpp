@@ -26,6 +26,26 @@ const char* layout_of(GemmPass pass) {
   return pass == GemmPass::forward ? "tn" : pass == GemmPass::dgrad ? "nn" : "nt";  // as configs/models derives them
 }
 
+/// Of a rank's experts, where they were measured so; shapes turned back to the layer's rows, n and k.
+const MeasuredTime* measured_groups(const GemmCall& call, const Hardware& hw) {
+  if (hw.groups.empty() || call.groups == 1) return nullptr;
+  const auto [m, n, k] = call.shape;
+  const auto find = [&](const char* pass, double rows, double out, double in) {
+    const auto at = hw.groups.find({call.precision, pass, std::llround(call.groups), std::llround(rows * call.groups),
+                                    std::llround(out), std::llround(in)});
+    return at == hw.groups.end() ? nullptr : &at->second;
+  };
+  switch (call.pass) {
+    case GemmPass::forward:
+      return find("forward", m, n, k);
+    case GemmPass::dgrad:
+      return find("dgrad", m, k, n);
+    case GemmPass::wgrad:
+      return find("wgrad", k, m, n);
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 double modelled_gemm_seconds(const GemmCall& call, const Hardware& hw) {
@@ -46,6 +66,10 @@ double modelled_gemm_seconds(const GemmCall& call, const Hardware& hw) {
 }
 
 double gemm_seconds(const GemmCall& call, const Hardware& hw, Coverage* coverage) {
+  if (const MeasuredTime* time = measured_groups(call, hw)) {
+    if (coverage) ++coverage->measured;
+    return time->seconds / call.compute_share;
+  }
   if (!hw.gemms.empty()) {
     const auto [m, n, k] = call.shape;
     const auto found =

@@ -27,5 +27,7 @@ double activation_bytes(const TrainingPlan&);
 /// Microbatches' layers that the first stage holds at once.
 double layers_in_flight(const TrainingPlan&);
 Memory memory_of(const TrainingPlan&);
+/// Of a parameter, gradients apart: the bf16 weight; fp32 master copy and two moments.
+inline constexpr double kStateBytes = 14;
 
 }  // namespace assay

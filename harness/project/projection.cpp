@@ -20,6 +20,12 @@ std::string what_would_fit(const TrainingPlan& plan, const Hardware& hw) {
     change(other);
     if (plan_problem(other).empty()) tries.emplace_back(std::move(words), other);
   };
+  const double all = (kStateBytes + plan.stack.gradient_bytes) * parameters(plan.model).total;
+  if (all > hw.memory_bytes * double(plan.gpus))
+    return fmt::format(
+        "split over all {} GPUs, weights, gradients and optimizer are {:.1f} GB each: {:.0f} GPUs would "
+        "hold them",
+        plan.gpus, all / double(plan.gpus) / 1e9, std::ceil(all / hw.memory_bytes));
   if (plan.split.zero == 0) add("--zero 1", [](TrainingPlan& p) { p.split.zero = 1; });
   if (plan.micro_batch > 1) add("--micro-batch 1", [](TrainingPlan& p) { p.micro_batch = 1; });
   add("--recompute full", [](TrainingPlan& p) { p.recompute = Recompute::full; });
@@ -97,7 +103,7 @@ std::vector<Sensitivity> sensitivity(const ProjectionInput& in) {
       {"GEMM",
        [&](Hardware& hw, double f) {
          for (double& rate : hw.gemm_flops) rate *= f;
-         scale_times(hw.gemms, f);
+         scale_times(hw.gemms, f), scale_times(hw.groups, f);
        }},
       {"attention",
        [&](Hardware& hw, double f) {

@@ -56,32 +56,6 @@ std::string divisors(std::int64_t of, std::int64_t wanted) {
   return fmt::format("{}", fmt::join(all, ", "));
 }
 
-std::string ranges_problem(const TrainingPlan& s) {
-  constexpr std::int64_t kMostGpus = 1 << 20;
-  const auto below_one = [](std::int64_t value) { return value < 1; };
-  const Parallelism& p = s.split;
-  const std::array degrees = {std::pair{"--tp", p.tensor},
-                              std::pair{"--pp", p.pipeline},
-                              std::pair{"--vp", p.interleave},
-                              std::pair{"--cp", p.context},
-                              std::pair{"--ep", p.expert},
-                              std::pair{"--global-batch", s.global_batch},
-                              std::pair{"--micro-batch", s.micro_batch},
-                              std::pair{"--seq", s.sequence}};
-  constexpr std::int64_t kMost = 1'000'000'000;  // as in configs/models: no product of two overflows
-  for (const auto& [flag, value] : degrees) {
-    if (below_one(value)) return fmt::format("{} {}: must be at least 1", flag, value);
-    if (value > kMost) return fmt::format("{} {}: must be at most {}", flag, value, kMost);
-  }
-  if (s.gpus < 1 || s.gpus > kMostGpus) return fmt::format("--gpus {}: expected 1 to {}", s.gpus, kMostGpus);
-  constexpr double kMostImbalance = 1000;
-  if (!(s.expert_imbalance >= 1 && s.expert_imbalance <= kMostImbalance))
-    return fmt::format("--expert-imbalance {}: expected the busiest rank's tokens over the mean rank's, 1 to {}",
-                       s.expert_imbalance, kMostImbalance);
-  if (p.zero < 0 || p.zero > 3) return fmt::format("--zero {}: expected 0, 1, 2 or 3", p.zero);
-  return {};
-}
-
 /// The head split over the tensor group, heads over it too.
 std::string tensor_problem(const TrainingPlan& s) {
   const std::int64_t t = s.split.tensor;
@@ -194,8 +168,34 @@ StageLayers stage_layers(const TrainingPlan& s) {
   return {std::ceil(double(layers + 2) / double(stages)), Layout::uneven};
 }
 
+std::string range_problem(const TrainingPlan& s) {
+  constexpr std::int64_t kMostGpus = 1 << 20;
+  const auto below_one = [](std::int64_t value) { return value < 1; };
+  const Parallelism& p = s.split;
+  const std::array degrees = {std::pair{"--tp", p.tensor},
+                              std::pair{"--pp", p.pipeline},
+                              std::pair{"--vp", p.interleave},
+                              std::pair{"--cp", p.context},
+                              std::pair{"--ep", p.expert},
+                              std::pair{"--global-batch", s.global_batch},
+                              std::pair{"--micro-batch", s.micro_batch},
+                              std::pair{"--seq", s.sequence}};
+  constexpr std::int64_t kMost = 1'000'000'000;  // as in configs/models: no product of two overflows
+  for (const auto& [flag, value] : degrees) {
+    if (below_one(value)) return fmt::format("{} {}: must be at least 1", flag, value);
+    if (value > kMost) return fmt::format("{} {}: must be at most {}", flag, value, kMost);
+  }
+  if (s.gpus < 1 || s.gpus > kMostGpus) return fmt::format("--gpus {}: expected 1 to {}", s.gpus, kMostGpus);
+  constexpr double kMostImbalance = 1000;
+  if (!(s.expert_imbalance >= 1 && s.expert_imbalance <= kMostImbalance))
+    return fmt::format("--expert-imbalance {}: expected the busiest rank's tokens over the mean rank's, 1 to {}",
+                       s.expert_imbalance, kMostImbalance);
+  if (p.zero < 0 || p.zero > 3) return fmt::format("--zero {}: expected 0, 1, 2 or 3", p.zero);
+  return {};
+}
+
 std::string plan_problem(const TrainingPlan& s) {
-  for (const auto rule : {ranges_problem, tensor_problem, pipeline_problem, batch_problem, expert_problem})
+  for (const auto rule : {range_problem, tensor_problem, pipeline_problem, batch_problem, expert_problem})
     if (std::string problem = rule(s); !problem.empty()) return problem;
   return {};
 }

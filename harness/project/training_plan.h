@@ -90,6 +90,8 @@ struct StageLayers {
 };
 StageLayers stage_layers(const TrainingPlan&);
 
+/// A number that no split could make possible: below 1, absurd, or not one; empty where there is none.
+std::string range_problem(const TrainingPlan&);
 /// Why it cannot be, with what would work; empty where it can.  Memory is another question (memory.h).
 std::string plan_problem(const TrainingPlan&);
 /// InputError where plan_problem() finds one.

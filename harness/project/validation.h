@@ -14,7 +14,7 @@ enum class RunKind {
   short_experts,  // a layer of a microbatch takes less than kShortLayer: the host may launch it no faster
 };
 const char* name_of(RunKind);
-/// Forward and backward.  Runs with experts whose layers are projected to take less are published as 1.3 to 3.7 times
+/// Forward and backward.  Runs with experts whose layers are projected to take less are published as 1.1 to 3.7 times
 /// as slow; above, as 0.8 to 1.4 times (--validate prints them all).
 inline constexpr double kShortLayer = 10e-3;
 RunKind kind_of(const TrainingPlan&, const Hardware&, const Shares&);

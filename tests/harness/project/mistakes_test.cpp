@@ -42,11 +42,17 @@ TEST(Mistakes, SplitsThatDoNotDivide) {
   EXPECT_EQ(plan_problem(plan), "--seq 0: must be at least 1");
   plan.sequence = 8192, plan.global_batch = std::int64_t(1) << 62;
   EXPECT_THAT(plan_problem(plan), HasSubstr("--global-batch 4611686018427387904: must be at most 1000000000"));
+  plan = plan_of("llama3-70b", -5, 1, 1);
+  EXPECT_EQ(range_problem(plan), "--gpus -5: expected 1 to 1048576");
+  // 82 places over 9 stages leave a tenth idle; 128 over 5 of the 405B two: a layout deals them.
+  EXPECT_EQ(plan_problem(plan_of("llama3-405b", 320, 8, 5)), "");
 }
 
 TEST(Mistakes, MemoryThatDoesNotFit) {
   const std::string why = refusal([] { expect_fits(plan_of("llama3-70b", 8, 8, 1), h100()); });
   EXPECT_THAT(why, HasSubstr("do not fit in the 80 GB of h100"));
+  // 18 bytes of 70.55 B parameters: 1270 GB, of which 16 GPUs of 80 hold all; 8 cannot, however split.
+  EXPECT_THAT(why, HasSubstr("split over all 8 GPUs, weights, gradients and optimizer are 158.7 GB each: 16 GPUs"));
   // Exactly what is offered must fit.
   TrainingPlan plan = plan_of("llama3-70b", 64, 4, 1);
   EXPECT_THAT(refusal([&] { expect_fits(plan, h100()); }), HasSubstr("--zero 3 would fit"));

@@ -43,6 +43,35 @@ TEST(FromAResult, MeasuredShapesCountAsMeasured) {
   EXPECT_GT(hw.kernel_model_error, 0.1);  // the odd shape is in the error
 }
 
+/// 4 experts of 512 rows each, features 128 out of 256.
+NamedResult experts_of(const std::string& pass, double seconds) {
+  Record record = ok_record(64, "cpu_grouped", seconds);
+  record.point.workload = "grouped_gemm";
+  record.point.axes = {{"pass", pass},
+                       {"routing", std::string("balanced")},
+                       {"groups", std::int64_t(4)},
+                       {"rows", std::int64_t(2048)},
+                       {"n", std::int64_t(128)},
+                       {"k", std::int64_t(256)}};
+  return {pass + ".json", sample_result({record})};
+}
+
+TEST(FromAResult, ExpertsCountAsTheyWereMeasuredTogether) {
+  const Hardware hw =
+      hardware_of(std::vector{machine(), experts_of("forward", 3), experts_of("dgrad", 5), experts_of("wgrad", 7)});
+  EXPECT_EQ(hw.groups.size(), 3u);
+  Coverage coverage;
+  const auto seconds = [&](double m, double n, double k, GemmPass pass, double groups = 4) {
+    return gemm_seconds({{m, n, k}, Precision::bf16, pass, 1, groups}, hw, &coverage);
+  };
+  EXPECT_NEAR(seconds(512, 128, 256, GemmPass::forward), 3, 0.01);
+  EXPECT_NEAR(seconds(512, 256, 128, GemmPass::dgrad), 5, 0.01);
+  EXPECT_NEAR(seconds(128, 256, 512, GemmPass::wgrad), 7, 0.01);
+  EXPECT_EQ(coverage.measured, 3);
+  EXPECT_LT(seconds(500, 128, 256, GemmPass::forward), 1);  // other rows: a model's
+  EXPECT_EQ(coverage.modelled, 1);
+}
+
 TEST(FromAResult, TheFastestThatEndedWellCounts) {
   const Hardware hw =
       hardware_of(std::vector{machine({ok_record(64, "onednn", time_of(64) / 2), wrong_record(64, "other")})});
