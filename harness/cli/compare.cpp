@@ -87,7 +87,10 @@ int compare_verb(const Options& options) {
   CompareRule rule;
   rule.margin = parse_margin(options.margin);
   const Comparison comparison = compare(runs_of(options), rule);
-  print(options.json ? to_comparison_json(comparison) : to_console(comparison));
+  if (options.json)
+    print(to_comparison_json(comparison));
+  else
+    print_text(to_console(comparison, terminal_style()));
   return int(exit_code_of(comparison));
 }
 

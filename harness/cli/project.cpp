@@ -159,7 +159,7 @@ int validate_verb(const Options& o) {
     for (auto& run : theirs->runs) run.calibrates = false;  // only the shipped rows fit anything
   }
   const Validation v = theirs ? validate_runs(*theirs, calibration()) : shipped_validation();
-  print(o.json ? validation_json(v) : validation_text(v));
+  o.json ? print(validation_json(v)) : print_text(validation_text(v));
   return int(v.passed() ? ExitCode::ok : ExitCode::verdict_failed);
 }
 
@@ -198,7 +198,7 @@ int project_verb(const Options& o) {
   note_plan(in);
   page.projection = project(page.input);
   if (o.sensitivity) page.sensitivity = sensitivity(page.input);
-  print(o.json ? projection_json(page) : projection_text(page));
+  o.json ? print(projection_json(page)) : print_text(projection_text(page));
   return int(ExitCode::ok);
 }
 

@@ -18,6 +18,15 @@ namespace {
 
 bool quiet = false;  // --quiet of a verb that has no progress to be quiet about
 
+const char* launcher_rank() {
+  for (const char* variable : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"})
+    if (const char* rank = std::getenv(variable)) return rank;
+  return nullptr;
+}
+
+/// mpirun gives its processes a terminal of its own, wherever it passes on to what they write.
+bool on_terminal() { return ::isatty(STDOUT_FILENO) == 1 && !launcher_rank(); }
+
 /// Edits (insert, remove, replace a character) from one word to the other.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
@@ -39,7 +48,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 int terminal_columns() {
   constexpr int kLeast = 20;  // narrower than any terminal: what says so is none
   winsize size{};
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kNoTerminal.columns;
+  if (!on_terminal() || ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return kNoTerminal.columns;
   return std::max<int>(kLeast, size.ws_col);
 }
 
@@ -48,14 +57,13 @@ Style terminal_style() {
     const char* value = std::getenv(name);
     return std::string_view(value ? value : "");
   };
-  const bool colour = ::isatty(STDOUT_FILENO) == 1 && variable("NO_COLOR").empty() && variable("TERM") != "dumb";
+  const bool colour = on_terminal() && variable("NO_COLOR").empty() && variable("TERM") != "dumb";
   return {terminal_columns(), colour};
 }
 
 bool is_printing_process() {
-  for (const char* variable : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"})
-    if (const char* rank = std::getenv(variable)) return std::string_view(rank) == "0";
-  return true;
+  const char* rank = launcher_rank();
+  return !rank || std::string_view(rank) == "0";
 }
 
 void occupy_standard_streams() {
@@ -69,9 +77,7 @@ void occupy_standard_streams() {
 
 void be_quiet(bool yes) { quiet = yes; }
 
-void print_text(std::string_view text) {
-  print(::isatty(STDOUT_FILENO) == 1 ? folded(text, terminal_columns()) : std::string(text));
-}
+void print_text(std::string_view text) { print(on_terminal() ? folded(text, terminal_columns()) : std::string(text)); }
 
 void print(std::string_view text) {
   if (quiet || !is_printing_process()) return;

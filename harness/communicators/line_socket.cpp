@@ -9,8 +9,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "harness/core/error.h"
 
@@ -77,6 +80,21 @@ std::vector<std::string> LineSocket::receive() {
   for (std::size_t end; (end = in_.find('\n')) != std::string::npos; in_.erase(0, end + 1))
     lines.push_back(in_.substr(0, end));
   return lines;
+}
+
+bool stays_open(LineSocket& socket) {
+  if (!socket.is_open() || socket.ended()) return false;
+  socket.receive();
+  return !socket.ended();
+}
+
+void hang_up_on(const std::vector<LineSocket*>& sockets) {
+  constexpr auto kLongest = std::chrono::seconds(1);
+  const auto until = std::chrono::steady_clock::now() + kLongest;
+  for (LineSocket* socket : sockets) socket->hang_up();
+  const auto open = [](LineSocket* socket) { return stays_open(*socket); };
+  while (std::chrono::steady_clock::now() < until && std::any_of(sockets.begin(), sockets.end(), open))
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
 }
 
 Listener listen_here(bool loopback_only) {

@@ -44,6 +44,14 @@ class LineSocket {
   bool ended_ = false;
 };
 
+/// Receives what is there; false once the other side has gone.
+bool stays_open(LineSocket&);
+
+/// Says that no more will come, and waits, for a second at most, until the other sides say so too.  A socket that is
+/// closed with something unread takes with it what it has sent last and the network still holds back: the farewell, and
+/// then the other side takes the end for a loss.
+void hang_up_on(const std::vector<LineSocket*>&);
+
 struct Listener {
   FileDescriptor socket;
   int port = 0;

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <optional>
 
@@ -15,8 +14,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 using State = RankView::State;
-
-constexpr double kFarewellSeconds = 1;  // for the others to end by themselves
 
 class HubWatchdog final : public Watchdog {
  public:
@@ -33,6 +30,7 @@ class HubWatchdog final : public Watchdog {
     stop();
     for (Peer& peer : peers_)
       if (peer.socket.is_open()) peer.socket.send(R"({"bye":true})");
+    hang_up();
   }
 
   void end_all(int code) override {
@@ -143,20 +141,19 @@ class HubWatchdog final : public Watchdog {
     say(lines + save(why));
     for (Peer& peer : peers_)
       if (peer.socket.is_open()) peer.socket.send(fmt::format(R"({{"end":{}}})", code));
-    const double from = monotonic_seconds();
-    const auto lives = [](Peer& peer) {
-      if (!peer.socket.is_open() || peer.socket.ended()) return false;
-      peer.socket.receive();
-      return !peer.socket.ended();
-    };
-    for (Peer& peer : peers_)
-      if (peer.socket.is_open()) peer.socket.hang_up();
-    while (monotonic_seconds() - from < kFarewellSeconds && std::any_of(peers_.begin(), peers_.end(), lives))
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    hang_up();
     std::vector<int> stuck;  // its connection is still there, so the process is, and the number is still its own
     for (Peer& peer : peers_)
-      if (lives(peer) && peer.view.identity.pid_space == self().pid_space) stuck.push_back(peer.view.identity.pid);
+      if (stays_open(peer.socket) && peer.view.identity.pid_space == self().pid_space)
+        stuck.push_back(peer.view.identity.pid);
     kill_later(stuck);
+  }
+
+  void hang_up() {
+    std::vector<LineSocket*> open;
+    for (Peer& peer : peers_)
+      if (peer.socket.is_open()) open.push_back(&peer.socket);
+    hang_up_on(open);
   }
 
   Listener listener_;

@@ -29,7 +29,9 @@ class MemberWatchdog final : public Watchdog {
 
   ~MemberWatchdog() override {
     stop();
-    if (!hub_gone_) socket_.send(R"({"bye":true})");
+    if (hub_gone_) return;
+    socket_.send(R"({"bye":true})");
+    hang_up_on({&socket_});
   }
 
   void end_all(int code) override {

@@ -19,10 +19,25 @@ constexpr Change kOrder[] = {Change::broken,       Change::slower,    Change::fa
 
 std::string percent(double ratio) { return fmt::format("{:+.2f} %", 100 * (ratio - 1)); }
 
-std::string shortened(const std::string& text) {
-  constexpr std::size_t kMost = 60;  // a list of libraries fills lines, and that it differs is what matters
-  if (text.empty()) return "unknown";
-  return text.size() <= kMost ? text : text.substr(0, kMost - 2) + "..";
+std::string or_unknown(const std::string& text) { return text.empty() ? "unknown" : text; }
+
+Tone tone_of(Change change) {
+  switch (change) {
+    case Change::broken:
+    case Change::slower:
+      return Tone::bad;
+    case Change::faster:
+    case Change::same:
+      return Tone::good;
+    case Change::inconclusive:
+    case Change::refused:
+      return Tone::open;
+    case Change::not_measured:
+    case Change::only_base:
+    case Change::only_new:
+      return Tone::quiet;
+  }
+  throw std::logic_error("a change outside its enumeration");
 }
 
 /// "runs scatter by 0.62 % (prior: CPU, compute-bound; 5 degrees)"
@@ -34,8 +49,8 @@ std::string scatter_text(const CaseScatter& scatter) {
                      scatter.runs.degrees);
 }
 
-std::string case_line(const CaseChange& one) {
-  std::string line = fmt::format("{:<13} {}", name(one.change), one.id);
+std::string case_line(const CaseChange& one, const Style& style) {
+  std::string line = painted(fmt::format("{:<13}", name(one.change)), tone_of(one.change), style) + " " + one.id;
   if (one.test) {
     line += fmt::format("\n              {} -> {}: {} ({} .. {})", format_seconds(one.base_seconds, {}, {}),
                         format_seconds(one.new_seconds, {}, {}), percent(one.test->ratio),
@@ -106,15 +121,15 @@ Json to_json(const CaseChange& one) {
 
 }  // namespace
 
-std::string to_console(const Comparison& comparison) {
+std::string to_console(const Comparison& comparison, const Style& style) {
   std::string out;
   for (const auto& [what, base, next] : comparison.differences)
-    out += fmt::format("{} differs: {} and {}\n", what, shortened(base), shortened(next));
+    out += fmt::format("{} differs: {} and {}\n", what, or_unknown(base), or_unknown(next));
   if (!out.empty()) out += "\n";
   std::string counts;
   for (const Change change : kOrder) {
     for (const auto& one : comparison.cases)
-      if (one.change == change) out += case_line(one);
+      if (one.change == change) out += case_line(one, style);
     if (const auto count = comparison.count(change))
       counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", count, name(change));
   }

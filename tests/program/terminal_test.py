@@ -42,7 +42,8 @@ class Terminal(Folder):
     def verbs(self):
         """Commands that print text for people."""
         return {"devices": ["devices"], "list": ["list", "quick"], "check": ["check", QUICK, "--max-age", "off"], "validate": ["validate", QUICK], "fleet": ["fleet", QUICK],
-                "report": ["report", QUICK, "--out", "page.html"], "bundle": ["bundle", QUICK, "--out", "b.tar.gz"], "run": [*RUN, "--quiet", "--out", "r.json"]}
+                "report": ["report", QUICK, "--out", "page.html"], "bundle": ["bundle", QUICK, "--out", "b.tar.gz"], "run": [*RUN, "--quiet", "--out", "r.json"],
+                "compare": ["compare", QUICK, QUICK], "project": ["project", "--cluster", "dgx-h100", "--model", "llama3-8b", "--gpus", "8"]}
 
     def fresh(self):
         for file in self.folder.iterdir():
