@@ -213,7 +213,7 @@ Comparison compare(const ComparedRuns& runs, const CompareRule& rule) {
   const CasesById by_id(runs);
   for (const auto& sides : by_id.all()) out.cases.push_back(measure_change(sides, out.unit, rule.margin));
   refuse_other_crew(runs, by_id.all(), out.cases);
-  if (out.unit == ComparedUnit::sample) add_scatter(by_id.all(), runs.history, rule.margin, out.cases);
+  if (out.unit == ComparedUnit::sample) add_scatter(by_id.all(), runs, rule.margin, out.cases);
   refuse_other_conditions(by_id.all(), out.cases);
   judge(out);
   return out;

@@ -14,6 +14,10 @@
 //   become inconclusive, not alarms.  The case itself does not count: a change that only it has is not its scatter.
 // - nu0 stays as it is however many cases there are: they tell the common scale, not the case's own.
 //
+// A CPU of a virtual machine has neighbours that nothing in it shows: where one works on the other hardware threads of
+// its cores, they are half as fast for as long as it does.  Which run met one is not of the other cases' knowledge: it
+// is added whatever they say, and one run a side tells there no more than changes by more than a factor of two.
+//
 // A history of at least 3 runs of one program tells a case's own variance instead, with a degree less than it has runs.
 #pragma once
 #include <cstddef>
@@ -33,18 +37,19 @@ const char* name(ScatterSource);
 struct CaseScatter {
   RunScatter runs;
   ScatterSource source = ScatterSource::prior;
-  std::size_t observed = 0;        // prior: other cases that told its factor; history: its runs
-  std::string class_name;          // prior: "CPU, memory-bound"
-  std::string disturbed;           // prior: "BASE: other work took 0.9 cores"; empty where nothing disturbed
-  double factor = 1;               // prior: on its deviation, by the other cases
-  double disturbed_deviation = 0;  // of a run, by that disturbance: what other cases say does not make it less
+  std::size_t observed = 0;  // prior: other cases that told its factor; history: its runs
+  std::string class_name;    // prior: "CPU, memory-bound"
+  std::string disturbed;     // prior: "BASE: other work took 0.9 cores"; empty where nothing disturbed
+  double factor = 1;         // prior: on its deviation, by the other cases
+  // Of a run, by that disturbance and by neighbours in a virtual machine: what other cases say does not make it less.
+  double disturbed_deviation = 0;
 };
 
 /// In time order, those of the placement class that most ran in.
 std::vector<double> samples_of(const Record&);
 
-/// The prior of a case that both results have.
-CaseScatter prior_scatter(const Record& base, const Record& next);
+/// The prior of a case that both results have.  `virtual_machine`: one of them is of one.
+CaseScatter prior_scatter(const Record& base, const Record& next, bool virtual_machine);
 
 /// A case as evidence for the others.
 struct CaseShift {

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
+#include <nlohmann/json.hpp>
 
 namespace assay {
 namespace {
@@ -15,9 +17,10 @@ CaseShift shift_of(const CaseChange& one) {
 }
 
 /// Each case's prior, moderated by the other cases that nothing disturbed.
-void add_priors(const std::vector<CaseSides>& sides, std::vector<CaseChange>& cases) {
+void add_priors(const std::vector<CaseSides>& sides, bool virtual_machine, std::vector<CaseChange>& cases) {
   for (std::size_t i = 0; i < cases.size(); ++i)
-    if (cases[i].test) cases[i].scatter = prior_scatter(*sides[i].base.front(), *sides[i].next.front());
+    if (cases[i].test)
+      cases[i].scatter = prior_scatter(*sides[i].base.front(), *sides[i].next.front(), virtual_machine);
   const auto others_of = [&](const CaseChange& own) {
     std::vector<CaseShift> others;
     for (const CaseChange& one : cases)
@@ -37,6 +40,14 @@ void add_priors(const std::vector<CaseSides>& sides, std::vector<CaseChange>& ca
   }
 }
 
+bool in_virtual_machine(const std::vector<NamedResult>& side) {
+  static const nlohmann::json::json_pointer place("/cpu/hypervisor");
+  return std::any_of(side.begin(), side.end(), [](const NamedResult& one) {
+    const auto& provenance = one.result.provenance;
+    return provenance.contains(place) && provenance.at(place) == true;
+  });
+}
+
 using RunsById = std::map<std::string, std::vector<const Record*>>;
 
 RunsById by_id(const std::vector<NamedResult>& history) {
@@ -48,9 +59,10 @@ RunsById by_id(const std::vector<NamedResult>& history) {
 
 }  // namespace
 
-void add_scatter(const std::vector<CaseSides>& sides, const std::vector<NamedResult>& history, double margin,
+void add_scatter(const std::vector<CaseSides>& sides, const ComparedRuns& compared, double margin,
                  std::vector<CaseChange>& cases) {
-  add_priors(sides, cases);
+  const auto& history = compared.history;
+  add_priors(sides, in_virtual_machine(compared.base) || in_virtual_machine(compared.next), cases);
   const RunsById runs = by_id(history);
   for (std::size_t i = 0; i < cases.size(); ++i) {
     CaseChange& one = cases[i];

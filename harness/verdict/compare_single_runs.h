@@ -8,7 +8,7 @@ namespace assay {
 
 /// Of every case with a test, from the history where that has enough of its runs, else from the prior and the other
 /// cases.  `sides` are those of `cases`.
-void add_scatter(const std::vector<CaseSides>& sides, const std::vector<NamedResult>& history, double margin,
+void add_scatter(const std::vector<CaseSides>& sides, const ComparedRuns& runs, double margin,
                  std::vector<CaseChange>& cases);
 
 }  // namespace assay

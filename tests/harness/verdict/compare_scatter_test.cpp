@@ -21,7 +21,7 @@ TEST(PriorScatter, GoesByDeviceAndByWhatBoundsTheCase) {
   memory.work.bytes = memory.work.flops;
   gpu.point.device = Device::gpu;
   collective.work.bus_factor = 1;
-  const auto of = [](const Record& record) { return prior_scatter(record, record); };
+  const auto of = [](const Record& record) { return prior_scatter(record, record, false); };
   EXPECT_EQ(of(compute).class_name, "CPU, compute-bound");
   EXPECT_EQ(of(memory).class_name, "CPU, memory-bound");
   EXPECT_EQ(of(collective).class_name, "CPU, memory-bound");
@@ -35,7 +35,7 @@ TEST(PriorScatter, IsWiderWhereARunWasDisturbed) {
   const auto with = [&](auto disturb) {
     Record other = calm;
     disturb(other);
-    const CaseScatter base = prior_scatter(other, calm), next = prior_scatter(calm, other);
+    const CaseScatter base = prior_scatter(other, calm, false), next = prior_scatter(calm, other, false);
     EXPECT_EQ(base.disturbed_deviation, next.disturbed_deviation);
     EXPECT_THAT(base.disturbed, HasSubstr("BASE: "));
     EXPECT_THAT(next.disturbed, HasSubstr("NEW: "));
@@ -54,6 +54,29 @@ TEST(PriorScatter, IsWiderWhereARunWasDisturbed) {
   });
   EXPECT_THAT(wide.disturbed, HasSubstr("quartiles are 50 % apart"));
   EXPECT_NEAR(2 * wide.disturbed_deviation, std::log(1.5), 1e-12);
+}
+
+// Neighbours on the other hardware threads of its cores make a virtual machine's half as fast, and nothing in it shows
+// that.
+TEST(PriorScatter, OfAVirtualMachineCoversWhatNeighboursTake) {
+  const Record calm = noisy_record(64, 1e-3, 1);
+  EXPECT_EQ(prior_scatter(calm, calm, true).class_name, "CPU, compute-bound of a virtual machine");
+  Record gpu = calm;
+  gpu.point.device = Device::gpu;
+  EXPECT_EQ(prior_scatter(gpu, gpu, true).disturbed_deviation, 0);
+  const auto change = [](double times, bool virtual_machine) {
+    ComparedRuns runs{{{"base", sample_result({noisy_record(64, 1e-3, 1)})}},
+                      {{"new", sample_result({noisy_record(64, times * 1e-3, 2)})}},
+                      false,
+                      {}};
+    runs.next[0].result.provenance["cpu"]["hypervisor"] = virtual_machine;
+    return compare(runs, {}).cases[0].change;
+  };
+  EXPECT_EQ(change(1.95, false), Change::slower);
+  EXPECT_EQ(change(1.95, true), Change::inconclusive);
+  EXPECT_EQ(change(0.52, true), Change::inconclusive);
+  EXPECT_EQ(change(2.5, true), Change::slower);
+  EXPECT_EQ(change(0.4, true), Change::faster);
 }
 
 /// `n` cases that moved by as many prior deviations of a ratio as `move` says.
