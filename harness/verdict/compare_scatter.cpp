@@ -68,7 +68,7 @@ constexpr double kWideQuartiles = 0.10;
 
 /// Of a run in a virtual machine: that with which a factor of two between two calm ones, of one case alone, is as
 /// likely as 1 in 20: log 2 over sqrt(2) and the 97.5th percentile of t of 4 degrees.  Of 400 runs (29 Nov 2026, the
-/// machine of the table above with nobody else in it, seconds apart) 694 ratios of calm neighbours in one placement of
+/// machine of the table above with nobody else in it, seconds apart) 694 ratios of neighbours in one placement of
 /// the cores had a scatter of 7 and 12 % by their root mean square, of 1.7 and 1.4 % by their median, and 32 lay
 /// between 1.7 and 1.98.
 constexpr double kNeighbours = 0.1765;
