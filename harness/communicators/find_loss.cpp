@@ -82,10 +82,14 @@ std::optional<Loss> find_overdue(const std::vector<RankView>& all, double deadli
     });
   };
   const Ranks outside = behind(false), inside = behind(true);
-  if (outside.empty() && inside.size() == present.size())
+  if (outside.empty() && inside.size() == present.size()) {
+    // One that was stopped within the operation may just not have been silent for long enough: soon it speaks, or has.
+    const auto may_be_stopped = [&](const RankView* one) { return one->silent_seconds > deadline / 2; };
+    if (std::any_of(present.begin(), present.end(), may_be_stopped)) return std::nullopt;
     return Loss{{},
                 fmt::format("no rank is behind: all {} are {}, and it does not end", present.size(),
                             describe((*waiting)->status))};
+  }
   return lost(outside.empty() ? inside : outside,
               fmt::format("rank {} waits for it {}", (*waiting)->identity.rank, describe((*waiting)->status)));
 }

@@ -63,6 +63,17 @@ TEST(FindLoss, ALaunchThatEndsNowhereAccusesNobody) {
   EXPECT_THAT(loss->what, HasSubstr("no rank is behind"));
 }
 
+TEST(FindLoss, OneThatWasStoppedWithinALaunchIsNamedOnceItIsSilentForLongEnough) {
+  const auto launch = [](int number, double seconds) { return rank(number, 5, OperationKind::launch, true, seconds); };
+  RankView stopped = launch(1, 0);
+  stopped.silent_seconds = 9.9;
+  EXPECT_FALSE(find_loss({launch(0, 10.1), stopped}, kDeadline)) << "whether it is stopped shows in a moment";
+  stopped.silent_seconds = 10.1;
+  const auto loss = find_loss({launch(0, 10.3), stopped}, kDeadline);
+  ASSERT_TRUE(loss);
+  EXPECT_THAT(loss->culprits, ElementsAre(1));
+}
+
 TEST(FindLoss, AnEndedProcessIsKnownAtOnce) {
   auto ended = works(1, 5, 0);
   ended.state = State::ended;
