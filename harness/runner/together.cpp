@@ -58,11 +58,15 @@ class Station {
   void measure_alone(const SamplingRule& rule) { measure(alone_, rule, nullptr); }
   void measure_with(Others& others, const SamplingRule& rule) { measure(together_, rule, &others); }
 
-  /// Of what was measured alone; the outputs are poisoned again for what comes next, where they can be.
+  /// Of what was measured alone.  Outputs that each launch writes anew are poisoned again for what comes next, and
+  /// launches are counted from there: what was launched before says nothing of a set that is not launched again.
   void check_alone() {
     if (!alone_.outcome.ok()) return;
     check(alone_);
-    for (const auto& output : workload_->outputs()) output.buffer->fill(kNan);
+    const auto outputs = workload_->outputs();
+    if (outputs.empty()) return;
+    for (const auto& output : outputs) output.buffer->fill(kNan);
+    std::fill(launches_.begin(), launches_.end(), 0);
   }
   void check_together(int stations) {
     together_.point.together = stations;
