@@ -1,6 +1,6 @@
 # The CUDA rows of the attention table; included where CUDA was found.
 # Launch plans are built for every architecture: tests run them on the functional GPU.
-target_sources(assay_attention PRIVATE cuda/kernels.cpp cuda/simt_f32_row.cpp
+target_sources(assay_attention PRIVATE cuda/kernels.cpp cuda/simt_f32_row.cpp cuda/persistent_forward.cpp
                sm80/mma_row.cpp sm80/mma_backward.cpp sm80/mma_backward_row.cpp
                sm90/wgmma_forward.cpp sm90/wgmma_backward.cpp sm100/tcgen05_forward.cpp)
 assay_cuda_sources(assay_attention cuda/simt_f32.cu sm80/mma.cu sm80/mma_backward.cu)

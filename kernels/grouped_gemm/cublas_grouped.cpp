@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "kernels/common/cuda_check.h"
-#include "kernels/common/cuda_copy.h"
+#include "kernels/common/device_memory.h"
 #include "kernels/grouped_gemm/cublas_grouped_mapping.h"
 #include "kernels/grouped_gemm/cublas_library.h"
 #include "kernels/grouped_gemm/cuda_kernel_rows.h"
@@ -37,14 +37,6 @@ Types types_of(DType dtype) {
   }
 }
 
-using DeviceMemory = std::unique_ptr<void, void (*)(void*)>;
-
-DeviceMemory allocate(std::size_t bytes) {
-  void* device = nullptr;
-  ASSAY_CHECK_CUDA(cudaMalloc(&device, bytes));
-  return {device, [](void* memory) { cudaFree(memory); }};
-}
-
 class CublasGrouped final : public GroupedGemmOperation {
  public:
   CublasGrouped(const CublasLibrary& library, const GroupedGemmProblem& problem,
@@ -58,7 +50,7 @@ class CublasGrouped final : public GroupedGemmOperation {
         transpose_a_(alpha_.size(), mapping_.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N),
         transpose_b_(alpha_.size(), mapping_.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N),
         handle_(nullptr, library.destroy),
-        workspace_(allocate(kWorkspaceBytes)) {
+        workspace_(device_memory(kWorkspaceBytes)) {
     cublasHandle_t handle = nullptr;
     library_.check(library_.create(&handle), "cublasCreate");
     handle_.reset(handle);
@@ -96,10 +88,7 @@ class CublasGrouped final : public GroupedGemmOperation {
   }
 
   DeviceMemory upload_pointers(const GroupedGemmBuffers& set) const {
-    const auto host = cublas_grouped_pointers(problem_, mapping_, set);
-    DeviceMemory device = allocate(host.size() * sizeof(void*) + 1);  // at least a byte, where no group has rows
-    copy_to_device(device.get(), host.data(), host.size() * sizeof(void*));
-    return device;
+    return to_device(cublas_grouped_pointers(problem_, mapping_, set));
   }
 
   const CublasLibrary& library_;

@@ -7,31 +7,12 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/common/cuda_check.h"
-#include "kernels/common/cuda_copy.h"
 #include "kernels/common/cuda_launch.h"
+#include "kernels/common/device_memory.h"
 #include "kernels/common/kernel.h"
 #include "kernels/layer/cuda_plan.h"
 
 namespace assay {
-
-/// Device memory that a prepared operation keeps.
-class CudaWorkspace {
- public:
-  explicit CudaWorkspace(std::int64_t bytes) {
-    if (bytes == 0) return;
-    void* memory = nullptr;
-    ASSAY_CHECK_CUDA(cudaMalloc(&memory, static_cast<std::size_t>(bytes)));
-    memory_.reset(memory);
-  }
-  void* get() const { return memory_.get(); }
-
- private:
-  struct Free {
-    void operator()(void* memory) const { cudaFree(memory); }
-  };
-  std::unique_ptr<void, Free> memory_;
-};
 
 /// What differs from kernel to kernel.
 template <class Problem, class Buffers, class Params>
@@ -62,7 +43,8 @@ class CudaLayerOperation final : public Operation<Buffers> {
       : kernel_(std::move(kernel)),
         problem_(std::move(problem)),
         target_(target),
-        workspace_(kernel_.workspace_bytes ? kernel_.workspace_bytes(problem_, target_) : 0) {
+        workspace_(device_memory(
+            kernel_.workspace_bytes ? static_cast<std::size_t>(kernel_.workspace_bytes(problem_, target_)) : 0)) {
     if (!kernel_.contents) return;
     const std::vector<std::uint8_t> contents = kernel_.contents(problem_);
     copy_to_device(workspace_.get(), contents.data(), contents.size());
@@ -80,7 +62,7 @@ class CudaLayerOperation final : public Operation<Buffers> {
   LayerKernel kernel_;
   Problem problem_;
   Target target_;
-  CudaWorkspace workspace_;
+  DeviceMemory workspace_;
 };
 
 /// The row `vector_sm80`: ours, in 16-byte vectors, for every GPU from sm_80 on.

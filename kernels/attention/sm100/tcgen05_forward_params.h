@@ -1,26 +1,10 @@
 // The parameter of tcgen05_forward.cuh.  Needs cuda.h for its types alone; C++17.
 #pragma once
-#include <cuda.h>
-
-#include <cstdint>
-
-#include "kernels/attention/cuda/forward_schedule.h"
+#include "kernels/attention/cuda/persistent_forward_params.h"
 
 namespace assay {
 
-struct Tcgen05Sm100ForwardParams {
-  // [all rows, heads, head_dim or value_dim]; boxes are 64 elements of one head by 128 rows (of o: a warp's 32), so
-  // that dimensions that an instance has and the problem lacks are read as zeros and not stored.
-  CUtensorMap map_q, map_k, map_v, map_o;
-  AttentionSchedule schedule;
-  void* o;  // again, for tiles whose last rows are missing
-  float* lse;
-  std::int64_t lse_head_stride;  // from a head's row in lse to the next head's
-  std::int32_t group;            // query heads that share a kv head
-  std::int32_t value_dim;
-  std::int32_t causal, window;                           // window 0: none
-  float scale_log2;                                      // softmax scale * log2(e)
-  const float *q_scale, *k_scale, *v_scale;              // factors of 8-bit inputs, one number each; else null
+struct Tcgen05Sm100ForwardParams : PersistentForwardParams {
   std::uint32_t scores_instruction, output_instruction;  // descriptors
 };
 

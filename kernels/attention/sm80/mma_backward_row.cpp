@@ -4,22 +4,16 @@
 
 #include "kernels/attention/cuda/kernel_rows.h"
 #include "kernels/attention/sm80/mma_backward.h"
-#include "kernels/common/cuda_check.h"
+#include "kernels/common/device_memory.h"
 
 namespace assay {
 namespace {
 
-struct FreeDeviceMemory {
-  void operator()(float* memory) const { cudaFree(memory); }
-};
-using DeviceFloats = std::unique_ptr<float, FreeDeviceMemory>;
-
-DeviceFloats device_floats(std::int64_t count) {
-  if (count == 0) return nullptr;
-  float* memory = nullptr;
-  ASSAY_CHECK_CUDA(cudaMalloc(reinterpret_cast<void**>(&memory), static_cast<std::size_t>(count) * sizeof(float)));
-  return DeviceFloats(memory);
+DeviceMemory device_floats(std::int64_t count) {
+  return device_memory(static_cast<std::size_t>(count) * sizeof(float));
 }
+
+float* floats(const DeviceMemory& memory) { return static_cast<float*>(memory.get()); }
 
 /// The workspaces are one problem's: launches on different streams at once would share them.
 class BackwardOperation final : public AttentionOperation {
@@ -33,13 +27,14 @@ class BackwardOperation final : public AttentionOperation {
 
   void launch(const AttentionBuffers& buffers, Stream stream) override {
     launch_attention_mma_sm80_backward(
-        attention_mma_sm80_backward_plans(problem_, buffers, {lse_log2_.get(), delta_.get(), dq_sum_.get()}), stream);
+        attention_mma_sm80_backward_plans(problem_, buffers, {floats(lse_log2_), floats(delta_), floats(dq_sum_)}),
+        stream);
   }
 
  private:
   AttentionProblem problem_;
   AttentionBackwardSm80WorkspaceSizes sizes_;
-  DeviceFloats lse_log2_, delta_, dq_sum_;
+  DeviceMemory lse_log2_, delta_, dq_sum_;
 };
 
 std::string explain(const AttentionProblem& problem, const Target&) {

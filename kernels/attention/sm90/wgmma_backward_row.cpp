@@ -1,6 +1,4 @@
 // The backward pass of wgmma_sm90 in the table of attention kernels.
-#include <cuda_runtime_api.h>
-
 #include <map>
 #include <memory>
 #include <stdexcept>
@@ -10,24 +8,19 @@
 #include "kernels/attention/sm90/wgmma_backward.h"
 #include "kernels/attention/sm90/wgmma_backward_kernels.h"
 #include "kernels/common/cuda_launch.h"
+#include "kernels/common/device_memory.h"
 
 namespace assay {
 namespace {
 
-struct FreeDeviceMemory {
-  void operator()(void* memory) const { cudaFree(memory); }
-};
-
 /// Tensor maps hold addresses, so that every set of buffers has its own plans, encoded beforehand.
 class Backward final : public AttentionOperation {
  public:
-  Backward(const AttentionProblem& problem, const Target& target, const std::vector<AttentionBuffers>& sets) {
-    void* memory = nullptr;
-    ASSAY_CHECK_CUDA(cudaMalloc(&memory, wgmma_sm90_backward_workspace_bytes(problem)));
-    workspace_.reset(memory);
+  Backward(const AttentionProblem& problem, const Target& target, const std::vector<AttentionBuffers>& sets)
+      : workspace_(device_memory(wgmma_sm90_backward_workspace_bytes(problem))) {
     const TensorMapEncoder encode = driver_tensor_map_encoder();
     for (const AttentionBuffers& set : sets)
-      prepared_.emplace(key_of(set), Prepared{set, plan_wgmma_sm90_backward(problem, set, memory, encode)});
+      prepared_.emplace(key_of(set), Prepared{set, plan_wgmma_sm90_backward(problem, set, workspace_.get(), encode)});
     const auto& plans = prepared_.at(key_of(sets.front())).plans;
     for (std::size_t i = 0; i < plans.size(); ++i) {
       kernels_[i] = find_wgmma_sm90_backward(plans[i]);
@@ -59,7 +52,7 @@ class Backward final : public AttentionOperation {
            a.dv == b.dv && a.q_offsets == b.q_offsets && a.kv_offsets == b.kv_offsets;
   }
 
-  std::unique_ptr<void, FreeDeviceMemory> workspace_;
+  DeviceMemory workspace_;
   std::array<WgmmaSm90BackwardKernel, 3> kernels_{};
   std::map<Key, Prepared> prepared_;
   std::string description_;

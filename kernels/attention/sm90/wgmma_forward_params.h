@@ -1,27 +1,9 @@
-// The parameter and the tiles of wgmma_forward.cuh.  Needs cuda.h for its types alone; C++17.
+// The parameter of wgmma_forward.cuh.  Needs cuda.h for its types alone; C++17.
 #pragma once
-#include <cuda.h>
-
-#include <cstdint>
-
-#include "kernels/attention/cuda/forward_schedule.h"
+#include "kernels/attention/cuda/persistent_forward_params.h"
 
 namespace assay {
 
-struct WgmmaSm90ForwardParams {
-  // [all rows, heads, head_dim or value_dim]; boxes are 64 elements of one head by the rows of a tile (of o: a warp's
-  // 16), so that dimensions that an instance has and the problem lacks are read as zeros and not stored.
-  CUtensorMap map_q, map_k, map_v, map_o;
-  AttentionSchedule schedule;
-  void* o;  // again, for tiles whose last rows are missing
-  float* lse;
-  std::int64_t lse_head_stride;  // from a head's row in lse to the next head's
-  std::int32_t group;            // query heads that share a kv head
-  std::int32_t value_dim;
-  std::int32_t causal, window;  // window 0: none
-  float scale_log2;             // softmax scale * log2(e)
-  // Factors of 8-bit inputs, one number each; else null.
-  const float *q_scale, *k_scale, *v_scale;
-};
+struct WgmmaSm90ForwardParams : PersistentForwardParams {};
 
 }  // namespace assay

@@ -16,30 +16,13 @@
 
 #include "kernels/attention/cuda/kernel_rows.h"
 #include "kernels/attention/vendor/cudnn_attention_graph.h"
-#include "kernels/common/cuda_check.h"
+#include "kernels/common/device_memory.h"
 #include "kernels/common/launch_tuning.h"
 
 namespace assay {
 namespace {
 
 constexpr std::size_t kAlignment = 256;  // of each part of the workspace, as cudaMalloc's
-
-class DeviceMemory {
- public:
-  /// Filled with NaN: what the library accumulates into, it must have zeroed itself.
-  DeviceMemory(std::size_t bytes, Stream stream) {
-    bytes = std::max(bytes, kAlignment);  // an address even where none is needed
-    ASSAY_CHECK_CUDA(cudaMalloc(&memory_, bytes));
-    ASSAY_CHECK_CUDA(cudaMemsetAsync(memory_, 0xff, bytes, stream));
-  }
-  ~DeviceMemory() { cudaFree(memory_); }
-  DeviceMemory(const DeviceMemory&) = delete;
-  DeviceMemory& operator=(const DeviceMemory&) = delete;
-  void* at(std::size_t offset) const { return static_cast<char*>(memory_) + offset; }
-
- private:
-  void* memory_ = nullptr;
-};
 
 struct Handle {
   explicit Handle(const CudnnLibrary& library) : cudnn(library) { cudnn.check(cudnn.create(&handle), "cudnnCreate"); }
@@ -77,6 +60,7 @@ class CudnnAttention final : public AttentionOperation {
   void keep_runnable(const AttentionBuffers&);
   void keep_fastest(const std::vector<AttentionBuffers>& sets);
   void add_pack(const AttentionBuffers&);
+  void* at(std::size_t offset) const { return static_cast<char*>(workspace_.get()) + offset; }
   void* address(CudnnOperand, const AttentionBuffers&) const;
   void execute(const Plan& plan, const AttentionBuffers& buffers) {
     auto pack = packs_.find(buffers.q);
@@ -91,7 +75,7 @@ class CudnnAttention final : public AttentionOperation {
   Stream stream_ = nullptr;
   std::vector<Plan> plans_;    // the chosen one alone, in the end
   std::size_t engine_offset_;  // in the workspace, behind delta and the sum of dq
-  std::unique_ptr<DeviceMemory> workspace_;
+  DeviceMemory workspace_;
   std::unordered_map<const void*, CudnnDescriptor> packs_;  // one for each set, by its q
   std::string description_;
 };
@@ -107,7 +91,8 @@ CudnnAttention::CudnnAttention(const CudnnLibrary& cudnn, const AttentionProblem
   make_plans();
   const auto largest = std::max_element(
       plans_.begin(), plans_.end(), [](const Plan& a, const Plan& b) { return a.workspace_bytes < b.workspace_bytes; });
-  workspace_ = std::make_unique<DeviceMemory>(engine_offset_ + largest->workspace_bytes, stream);
+  // An address even where none is needed.  NaN: what the library accumulates into, it must have zeroed itself.
+  workspace_ = filled_device_memory(std::max(engine_offset_ + largest->workspace_bytes, kAlignment), 0xff, stream);
   for (const AttentionBuffers& set : sets) add_pack(set);
   keep_runnable(sets.front());
   keep_fastest(sets);
@@ -157,9 +142,9 @@ void* CudnnAttention::address(CudnnOperand operand, const AttentionBuffers& buff
     case CudnnOperand::dv:
       return buffers.dv;
     case CudnnOperand::delta:
-      return workspace_->at(0);
+      return at(0);
     case CudnnOperand::dq_sum:
-      return workspace_->at(rounded(cudnn_delta_bytes(problem_)));
+      return at(rounded(cudnn_delta_bytes(problem_)));
   }
   throw std::logic_error("cudnn: an operand without an address");
 }
@@ -175,7 +160,7 @@ void CudnnAttention::add_pack(const AttentionBuffers& buffers) {
     ids.push_back(id);
     addresses.push_back(const_cast<void*>(value));
   }
-  void* engine_workspace = workspace_->at(engine_offset_);
+  void* engine_workspace = at(engine_offset_);
   CudnnDescriptor pack(cudnn_, CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, "the addresses of a buffer set");
   pack.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, ids);
   pack.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, addresses);

@@ -2,27 +2,13 @@
 #pragma once
 #include <array>
 #include <map>
-#include <memory>
 #include <stdexcept>
 
 #include "kernels/common/cuda_launch.h"
+#include "kernels/common/device_memory.h"
 #include "kernels/gemm/sm90/wgmma.h"
 
 namespace assay {
-
-struct FreeDeviceMemory {
-  void operator()(void* memory) const { cudaFree(memory); }
-};
-using DeviceMemory = std::unique_ptr<void, FreeDeviceMemory>;
-
-inline DeviceMemory zeroed_device_memory(std::size_t bytes, Stream stream) {
-  if (bytes == 0) return nullptr;
-  void* memory = nullptr;
-  ASSAY_CHECK_CUDA(cudaMalloc(&memory, bytes));
-  DeviceMemory owner(memory);
-  ASSAY_CHECK_CUDA(cudaMemsetAsync(memory, 0, bytes, stream));
-  return owner;
-}
 
 /// Clusters of the plan's kernel that fit the device at once: fewer than multiprocessors / size where a part of the
 /// device has an odd number of them, or part of it is taken.
@@ -68,8 +54,8 @@ class WgmmaSm90Operation final : public GemmOperation {
     }
     description_ = explain_wgmma_sm90(problem, target);
     const WgmmaSm90WorkspaceBytes bytes = workspace_of(choose_wgmma_sm90(problem, target));
-    partial_sums_ = zeroed_device_memory(bytes.partial_sums, stream);
-    arrived_ = zeroed_device_memory(bytes.arrived, stream);
+    partial_sums_ = filled_device_memory(bytes.partial_sums, 0, stream);
+    arrived_ = filled_device_memory(bytes.arrived, 0, stream);
     const WgmmaSm90Workspace workspace{static_cast<float*>(partial_sums_.get()),
                                        static_cast<unsigned*>(arrived_.get())};
     for (const GemmBuffers& set : sets)

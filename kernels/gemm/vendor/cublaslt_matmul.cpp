@@ -40,12 +40,6 @@ cublasComputeType_t compute_type(DType dtype) {
   return dtype == DType::tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
 }
 
-void* allocate(std::size_t bytes) {
-  void* device = nullptr;
-  ASSAY_CHECK_CUDA(cudaMalloc(&device, bytes));
-  return device;
-}
-
 /// The largest power of two up to 256 (cudaMalloc's alignment) that divides every address.
 template <class Address>
 std::uint32_t common_alignment(const std::vector<GemmBuffers>& sets, Address address) {
@@ -72,7 +66,6 @@ CublasLtMatmul::CublasLtMatmul(const CublasLtLibrary& lt, const GemmProblem& pro
       second_(nullptr, lt.layout_destroy),
       result_(nullptr, lt.layout_destroy),
       preference_(nullptr, lt.preference_destroy),
-      workspace_(nullptr, [](void* device) { cudaFree(device); }),
       fast_accumulation_(fast_accumulation) {
   cublasLtHandle_t handle = nullptr;
   lt_.check(lt_.create(&handle), "cublasLtCreate");
@@ -90,7 +83,7 @@ CublasLtMatmul::CublasLtMatmul(const CublasLtLibrary& lt, const GemmProblem& pro
   second_ = make_layout(cuda_type(problem.a_dtype()), mapping.second);
   result_ = make_layout(cuda_type(problem.output()), mapping.result);
   make_preference(problem, sets);
-  workspace_.reset(allocate(kWorkspaceBytes));
+  workspace_ = device_memory(kWorkspaceBytes);
 }
 
 void CublasLtMatmul::make_description(const CublasLtMapping& mapping, bool fast_accumulation) {

@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "kernels/common/device_memory.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/gemm/vendor/cublaslt_library.h"
 #include "kernels/gemm/vendor/cublaslt_mapping.h"
@@ -50,7 +51,7 @@ class CublasLtMatmul {
   Owned<cublasLtMatmulDesc_t> description_;
   Owned<cublasLtMatrixLayout_t> first_, second_, result_;
   Owned<cublasLtMatmulPreference_t> preference_;
-  std::unique_ptr<void, void (*)(void*)> workspace_;
+  DeviceMemory workspace_;
   float alpha_ = 1;
   bool fast_accumulation_;
 };
