@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <stdexcept>
-
+#include "harness/core/error.h"
 #include "harness/core/names.h"
 
 namespace assay {
@@ -22,7 +21,7 @@ const AxisValue* axis_of(const Case& point, std::string_view axis) {
 
 const AxisValue& find_axis(const Case& point, std::string_view axis) {
   if (const AxisValue* value = axis_of(point, axis)) return *value;
-  throw std::logic_error(fmt::format("{} declares no axis '{}'", point.workload, axis));
+  throw InputError(fmt::format("{}: has no axis '{}', which {} has", point.id(), axis, point.workload));
 }
 
 }  // namespace
@@ -60,13 +59,13 @@ std::string Case::point_id() const {
 
 std::int64_t Case::number(std::string_view axis) const {
   const auto* value = std::get_if<std::int64_t>(&find_axis(*this, axis));
-  if (!value) throw std::logic_error(fmt::format("{}: axis '{}' is a word", workload, axis));
+  if (!value) throw InputError(fmt::format("{}: axis '{}' is a word, expected a number", id(), axis));
   return *value;
 }
 
 const std::string& Case::word(std::string_view axis) const {
   const auto* value = std::get_if<std::string>(&find_axis(*this, axis));
-  if (!value) throw std::logic_error(fmt::format("{}: axis '{}' is a number", workload, axis));
+  if (!value) throw InputError(fmt::format("{}: axis '{}' is a number, expected a word", id(), axis));
   return *value;
 }
 

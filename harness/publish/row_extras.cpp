@@ -139,7 +139,7 @@ void add_conditions(const Record& record, const Result& result, TableRow& row) {
 // the data's gradient, and what is summed over in the weights'.  An expert sees only some of the tokens.
 std::optional<double> tokens_of(const Case& point) {
   if (point.workload == "train_step")  // of one rank
-    return double(point.number("batch") * point.number("sequence")) /
+    return double(point.number("batch")) * double(point.number("sequence")) /
            double(std::max<std::int64_t>(point.number("ranks"), 1));
   if (point.workload != "gemm" || point.labels.empty()) return std::nullopt;
   const auto parts = parts_of(point.labels.front());

@@ -1,4 +1,5 @@
 # Shared by scripts/bench and scripts/test: what must be installed, and why.  Sourced, not run.
+# shellcheck shell=bash disable=SC2034
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 
 say() { printf '%s\n' "$*" >&2; }
