@@ -111,7 +111,7 @@ constexpr bool kInPlace = std::is_same_v<T, F32>;
 /// Of a block's exponentials.
 struct BlockSum {
   float sum;
-  bool large;  // one is 2 or more, or no number
+  bool large;  // one is larger than what was taken off may leave, or no number
 };
 
 /// The bits of both vectors and those before.
@@ -122,6 +122,13 @@ HWY_INLINE hn::Vec<U> bits_of(Pair x, hn::Vec<U> before) {
 /// Whether a block's logits are there for a second look.
 template <class T, bool kKeep>
 constexpr bool kStay = !(kKeep && kInPlace<T>);
+
+/// Whether an exponential of 2 is too large, which the bits of all tell.  bf16's may be as large as their sum may,
+/// 2^12, and cost one operation less: reference_cross_entropy.cpp allows for it.
+template <class T, bool kKeep>
+constexpr bool kTellByBits = kStay<T, kKeep>&& kInPlace<T>;
+constexpr float kMostOfBlock = 4096;  // where no logit exceeds what is taken off the sum is 2048 at most
+static_assert(kMostOfBlock >= 2 * kBlock);
 
 /// f(x) of each logit into e, where it is kept; their sum.  Meanwhile the block after is asked into the first-level
 /// cache, since what looks for its largest logit has too little to do to hide memory's latency.
@@ -138,7 +145,7 @@ BlockSum keep_all(const typename T::Element* x, float* e, std::int64_t count, co
       if constexpr (kKeep) ask_for(x + i + c * kUnit + kBlock);
       const Pair v = each(T::load(x + i + c * kUnit), f);
       sum[c] = each(sum[c], v, add);
-      if constexpr (kStay<T, kKeep>) bits[c] = bits_of(v, bits[c]);
+      if constexpr (kTellByBits<T, kKeep>) bits[c] = bits_of(v, bits[c]);
       if constexpr (kKeep) keep(v, e + i + c * kUnit);
     }
   for (; i < count; i += kUnit) {
@@ -152,9 +159,11 @@ BlockSum keep_all(const typename T::Element* x, float* e, std::int64_t count, co
       keep(v, e + i);
   }
   const Pair both = each(sum[0], sum[1], add);
+  const float total = hn::GetLane(hn::SumOfLanes(D(), hn::Add(both.a, both.b)));
+  if constexpr (!kTellByBits<T, kKeep>) return {total, !(total < kMostOfBlock)};
   constexpr std::uint32_t kTopOfExponent = std::uint32_t(1) << 30;  // of numbers that are not below 0: from 2 up
   const auto top = hn::And(hn::Or(bits[0], bits[1]), hn::Set(U(), kTopOfExponent));
-  return {hn::GetLane(hn::SumOfLanes(D(), hn::Add(both.a, both.b))), !hn::AllTrue(U(), hn::Eq(top, hn::Zero(U())))};
+  return {total, !hn::AllTrue(U(), hn::Eq(top, hn::Zero(U())))};
 }
 
 /// exp(x - max) into e; their sum.
@@ -166,17 +175,19 @@ BlockSum exponentials_of(const typename T::Element* x, float* e, std::int64_t co
   constexpr float kFar = 1e30f;
   if (std::abs(max) < kFar) {
     const auto max2 = set(max * kLog2E);
-    return keep_all<T, kKeep>(x, e, count, [&](Vec v) { return exp2(hn::MulSub(v, log2e, max2)); });
+    return keep_all<T, kKeep>(x, e, count, [&](Vec v) { return exp2<T::kPowerOfSums>(hn::MulSub(v, log2e, max2)); });
   }
   const auto v_max = set(max);
-  return keep_all<T, kKeep>(x, e, count, [&](Vec v) { return exp2(hn::Mul(hn::Sub(v, v_max), log2e)); });
+  return keep_all<T, kKeep>(x, e, count,
+                            [&](Vec v) { return exp2<T::kPowerOfSums>(hn::Mul(hn::Sub(v, v_max), log2e)); });
 }
 
 /// exp(x - max) into e; their sum.  `max`: the largest logit of the blocks before, kLowest before the first; afterwards
 /// what was taken off.
 template <class T, bool kKeep>
 float sum_block(const typename T::Element* x, float* e, std::int64_t count, float& max) {
-  // A logit above what is taken off loses precision as one below does: by ln 2 at most it is within the error allowed.
+  // A logit above what is taken off loses precision as one below does: by ln 2 at most, or of bf16 by ln 4096, it is
+  // within the error allowed.
   if (kStay<T, kKeep> && max > kLowest)
     if (const BlockSum block = exponentials_of<T, kKeep>(x, e, count, max); !block.large) return block.sum;
   max = max_of<T>(x, count);

@@ -30,8 +30,9 @@ struct Row {
 struct SwigluForward {
   template <class T, bool kStream, class Access>
   static HWY_INLINE void unit(const Row& p, const Access& at, std::int64_t i) {
-    const Pair y = each(at.load(p.in[0], i), at.load(p.in[1], i),
-                        [](Vec gate, Vec up) { return hn::Mul(hn::Mul(gate, sigmoid(gate)), up); });
+    const Pair y = each(at.load(p.in[0], i), at.load(p.in[1], i), [](Vec gate, Vec up) {
+      return hn::Mul(over_one_and_power<T>(gate, hn::Mul(gate, set(kMinusLog2E))), up);
+    });
     at.template store_quickly<kStream>(y, p.out[0], i);
   }
 };
@@ -40,7 +41,7 @@ struct SwigluBackward {
   template <class T, bool kStream, class Access>
   static HWY_INLINE void unit(const Row& p, const Access& at, std::int64_t i) {
     const Pair gate = at.load(p.in[0], i), up = at.load(p.in[1], i), dy = at.load(p.in[2], i);
-    const Pair s = each(gate, sigmoid);
+    const Pair s = each(gate, sigmoid<T>);
     const Pair d_up = each(gate, s, dy, [](Vec g, Vec v, Vec d) { return hn::Mul(d, hn::Mul(g, v)); });
     const Pair slope = each(gate, s, [](Vec g, Vec v) {  // s (1 + gate (1 - s))
       return hn::Mul(v, hn::MulAdd(g, hn::Sub(set(1.0f), v), set(1.0f)));
@@ -51,18 +52,16 @@ struct SwigluBackward {
   }
 };
 
-constexpr double kMinusLog2E = -1.4426950408889634;
-
-/// 1 / (1 + exp(-z)) of z = kGeluLinear (x + kGeluCubic x^3); the change to base 2 is in the constants.
-HWY_INLINE Vec gelu_weight(Vec x) {
-  const Vec linear = set(float(kMinusLog2E * kGeluLinear)), cubic = set(float(kMinusLog2E * kGeluLinear * kGeluCubic));
-  return reciprocal_of_power(hn::Mul(x, hn::MulAdd(hn::Mul(x, x), cubic, linear)));
+/// -log2(e) z of z = kGeluLinear (x + kGeluCubic x^3).
+HWY_INLINE Vec gelu_power(Vec x) {
+  constexpr double kLinear = -1.4426950408889634 * kGeluLinear;
+  return hn::Mul(x, hn::MulAdd(hn::Mul(x, x), set(float(kLinear * kGeluCubic)), set(float(kLinear))));
 }
 
 struct GeluForward {
   template <class T, bool kStream, class Access>
   static HWY_INLINE void unit(const Row& p, const Access& at, std::int64_t i) {
-    const Pair y = each(at.load(p.in[0], i), [](Vec x) { return hn::Mul(x, gelu_weight(x)); });
+    const Pair y = each(at.load(p.in[0], i), [](Vec x) { return over_one_and_power<T>(x, gelu_power(x)); });
     at.template store_quickly<kStream>(y, p.out[0], i);
   }
 };
@@ -71,7 +70,7 @@ struct GeluBackward {
   template <class T, bool kStream, class Access>
   static HWY_INLINE void unit(const Row& p, const Access& at, std::int64_t i) {
     const Pair dx = each(at.load(p.in[0], i), at.load(p.in[1], i), [](Vec x, Vec dy) {
-      const Vec s = gelu_weight(x);
+      const Vec s = reciprocal_of_power<T>(gelu_power(x));
       const Vec slope = hn::MulAdd(hn::Mul(x, x), set(float(3 * kGeluLinear * kGeluCubic)), set(float(kGeluLinear)));
       // s (1 - s) first: far out it is 0, where x times the slope may be infinite.
       const Vec bend = hn::Mul(hn::Mul(hn::Mul(s, hn::Sub(set(1.0f), s)), x), slope);

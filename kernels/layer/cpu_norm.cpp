@@ -19,9 +19,9 @@ using cpu::NormPart;
 // token and column in fp32, costs 1 %; few enough that 64 threads share the 4096 tokens of a step.
 constexpr std::int64_t kTokensOfSum = 64;
 
-// Elements that the rows of sums kept for the second look begin behind a page: where the rows of x do, a load of x
-// waits for the store whose address ends in the same twelve bits (5 % of f32).
-constexpr std::int64_t kElsewhere = 16;
+// Elements that the rows of sums kept for the second look, two a thread, begin behind a page, and each behind another:
+// where the rows of x do, a load of x waits for the store whose address ends in the same twelve bits (5 % of f32).
+constexpr std::int64_t kElsewhere = 32, kKept = 2;
 
 /// The problem in the terms of a part: all tokens.
 NormPart whole(const RmsNormProblem& p, const RmsNormBuffers& b) {
@@ -57,7 +57,7 @@ class CpuNorm final : public Operation<Buffers> {
     if (backward())
       sums_ = cpu::huge_array<float>(kGradients * rows);  // dw's of all parts, then db's
     else if (problem.residual)
-      kept_ = cpu::huge_array<float>(rows + kElsewhere);
+      kept_ = cpu::huge_array<float>(kKept * (rows + std::size_t(kElsewhere * parts_)) + kElsewhere);
   }
 
   void launch(const Buffers& buffers, Stream) override {
@@ -95,7 +95,10 @@ class CpuNorm final : public Operation<Buffers> {
     for (void** out : {&part.sum, &part.y, &part.dx}) *out = cpu::advanced(part.dtype, *out, first);
     part.rstd += begin;
     if (part.centred) part.mean += begin;
-    if (kept_) part.kept = kept_.get() + kElsewhere + stride_ * number;
+    if (kept_) {
+      part.kept_stride = stride_ + kElsewhere;
+      part.kept = kept_.get() + kElsewhere + kKept * part.kept_stride * number;
+    }
     if (!backward()) return cpu::norm_forward(part);
     part.dw = sums_.get() + stride_ * number;
     std::memset(part.dw, 0, std::size_t(stride_) * sizeof(float));

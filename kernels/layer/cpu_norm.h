@@ -24,7 +24,8 @@ struct NormPart {
   const void* bias = nullptr;      // with `centred`
   void* sum = nullptr;             // with residual
   void* y = nullptr;
-  void* kept = nullptr;  // with residual: a row of sums that stays in caches
+  void* kept = nullptr;          // with residual: two rows of sums that stay in caches,
+  std::int64_t kept_stride = 0;  // so many elements apart
   // backward
   const void* dy = nullptr;
   const void* d_sum = nullptr;  // null: none

@@ -2,13 +2,15 @@
 // foreach_target; the best one is chosen at run time.
 //
 // A row is looked at two or three times: its sum of squares (LayerNorm: its sum, then the squares of the deviations),
-// and its output.  Memory must not idle while the sums are taken: while a row is written, the row after the next is
-// asked into the second-level cache, so that sums find theirs there.  One core of Zen 4, f32, rows of 4096: 35 GB/s,
-// where it copies 41; 26 where the next row's sum is taken straight from memory in the loop that writes.
+// and its output.
 //   take   read x (+ residual, write sum, keep it in caches): sum, or sum of squares
 //   vary   LayerNorm: sum of squared deviations
 //   give   write y
 // Backward: take reads x and dy for the row's one or two means, give writes dx and adds to dw and db.
+//
+// Memory must neither idle while the sums are taken nor only be written while the output is: one sweep gives a row and
+// takes the next, so that at every moment as much is read as written, and asks for what it takes so far ahead that it
+// finds it in the second-level cache.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -33,8 +35,7 @@ HWY_INLINE Pair add_product(Pair x, Pair y, Pair sum) {
   return each(x, y, sum, [](Vec a, Vec b, Vec s) { return hn::MulAdd(a, b, s); });
 }
 
-// Elements ahead of a sum that its inputs are asked for once more, since a core has no room for all that it asked for
-// while it wrote: 8 KiB (bf16 backward 30 GB/s of one core; 27 with 2 KiB, 28.5 with 4).
+// Elements ahead of a sum that its inputs are asked for, into the row after: 8 KiB.
 template <class T>
 constexpr std::int64_t kAhead = 8192 / static_cast<std::int64_t>(sizeof(typename T::Element));
 
@@ -56,16 +57,11 @@ class Forward {
   explicit Forward(const NormPart& p) : p_(p) {}
 
   void run() {
+    if (p_.tokens == 0) return;
+    sweep<false, true>(-1);
     for (std::int64_t row = 0; row < p_.tokens; ++row) {
-      const auto n = static_cast<float>(p_.hidden);
-      const float sum = take(row);
-      float squares = sum;
-      if constexpr (kCentred) {
-        p_.mean[row] = sum / n;
-        squares = vary(row);
-      }
-      p_.rstd[row] = 1 / std::sqrt(squares / n + p_.epsilon);
-      give(row);
+      finish(row);
+      row + 1 < p_.tokens ? sweep<true, true>(row) : sweep<true, false>(row);
     }
   }
 
@@ -73,27 +69,67 @@ class Forward {
   using Element = typename T::Element;
 
   std::int64_t first(std::int64_t row) const { return row * p_.hidden; }
+  /// Where the sums of a row are kept: two rows of them, in turns.
+  Element* kept(std::int64_t row) const { return static_cast<Element*>(p_.kept) + row % 2 * p_.kept_stride; }
   /// What is normalised of a row that was taken.
   const void* taken(std::int64_t row) const {
-    return kResidual ? p_.kept : static_cast<const Element*>(p_.x) + first(row);
+    return kResidual ? kept(row) : static_cast<const Element*>(p_.x) + first(row);
   }
 
-  /// The sum of a row, or of its squares.
-  float take(std::int64_t row) const {
-    const std::int64_t from = first(row);
+  /// rstd, and the mean, of a row that was taken.
+  void finish(std::int64_t row) {
+    const auto n = static_cast<float>(p_.hidden);
+    float squares = sum_;
+    if constexpr (kCentred) {
+      p_.mean[row] = sum_ / n;
+      squares = vary(row);
+    }
+    p_.rstd[row] = 1 / std::sqrt(squares / n + p_.epsilon);
+  }
+
+  /// Gives `row` and takes the next.
+  template <bool kGive, bool kTake>
+  void sweep(std::int64_t row) {
+    const NormPart p = p_;
+    const Vec mean = set(kGive && kCentred ? p.mean[row] : 0), rstd = set(kGive ? p.rstd[row] : 0);
+    const void* in = kGive ? taken(row) : nullptr;
+    void* keep = kResidual && kTake ? kept(row + 1) : nullptr;
+    const std::int64_t out = first(row), next = first(row + 1);
     Pair sum = {set(0), set(0)};
-    for_units<T>(p_.hidden, [&](const auto& at, std::int64_t i) {
-      ask_ahead<T>(p_.x, from + i + kAhead<T>);
-      Pair x = at.load(p_.x, from + i);
-      if constexpr (kResidual) {
-        ask_ahead<T>(p_.residual, from + i + kAhead<T>);
-        x = T::rounded(each(x, at.load(p_.residual, from + i), [](Vec a, Vec b) { return hn::Add(a, b); }));
-        at.template store_exact<kStream>(x, p_.sum, from + i);
-        at.template store_exact<false>(x, p_.kept, i);
+    for_units<T>(p.hidden, [&](const auto& at, std::int64_t i) {
+      // All loads before stores, whose addresses may end in the same twelve bits.
+      Pair y, x;
+      if constexpr (kGive) y = given(at, p, at.load(in, i), i, mean, rstd);
+      if constexpr (kTake) {
+        ask_ahead<T>(p.x, next + i + kAhead<T>);
+        if constexpr (kResidual) ask_ahead<T>(p.residual, next + i + kAhead<T>);
+        x = summed(at, p, next + i);
+        sum = kCentred ? each(sum, x, [](Vec s, Vec v) { return hn::Add(s, v); }) : add_product(x, x, sum);
       }
-      sum = kCentred ? each(sum, x, [](Vec s, Vec v) { return hn::Add(s, v); }) : add_product(x, x, sum);
+      if constexpr (kTake && kResidual) {
+        at.template store_exact<kStream>(x, p.sum, next + i);
+        at.template store_exact<false>(x, keep, i);
+      }
+      if constexpr (kGive) at.template store_quickly<kStream>(y, p.y, out + i);
     });
-    return sum_of(sum);
+    if (kTake) sum_ = sum_of(sum);
+  }
+
+  template <class Access>
+  static HWY_INLINE Pair summed(const Access& at, const NormPart& p, std::int64_t from) {
+    const Pair x = at.load(p.x, from);
+    if constexpr (!kResidual) return x;
+    return T::rounded(each(x, at.load(p.residual, from), [](Vec a, Vec b) { return hn::Add(a, b); }));
+  }
+
+  template <class Access>
+  static HWY_INLINE Pair given(const Access& at, const NormPart& p, Pair x, std::int64_t i, Vec mean, Vec rstd) {
+    const Pair weight = at.load(p.weight, i);
+    if constexpr (kCentred)
+      return each(x, weight, at.load(p.bias, i),
+                  [&](Vec v, Vec w, Vec b) { return hn::MulAdd(hn::Mul(hn::Sub(v, mean), rstd), w, b); });
+    else
+      return each(x, weight, [&](Vec v, Vec w) { return hn::Mul(hn::Mul(v, rstd), w); });
   }
 
   float vary(std::int64_t row) const {
@@ -106,27 +142,8 @@ class Forward {
     return sum_of(squares);
   }
 
-  void give(std::int64_t row) const {
-    const NormPart p = p_;
-    const Vec mean = set(kCentred ? p.mean[row] : 0), rstd = set(p.rstd[row]);
-    const void* in = taken(row);
-    const std::int64_t from = first(row);
-    const std::int64_t ahead = first(std::min(row + 2, p.tokens - 1));
-    for_units<T>(p.hidden, [&](const auto& at, std::int64_t i) {
-      ask_ahead<T>(p.x, ahead + i);
-      if constexpr (kResidual) ask_ahead<T>(p.residual, ahead + i);
-      const Pair x = at.load(in, i), weight = at.load(p.weight, i);
-      Pair y;
-      if constexpr (kCentred)
-        y = each(x, weight, at.load(p.bias, i),
-                 [&](Vec v, Vec w, Vec b) { return hn::MulAdd(hn::Mul(hn::Sub(v, mean), rstd), w, b); });
-      else
-        y = each(x, weight, [&](Vec v, Vec w) { return hn::Mul(hn::Mul(v, rstd), w); });
-      at.template store_quickly<kStream>(y, p.y, from + i);
-    });
-  }
-
   const NormPart& p_;  // copied where stores to fp32 sums might, for all the compiler knows, change it
+  float sum_ = 0;      // of the row that was taken, or of its squares
 };
 
 template <class T, bool kCentred, bool kResidual, bool kStream>
@@ -135,9 +152,9 @@ class Backward {
   explicit Backward(const NormPart& p) : p_(p) {}
 
   void run() const {
-    std::int64_t token = 0;
-    for (; token + kRows <= p_.tokens; token += kRows) run_rows<kRows>(token);
-    for (; token < p_.tokens; ++token) run_rows<1>(token);
+    const std::int64_t groups = p_.tokens / kRows * kRows;
+    run_rows<kRows>(0, groups);
+    run_rows<1>(groups, p_.tokens);
   }
 
  private:
@@ -158,71 +175,86 @@ class Backward {
     return each(x, y, [](Vec a, Vec b) { return hn::Mul(a, b); });
   }
 
+  /// Of some rows, of each of a unit's elements.
   template <int kCount>
-  void run_rows(std::int64_t token) const {
-    Row rows[kCount];
-    take(token, rows);
-    give(token, rows);
+  struct Sums {
+    Pair g[kCount], slope[kCount];
+  };
+
+  /// Tokens `begin` .. `end` - 1, kCount at a time.
+  template <int kCount>
+  void run_rows(std::int64_t begin, std::int64_t end) const {
+    if (begin == end) return;
+    Row rows[kCount], next[kCount];
+    sweep<kCount, false, true>(begin - kCount, next, next);
+    for (std::int64_t token = begin; token < end; token += kCount) {
+      std::copy_n(next, kCount, rows);
+      if (token + kCount < end)
+        sweep<kCount, true, true>(token, rows, next);
+      else
+        sweep<kCount, true, false>(token, rows, next);
+    }
   }
 
-  template <int kCount>
-  void take(std::int64_t token, Row (&rows)[kCount]) const {
+  /// Gives the rows from `token` on and takes those behind them.
+  template <int kCount, bool kGive, bool kTake>
+  void sweep(std::int64_t token, const Row (&rows)[kCount], Row (&next)[kCount]) const {
     const NormPart p = p_;
-    Pair g_sum[kCount], slope_sum[kCount];
+    Row give[kCount], take[kCount];  // which a store to dw might change, for all the compiler knows
+    std::copy_n(rows, kCount, give);
+    Sums<kCount> sums;
     for (int r = 0; r < kCount; ++r) {
-      rows[r].rstd = plain(p.rstd[token + r]);
-      if constexpr (kCentred) rows[r].mean = plain(p.mean[token + r]);
-      g_sum[r] = slope_sum[r] = {set(0), set(0)};
+      if (kTake) take[r].rstd = plain(p.rstd[token + kCount + r]);
+      if (kTake && kCentred) take[r].mean = plain(p.mean[token + kCount + r]);
+      sums.g[r] = sums.slope[r] = {set(0), set(0)};
     }
     for_units<T>(p.hidden, [&](const auto& at, std::int64_t i) {
       const Pair weight = at.load(p.weight, i);
+      if constexpr (kTake) {
 #pragma GCC unroll 2
-      for (int r = 0; r < kCount; ++r) {
-        const std::int64_t from = (token + r) * p.hidden + i;
-        ask_ahead<T>(p.x, from + kAhead<T>);
-        ask_ahead<T>(p.dy, from + kAhead<T>);
-        if constexpr (kResidual) ask_ahead<T>(p.d_sum, from);  // for give
-        const Pair g = product(at.load(p.dy, from), weight);
-        slope_sum[r] = add_product(g, xhat(at.load(p.x, from), rows[r]), slope_sum[r]);
-        if constexpr (kCentred) g_sum[r] = each(g_sum[r], g, [](Vec s, Vec v) { return hn::Add(s, v); });
+        for (int r = 0; r < kCount; ++r)
+          take_unit(at, p, (token + kCount + r) * p.hidden + i, weight, take[r], sums.g[r], sums.slope[r]);
       }
+      if constexpr (kGive) give_unit(at, p, token * p.hidden + i, i, weight, give);
     });
     const auto n = static_cast<float>(p.hidden);
-    for (int r = 0; r < kCount; ++r) {
-      rows[r].slope = sum_of(slope_sum[r]) / n;
-      if constexpr (kCentred) rows[r].g = sum_of(g_sum[r]) / n;
+    for (int r = 0; kTake && r < kCount; ++r) {
+      take[r].slope = sum_of(sums.slope[r]) / n;
+      if constexpr (kCentred) take[r].g = sum_of(sums.g[r]) / n;
+      next[r] = take[r];
     }
   }
 
-  template <int kCount>
-  void give(std::int64_t token, const Row (&rows)[kCount]) const {
-    const NormPart p = p_;
-    const std::int64_t ahead = std::min(token + 2 * kCount, p.tokens - kCount) - token;
-    Row row[kCount];  // which a store to dw might change, for all the compiler knows
-    std::copy_n(rows, kCount, row);
-    for_units<T>(p.hidden, [&](const auto& at, std::int64_t i) {
-      const Pair weight = at.load(p.weight, i);
-      Pair dw = F32::load(p.dw + i), db = dw;
-      if constexpr (kCentred) db = F32::load(p.db + i);
+  /// A unit of a row, from element `from` on.
+  template <class Access>
+  static HWY_INLINE void take_unit(const Access& at, const NormPart& p, std::int64_t from, Pair weight, const Row& row,
+                                   Pair& g_sum, Pair& slope_sum) {
+    ask_ahead<T>(p.x, from + kAhead<T>);
+    ask_ahead<T>(p.dy, from + kAhead<T>);
+    if constexpr (kResidual) ask_ahead<T>(p.d_sum, from);  // for give
+    const Pair g = product(at.load(p.dy, from), weight);
+    slope_sum = add_product(g, xhat(at.load(p.x, from), row), slope_sum);
+    if constexpr (kCentred) g_sum = each(g_sum, g, [](Vec s, Vec v) { return hn::Add(s, v); });
+  }
+
+  /// Unit `i` of some rows, the first of which has it from element `first` on.
+  template <class Access, int kCount>
+  static HWY_INLINE void give_unit(const Access& at, const NormPart& p, std::int64_t first, std::int64_t i, Pair weight,
+                                   const Row (&row)[kCount]) {
+    Pair dw = F32::load(p.dw + i), db = dw;
+    if constexpr (kCentred) db = F32::load(p.db + i);
 #pragma GCC unroll 2
-      for (int r = 0; r < kCount; ++r) {
-        const std::int64_t from = (token + r) * p.hidden + i;
-        ask_ahead<T>(p.x, from + ahead * p.hidden);
-        ask_ahead<T>(p.dy, from + ahead * p.hidden);
-        const Pair x = xhat(at.load(p.x, from), row[r]), dy = at.load(p.dy, from);
-        const Pair dx = dx_of(x, product(dy, weight), row[r]);
-        if constexpr (kResidual) {
-          at.template store_quickly<kStream>(
-              each(dx, at.load(p.d_sum, from), [](Vec a, Vec b) { return hn::Add(a, b); }), p.dx, from);
-        } else {
-          at.template store_quickly<kStream>(dx, p.dx, from);
-        }
-        dw = add_product(dy, x, dw);
-        if constexpr (kCentred) db = each(dy, db, [](Vec d, Vec s) { return hn::Add(d, s); });
-      }
-      F32::store<false>(dw, p.dw + i);
-      if constexpr (kCentred) F32::store<false>(db, p.db + i);
-    });
+    for (int r = 0; r < kCount; ++r) {
+      const std::int64_t from = first + r * p.hidden;
+      const Pair x = xhat(at.load(p.x, from), row[r]), dy = at.load(p.dy, from);
+      Pair dx = dx_of(x, product(dy, weight), row[r]);
+      if constexpr (kResidual) dx = each(dx, at.load(p.d_sum, from), [](Vec a, Vec b) { return hn::Add(a, b); });
+      at.template store_quickly<kStream>(dx, p.dx, from);
+      dw = add_product(dy, x, dw);
+      if constexpr (kCentred) db = each(dy, db, [](Vec d, Vec s) { return hn::Add(d, s); });
+    }
+    F32::store<false>(dw, p.dw + i);
+    if constexpr (kCentred) F32::store<false>(db, p.db + i);
   }
 
   static HWY_INLINE Pair dx_of(Pair x, Pair g, const Row& row) {

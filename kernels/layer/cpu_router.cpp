@@ -62,7 +62,7 @@ void rank(const RouterProblem& p, const float* bias, Row& row) {
   for (std::int64_t e = 0; e < p.experts; e += kLanes) {
     auto x = load(row.x + e);
     if (p.gate == RouterGate::sigmoid) {
-      x = sigmoid(x);
+      x = sigmoid<F32>(x);
       store(x, row.x + e);
       if (bias != nullptr) {
         const std::int64_t here = std::min(kLanes, p.experts - e);
@@ -218,7 +218,7 @@ void backward_tokens(const RouterProblem& p, const RouterBuffers& b, const T* lo
   for (std::int64_t t = part.begin; t < part.end; ++t) {
     load_row(p, logits + t * p.experts, row);
     if (p.gate == RouterGate::sigmoid)
-      for (std::int64_t e = 0; e < p.experts; e += kLanes) store(sigmoid(load(row.x + e)), row.x + e);
+      for (std::int64_t e = 0; e < p.experts; e += kLanes) store(sigmoid<F32>(load(row.x + e)), row.x + e);
     gradient_row(p, b.expert + t * p.top_k, b.dweight + t * p.top_k, row);
     T* to = dlogits + t * p.experts;
     std::int64_t e = 0;

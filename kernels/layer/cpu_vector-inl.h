@@ -19,6 +19,13 @@ struct Pair {
 
 HWY_INLINE Vec set(float x) { return hn::Set(D(), x); }
 
+/// How near an exponential is to 2^x, in relative error.
+enum class Power {
+  f32,   // 8e-8
+  sums,  // 2.6e-6: for sums of bf16's exponentials, which are kept in fp32
+  bf16   // 7.5e-5, a 26th of what rounding to bf16 may do
+};
+
 template <bool kStream>
 HWY_INLINE void store_words(hn::Vec<U> words, std::uint32_t* to) {
   if constexpr (kStream)
@@ -30,6 +37,7 @@ HWY_INLINE void store_words(hn::Vec<U> words, std::uint32_t* to) {
 struct F32 {
   using Element = float;
   static constexpr Element kOne = 1;
+  static constexpr Power kPower = Power::f32, kPowerOfSums = Power::f32;
   static HWY_INLINE Pair load(const float* from) { return {hn::LoadU(D(), from), hn::LoadU(D(), from + kLanes)}; }
   template <bool kStream>
   static HWY_INLINE void store(Pair x, float* to) {
@@ -57,6 +65,7 @@ struct F32 {
 struct Bf16 {
   using Element = std::uint16_t;
   static constexpr Element kOne = 0x3f80;
+  static constexpr Power kPower = Power::bf16, kPowerOfSums = Power::sums;
   static HWY_INLINE Pair load(const std::uint16_t* from) {
     const auto words = hn::LoadU(U(), reinterpret_cast<const std::uint32_t*>(from));
     return {hn::BitCast(D(), hn::ShiftLeft<16>(words)), hn::BitCast(D(), hn::And(words, hn::Set(U(), 0xffff0000u)))};
@@ -78,11 +87,12 @@ struct Bf16 {
   static HWY_INLINE hn::Vec<U> round_quickly(Vec x) { return hn::Add(hn::BitCast(U(), x), hn::Set(U(), 0x8000)); }
   template <bool kStream>
   static HWY_INLINE void store_rounded(hn::Vec<U> even, hn::Vec<U> odd, std::uint16_t* to) {
-    const auto upper = hn::Set(U(), 0xffff0000u), low = hn::ShiftRight<16>(even);
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
-    const auto both = hn::IfVecThenElse(upper, odd, low);  // one operation, bit by bit; older sets choose whole lanes
+    // One operation: under a mask of bytes, those that the even elements' upper halves go to.
+    const __m512i upper_halves = _mm512_set4_epi32(0x80800f0e, 0x80800b0a, 0x80800706, 0x80800302);
+    const hn::Vec<U> both{_mm512_mask_shuffle_epi8(odd.raw, 0x3333333333333333u, even.raw, upper_halves)};
 #else
-    const auto both = hn::Or(hn::And(odd, upper), low);
+    const auto both = hn::Or(hn::And(odd, hn::Set(U(), 0xffff0000u)), hn::ShiftRight<16>(even));
 #endif
     store_words<kStream>(both, reinterpret_cast<std::uint32_t*>(to));
   }
@@ -220,42 +230,82 @@ HWY_INLINE Pair each(Pair x, Pair y, Pair z, const F& f) {
   return {f(x.a, y.a, z.a), f(x.b, y.b, z.b)};
 }
 
-/// 2^x of any x, infinities and NaN included; results below the normal numbers may be 0.
-HWY_INLINE Vec exp2(Vec x) {
+/// A polynomial by Horner's rule, the highest coefficient first.
+template <class... Rest>
+HWY_INLINE Vec polynomial(Vec x, float highest, Rest... rest) {
+  Vec p = set(highest);
+  ((p = hn::MulAdd(p, x, set(rest))), ...);
+  return p;
+}
+
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
-  const Vec fraction{_mm512_reduce_ps(x.raw, 0x09)};  // x - floor(x), silently
-  // 1 + f q(f) nearest to 2^f on [0, 1] in relative error: 8e-8
-  Vec p = set(0.00186713007f);
-  p = hn::MulAdd(p, fraction, set(0.00901703032f));
-  p = hn::MulAdd(p, fraction, set(0.0557999131f));
-  p = hn::MulAdd(p, fraction, set(0.24016445f));
-  p = hn::MulAdd(p, fraction, set(0.693151312f));
-  p = hn::MulAdd(p, fraction, set(1.0f));
-  return Vec{_mm512_scalef_ps(p.raw, x.raw)};  // p 2^floor(x)
+/// 2^f of f in [0, 1]: the nearest polynomials in relative error, fp32's among those that are 1 at 0.
+template <Power kPower>
+HWY_INLINE Vec power_of_fraction(Vec f) {
+  if constexpr (kPower == Power::bf16)
+    return polynomial(f, 0.0780245227f, 0.226067155f, 0.69583354f, 0.999925219f);
+  else if constexpr (kPower == Power::sums)
+    return polynomial(f, 0.0135341679f, 0.0520114606f, 0.241442757f, 0.693003834f, 1.00000259f);
+  else
+    return polynomial(f, 0.00186713007f, 0.00901703032f, 0.0557999131f, 0.24016445f, 0.693151312f, 1.0f);
+}
+
+/// 2^x of any x, infinities and NaN included; results below the normal numbers may be 0.
+template <Power kPower = Power::f32>
+HWY_INLINE Vec exp2(Vec x) {
+  const Vec fraction{_mm512_reduce_ps(x.raw, 0x09)};                             // x - floor(x), silently
+  return Vec{_mm512_scalef_ps(power_of_fraction<kPower>(fraction).raw, x.raw)};  // times 2^floor(x)
+}
 #else
+/// 2^f of f in [-1/2, 1/2]: the nearest polynomials in relative error; fp32's is 1 + f q(f), with q of degree 5 through
+/// (2^f - 1) / f at its Chebyshev nodes, 5e-9 from 2^f.
+template <Power kPower>
+HWY_INLINE Vec power_of_fraction(Vec f) {
+  if constexpr (kPower == Power::bf16)
+    return polynomial(f, 0.0551716691f, 0.242611122f, 0.693260985f, 0.999928074f);
+  else if constexpr (kPower == Power::sums)
+    return polynomial(f, 0.00957010191f, 0.0559178603f, 0.240247448f, 0.693121815f, 0.999999261f);
+  else
+    return polynomial(f, 0.00015453163f, 0.0013390863f, 0.009618083f, 0.05550357f, 0.2402265f, 0.6931472f, 1.0f);
+}
+
+/// 2^x of any x, infinities and NaN included; results below the normal numbers may be 0.
+template <Power kPower = Power::f32>
+HWY_INLINE Vec exp2(Vec x) {
   // Adding 1.5 * 2^23 leaves round(x) in the lowest mantissa bits; subtracting it again gives round(x) as a float.
   const Vec rounder = set(0x1.8p23f);
   const Vec shifted = hn::Add(x, rounder);
-  const Vec fraction = hn::Sub(x, hn::Sub(shifted, rounder));  // in [-1/2, 1/2]
-  // 1 + f q(f), with q of degree 5 through (2^f - 1) / f at its Chebyshev nodes: 5e-9 from 2^f
-  Vec p = set(0.00015453163f);
-  p = hn::MulAdd(p, fraction, set(0.0013390863f));
-  p = hn::MulAdd(p, fraction, set(0.009618083f));
-  p = hn::MulAdd(p, fraction, set(0.05550357f));
-  p = hn::MulAdd(p, fraction, set(0.2402265f));
-  p = hn::MulAdd(p, fraction, set(0.6931472f));
-  p = hn::MulAdd(p, fraction, set(1.0f));
+  const Vec p = power_of_fraction<kPower>(hn::Sub(x, hn::Sub(shifted, rounder)));
   // The low bits move into the exponent: 2^round(x), times p, so that a NaN stays one.
   const auto exponent = hn::ShiftLeft<23>(hn::BitCast(U(), shifted));
   const Vec power = hn::BitCast(D(), hn::Add(exponent, hn::BitCast(U(), set(1.0f))));
   const Vec infinity = set(std::numeric_limits<float>::infinity());
   const Vec bounded = hn::IfThenElse(hn::Ge(x, set(127.0f)), infinity, hn::Mul(p, power));
   return hn::IfThenZeroElse(hn::Lt(x, set(-126.0f)), bounded);
+}
 #endif
+
+/// a / (1 + 2^t), of a finite `a` exactly 0 where 2^t overflows.  For results that are rounded to bf16 within 2^-14 of
+/// it, where that is cheaper.
+template <class T>
+HWY_INLINE Vec over_one_and_power(Vec a, Vec t) {
+  const Vec below = hn::Add(set(1.0f), exp2<T::kPower>(t));
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+  if constexpr (T::kPower == Power::bf16) return hn::Mul(a, Vec{_mm512_rcp14_ps(below.raw)});
+#endif
+  return hn::Div(a, below);
 }
 
-/// 1 / (1 + 2^t); exactly 0 where 2^t overflows.
-HWY_INLINE Vec reciprocal_of_power(Vec t) { return hn::Div(set(1.0f), hn::Add(set(1.0f), exp2(t))); }
+/// 1 / (1 + 2^t), by division: 1 less this must be good, too.  Exactly 0 where 2^t overflows.
+template <class T>
+HWY_INLINE Vec reciprocal_of_power(Vec t) {
+  return hn::Div(set(1.0f), hn::Add(set(1.0f), exp2<T::kPower>(t)));
+}
+
+inline constexpr float kMinusLog2E = -1.44269504f;
 
 /// 1 / (1 + exp(-z)); exactly 0 where exp(-z) overflows.
-HWY_INLINE Vec sigmoid(Vec z) { return reciprocal_of_power(hn::Mul(z, set(-1.44269504f))); }
+template <class T>
+HWY_INLINE Vec sigmoid(Vec z) {
+  return reciprocal_of_power<T>(hn::Mul(z, set(kMinusLog2E)));
+}

@@ -5,9 +5,12 @@
 // RoPE.  Two products and their sum: 3 u (|x cos| + |x' sin|).
 //
 // Sigmoid s = 1 / (1 + exp(-z)), where z has the absolute error e.  The exponential's argument is z times a rounded
-// constant, 2 u |z|; the exponential itself is good to 4 u; an error d of the argument changes s by s (1 - s) d; the
-// addition and the division (or an approximate reciprocal) 4 u:
-//      s ((1 - s) (e + 2 u |z| + 4 u) + 4 u)
+// constant, 2 u |z|; the exponential itself is good to p; an error d of the argument changes s by s (1 - s) d; the
+// addition and the division (or an approximate reciprocal) q:
+//      s ((1 - s) (e + 2 u |z| + p) + q)
+//    fp32: p and q are 4 u.  bf16: p is 2^-13, a sixteenth of what rounding the result may do (a polynomial of degree 3
+//    is 2^-13.7 from 2^f), and of what is s times something q is 2^-14 + 4 u (a reciprocal of 14 bits); but 4 u of a
+//    gradient's, where 1 - s must be good, too.
 //    Between z = -200 and fp32's underflow s may be lost: 2^-126.  Below -200 it is 0, because exp(-z) is infinite.
 //    1 - s, computed as that, has the error of s and u; above z = 20 s is 1 and all of 1 - s is lost.
 //
@@ -38,7 +41,10 @@ struct Sigmoid {
   double s_error = 0, rest_error = 0;  // absolute
 };
 
-Sigmoid sigmoid(double z, double z_error) {
+Sigmoid sigmoid(DType dtype, LayerPass pass, double z, double z_error) {
+  const bool coarse = dtype == DType::bf16;
+  const double power_error = coarse ? 0x1p-13 : 4 * kF32Unit;
+  const double quotient_error = 4 * kF32Unit + (coarse && pass == LayerPass::forward ? 0x1p-14 : 0);
   constexpr double kGone = -200, kSaturated = 20;
   Sigmoid v;
   v.s = 1 / (1 + std::exp(-z));
@@ -48,7 +54,8 @@ Sigmoid sigmoid(double z, double z_error) {
     v.rest_error = kF32Unit;
     return v;
   }
-  v.s_error = v.s * (v.rest * (z_error + 2 * kF32Unit * std::abs(z) + 4 * kF32Unit) + 4 * kF32Unit) + kF32Smallest;
+  const double exponential_error = z_error + 2 * kF32Unit * std::abs(z) + power_error;
+  v.s_error = v.s * (v.rest * exponential_error + quotient_error) + kF32Smallest;
   v.rest_error = z > kSaturated ? v.rest : v.s_error + kF32Unit;
   return v;
 }
@@ -88,7 +95,7 @@ LayerElement swiglu_reference(const SwigluProblem& p, const SwigluBuffers& host,
                               std::int64_t column) {
   const double gate = load_element(p.dtype, host.gate, token * p.input_stride() + column);
   const double up = load_element(p.dtype, host.up, token * p.input_stride() + column);
-  const Sigmoid v = sigmoid(gate, 0);
+  const Sigmoid v = sigmoid(p.dtype, LayerPass::forward, gate, 0);
   const double y = gate * v.s * up;
   return rounded(p.dtype, y, std::abs(gate * up) * v.s_error + 3 * kF32Unit * std::abs(y));
 }
@@ -98,7 +105,7 @@ SwigluGradients swiglu_reference_backward(const SwigluProblem& p, const SwigluBu
   const double gate = load_element(p.dtype, host.gate, token * p.input_stride() + column);
   const double up = load_element(p.dtype, host.up, token * p.input_stride() + column);
   const double dy = load_element(p.dtype, host.dy, token * p.ffn + column);
-  const Sigmoid v = sigmoid(gate, 0);
+  const Sigmoid v = sigmoid(p.dtype, LayerPass::backward, gate, 0);
   const double bracket = 1 + gate * v.rest;
   const double bracket_error = std::abs(gate) * v.rest_error + 2 * kF32Unit * (1 + std::abs(gate * v.rest));
   const double d_gate = dy * up * v.s * bracket, d_up = dy * gate * v.s;
@@ -110,7 +117,7 @@ SwigluGradients swiglu_reference_backward(const SwigluProblem& p, const SwigluBu
 LayerElement gelu_reference(const GeluProblem& p, const GeluBuffers& host, std::int64_t element) {
   const double x = load_element(p.dtype, host.x, element);
   const double z = kGeluLinear * (x + kGeluCubic * x * x * x);
-  const Sigmoid v = sigmoid(z, 6 * kF32Unit * std::abs(z));
+  const Sigmoid v = sigmoid(p.dtype, p.pass, z, 6 * kF32Unit * std::abs(z));
   if (p.pass == LayerPass::forward)
     return rounded(p.dtype, x * v.s, std::abs(x) * v.s_error + 2 * kF32Unit * std::abs(x * v.s));
   const double dy = load_element(p.dtype, host.dy, element);

@@ -1,7 +1,9 @@
 // Cross-entropy in fp64, and how far fp32 may be from it.  u = 2^-24.
 //
 // 1. Every exponential's argument is x - m, m the largest logit, perhaps after both were scaled to base 2: its absolute
-//    error is at most 4 u (|x| + |m|), and the exponential's own is below 8 u.
+//    error is at most 4 u (|x| + |m|), and the exponential's own is below 8 u.  Of bf16 below 2^-17, 64 times less than
+//    what the logits lost when they were rounded to be below 1: a polynomial of degree 4 is 2^-18.5 from 2^f, and where
+//    m - 8.4 (ln 4096, rounded up) is taken off in place of m the argument's error is larger by 2.25 u 8.4 < 2^-19.7.
 // 2. The sum of V positive numbers adds 2 sqrt(V) u, as sums of random roundings do, to the mean of those errors,
 //    weighted by p.  The logarithm turns this relative error into an absolute one.
 // 3. dlogits: p has the relative errors of its exponential and of the sum; then few roundings, and one to the type.
@@ -19,8 +21,9 @@ const double kU = unit_roundoff(DType::f32);
 const double kLost = std::ldexp(1.0, -125);
 constexpr double kMostExponentError = 600;  // e to the power of more says no more, and must not overflow
 
-double argument_error(double x, double max) {
-  return std::isinf(x) ? 0 : 4 * kU * (std::abs(x) + std::abs(max)) + 8 * kU;
+double argument_error(DType dtype, double x, double max) {
+  const double power = dtype == DType::bf16 ? 0x1p-17 : 8 * kU;
+  return std::isinf(x) ? 0 : 4 * kU * (std::abs(x) + std::abs(max)) + power;
 }
 
 struct Softmax {
@@ -47,7 +50,7 @@ Softmax softmax_of(const CrossEntropyProblem& problem, const void* logits, std::
   for (const double x : s.x) {
     const double e = std::exp(x - s.max);
     sum += e;
-    errors += e * argument_error(x, s.max);
+    errors += e * argument_error(problem.dtype, x, s.max);
   }
   s.lse = s.max + std::log(sum);
   s.sum_error = errors / sum + 2 * std::sqrt(double(problem.vocab)) * kU;
@@ -59,7 +62,8 @@ LayerElement dlogit(const CrossEntropyProblem& problem, const Softmax& s, double
   const double x = s.x[std::size_t(j)], p = std::exp(x - s.lse), z = problem.z_loss;
   const double factor = 1 + 2 * z * s.lse;
   const double value = scale * (p * factor - (label ? 1 : 0));
-  const double relative = std::expm1(std::min(argument_error(x, s.max) + s.sum_error, kMostExponentError)) + 4 * kU;
+  const double relative =
+      std::expm1(std::min(argument_error(problem.dtype, x, s.max) + s.sum_error, kMostExponentError)) + 4 * kU;
   const double of_p = p * (std::abs(factor) * relative + 2 * z * (lse_allowed + 4 * kU * std::abs(s.lse)));
   const double fp32 = std::abs(scale) * (of_p + 4 * kU * (p * std::abs(factor) + (label ? 1 : 0)));
   const double lost = kLost * (1 + std::abs(scale));
