@@ -2,30 +2,12 @@
 
 #include <algorithm>
 #include <cctype>
-#include <limits>
 #include <string>
 
 #include "harness/train/times.h"
-#include "kernels/peak/peak.h"
 
 namespace assay {
 namespace {
-
-/// The rate of one kernel: of its fastest launch, since a low peak would flatter the step.
-double peak_rate(const PeakKernel& kernel, const PeakProblem& problem, Backend& backend, Communicator& communicator) {
-  constexpr int kLaunches = 20;
-  const Target target = backend.target();
-  const PeakArithmetic arithmetic = kernel.arithmetic(problem, target);
-  const Buffer output = backend.allocate(std::size_t(arithmetic.accumulators) * sizeof(float));
-  const PeakBuffers buffers{nullptr, output.data()};
-  const auto operation = kernel.prepare(problem, target, {buffers}, backend.stream());
-  double least = std::numeric_limits<double>::infinity();
-  communicator.barrier();  // all ranks at once, as in the step
-  for (int launch = 0; launch < kLaunches; ++launch)
-    least = std::min(least, backend.time([&] { operation->launch(buffers, backend.stream()); }));
-  const double slowest = communicator.maximum(least);
-  return 2.0 * double(arithmetic.accumulators) * arithmetic.multiply_adds * double(problem.size) / slowest;
-}
 
 /// "flops_full_attention", "flops_6n".
 std::string detail_name(FlopConvention convention) {
@@ -48,21 +30,6 @@ std::vector<Detail> reduction_details(TrainStep& step, Backend& backend, Communi
 }
 
 }  // namespace
-
-UnitsPeak measured_peak(DType dtype, Backend& backend, Communicator& communicator) {
-  UnitsPeak best;
-  const Target target = backend.target();
-  backend.settle();
-  for (const PeakKernel& kernel : peak_kernels()) {
-    if (kernel.device != target.device || std::count(kernel.dtypes.begin(), kernel.dtypes.end(), dtype) == 0) continue;
-    for (const PeakUnit unit : kernel.units) {
-      const PeakProblem problem{unit, dtype, kernel.default_size};
-      if (is_arithmetic(unit) && kernel.supports(problem, target).ok())
-        best = higher(best, {peak_rate(kernel, problem, backend, communicator), kernel.name});
-    }
-  }
-  return best;
-}
 
 std::vector<Detail> train_step_details(TrainStep& step, const UnitsPeak& earlier, Backend& backend,
                                        Communicator& communicator) {
@@ -90,7 +57,7 @@ std::vector<Detail> train_step_details(TrainStep& step, const UnitsPeak& earlier
     out.push_back({"peak_flops_per_second", peak.flops_per_second, {}});
     out.push_back({"peak_kernel", peak.kernel, {}});
   } else {
-    out.push_back({"peak_flops_per_second", {}, "this build has no peak kernel of that type"});
+    out.push_back({"peak_flops_per_second", {}, "no peak kernel of that type in this build runs here"});
   }
   return out;
 }

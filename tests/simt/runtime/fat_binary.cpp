@@ -65,6 +65,14 @@ std::string text_of(const Entry& entry, const unsigned char* payload) {
   return text.substr(0, text.find('\0'));
 }
 
+/// By ".target sm_90a, ...": the container's header has the number alone.
+PtxImage image_of(unsigned architecture, std::string text) {
+  const std::size_t at = text.find("\n.target sm_");
+  if (at == text.npos) throw std::runtime_error("PTX in a fat binary names no target");
+  const std::string target = text.substr(at + 9, text.find_first_of(",\r\n", at + 9) - at - 9);
+  return {architecture, target == "sm_" + std::to_string(architecture) + "a", std::move(text)};
+}
+
 }  // namespace
 
 std::vector<PtxImage> ptx_images(const void* registered) {
@@ -79,7 +87,7 @@ std::vector<PtxImage> ptx_images(const void* registered) {
   for (const unsigned char* const end = at + header.bytes; at < end;) {
     Entry entry;
     std::memcpy(&entry, at, sizeof entry);
-    if (entry.kind == kPtx) out.push_back({entry.architecture, text_of(entry, at + entry.header_bytes)});
+    if (entry.kind == kPtx) out.push_back(image_of(entry.architecture, text_of(entry, at + entry.header_bytes)));
     at += entry.header_bytes + entry.bytes;
   }
   return out;

@@ -34,8 +34,7 @@ void FatBinary::load(int compute_capability) {
   const std::vector<PtxImage> images = ptx_images(registered_);
   const PtxImage* best = nullptr;
   for (const PtxImage& image : images)
-    if (int(image.architecture) <= compute_capability && (!best || image.architecture > best->architecture))
-      best = &image;
+    if (image.runs_on(compute_capability) && (!best || image.architecture > best->architecture)) best = &image;
   if (best) module_ = std::make_unique<ptx::Module>(with_replacements(best->text, settings()));
 }
 

@@ -1,5 +1,5 @@
-// The training step of mma_sm80 and vector_sm80, launched through the CUDA runtime on the functional GPU: its gradients
-// against fp64, its losses against the CPU's, its bits against a repetition.
+// The training step of our CUDA kernels, launched through the CUDA runtime on the functional GPU, as the architecture
+// that ASSAY_SIMT says: its gradients against fp64, its losses against the CPU's, its bits against a repetition.
 #include <gtest/gtest.h>
 
 #include "harness/train/equality.h"
@@ -36,7 +36,9 @@ class Trainer {
 };
 
 Trainer on_gpu(const TrainSetup& setup, const ProgramMaker& make = make_program) {
-  return {setup, make_cuda_backend({0}), "step_sm80", make};
+  std::unique_ptr<Backend> backend = make_cuda_backend({0});
+  const std::string kernels = "step_sm" + std::to_string(backend->target().compute_capability);
+  return {setup, std::move(backend), kernels.c_str(), make};
 }
 
 /// The same step, but for the gradients of k and v, which change places on their way into the joint one.
