@@ -77,7 +77,9 @@ void occupy_standard_streams() {
 
 void be_quiet(bool yes) { quiet = yes; }
 
-void print_text(std::string_view text) { print(on_terminal() ? folded(text, terminal_columns()) : std::string(text)); }
+void print_text(std::string_view text) {
+  print(on_terminal() ? folded(harmless(text), terminal_columns()) : std::string(text));
+}
 
 void print(std::string_view text) {
   if (quiet || !is_printing_process()) return;

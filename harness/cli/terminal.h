@@ -25,7 +25,7 @@ void occupy_standard_streams();
 /// -1`) is none, it has what it wanted.
 void print(std::string_view text);
 
-/// The same of text for people: on a terminal no line is wider than it is.
+/// The same of text for people: on a terminal no line is wider than it is, and a file's text moves no cursor.
 void print_text(std::string_view text);
 
 /// From here on nothing is printed; the exit code, files and errors say what is to be said.

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "harness/publish/grid.h"
 #include "harness/publish/row_extras.h"
 #include "harness/publish/table.h"
@@ -16,6 +18,12 @@ std::string escaped(const std::string& text) {
     out += c == '\n' || c == '\r' ? ' ' : c;
   }
   return out;
+}
+
+/// Between backticks, where nothing is escaped.
+std::string as_code(std::string text) {
+  std::replace(text.begin(), text.end(), '`', '\'');
+  return "`" + text + "`";
 }
 
 std::string line(const std::vector<std::string>& cells) {
@@ -53,7 +61,7 @@ std::string to_markdown(const std::vector<TableRow>& rows, const TableColumns& c
     if (row.reason.empty()) continue;
     if (first) out += "\nNot measured, or not right:\n\n";
     first = false;
-    out += fmt::format("- `{}`: {}: {}\n", row.id, row.outcome, escaped(row.reason));
+    out += fmt::format("- {}: {}: {}\n", as_code(row.id), row.outcome, escaped(row.reason));
   }
   return out;
 }

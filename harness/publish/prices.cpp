@@ -8,6 +8,7 @@
 #include "harness/core/error.h"
 #include "harness/publish/row_extras.h"
 #include "harness/suite/accelerators.h"
+#include "harness/suite/wording.h"
 
 namespace assay {
 namespace {
@@ -43,9 +44,12 @@ bool is_of(const Price& price, const TableRow& row) {
 
 Price parse_price(const std::string& text) {
   const auto fail = [&](const std::string& what) -> Price {
-    throw InputError(
-        fmt::format("--price {}: {}, as in h200=3.50,source=the provider's price list,date=2026-01", text, what));
+    throw InputError(fmt::format("--price {}: {}, as in h200=3.50,source=the provider's price list,date=2026-01",
+                                 printable(text), what));
   };
+  // It stands in one line of a table's notes, in LaTeX behind a '%'.
+  if (std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }))
+    return fail("expected no line breaks or control characters");
   Price price;
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0) return fail("expected ACCELERATOR=DOLLARS an hour");

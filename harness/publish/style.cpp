@@ -21,6 +21,13 @@ std::size_t code_length(std::string_view text, std::size_t at) {
   return (end == std::string_view::npos ? text.size() : end + 1) - at;
 }
 
+/// Whether one starts at `at` that is whole and has numbers only.
+bool is_colour(std::string_view text, std::size_t at) {
+  if (text.substr(at, 2) != "\033[") return false;
+  const std::size_t end = text.find_first_not_of("0123456789;", at + 2);
+  return end != std::string_view::npos && text[end] == 'm';
+}
+
 std::size_t bytes_of(char lead) {
   const auto byte = static_cast<unsigned char>(lead);
   return byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
@@ -112,6 +119,25 @@ std::string folded(std::string_view text, int columns) {
     out += folded_line(text.substr(at, end - at), std::size_t(std::max(1, columns)));
     if (end < text.size()) out += '\n';
     at = end + 1;
+  }
+  return out;
+}
+
+std::string harmless(std::string_view text) {
+  constexpr char kDelete = '\x7f', kC1Lead = '\xc2';  // U+0080 to U+009F: one of them begins what ESC [ begins, too
+  std::string out;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    if (is_colour(text, at)) {
+      const std::size_t length = code_length(text, at);
+      out += text.substr(at, length);
+      at += length - 1;
+    } else if (text[at] == kC1Lead && at + 1 < text.size() && static_cast<unsigned char>(text[at + 1]) < 0xa0) {
+      out += '?';
+      ++at;
+    } else {
+      out += (byte < ' ' && text[at] != '\n') || text[at] == kDelete ? '?' : text[at];
+    }
   }
   return out;
 }

@@ -23,6 +23,9 @@ std::string painted(std::string_view, Tone, const Style&);
 /// indented by four more than they began.  Colours take no room.
 std::string folded(std::string_view, int columns);
 
+/// Without what a terminal would obey, but for line breaks and colours: text of a file that someone else wrote.
+std::string harmless(std::string_view);
+
 /// Columns that a text of one line takes.
 std::size_t width_of(std::string_view);
 

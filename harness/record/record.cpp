@@ -77,6 +77,13 @@ bool parse_outcome_kind(std::string_view text, OutcomeKind& out) {
   return kind.has_value();
 }
 
+/// A case's names are keys of tables and lines of text; our own are words.
+void expect_no_control(const Case& point, const JsonFields& in) {
+  const std::string id = point.id();
+  if (std::any_of(id.begin(), id.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }))
+    in.fail("axes", "a name or a word of the case holds a control character");
+}
+
 Case case_from_json(const JsonFields& in) {
   Case point;
   point.workload = in.text("workload");
@@ -96,6 +103,7 @@ Case case_from_json(const JsonFields& in) {
   point.cache = in.word<Cache>("cache", parse);
   point.data = in.word<Fill>("data", parse);
   point.seed = in.unsigned_count("seed");
+  expect_no_control(point, in);
   for (const auto& label : in.at("labels")) {
     if (!label.is_string()) in.fail("labels", "expected strings");
     point.labels.push_back(label.get<std::string>());

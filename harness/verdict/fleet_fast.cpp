@@ -125,7 +125,8 @@ void add_record(FleetNode& node, dom::object record, FleetCases& cases) {
   const auto kind = parse_outcome(member<std::string_view>(record, "outcome"));
   const int index = device_of(point);
   const std::string id = text(record, "id");
-  if (!kind || id != id_of(point, fleet_device_name(index))) throw Doubt{};
+  const bool control = std::any_of(id.begin(), id.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; });
+  if (!kind || control || id != id_of(point, fleet_device_name(index))) throw Doubt{};
   const std::string shared = without_ordinal(id, index), reason = text(record, "reason");
   if (*kind != OutcomeKind::ok) {
     if (reason.empty()) throw Doubt{};

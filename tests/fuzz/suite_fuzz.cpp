@@ -1,5 +1,4 @@
 // Any text is a suite or an InputError that is one line and names the source; nothing else comes out.
-#include <cstdlib>
 #include <set>
 #include <string>
 #include <string_view>
@@ -13,19 +12,15 @@
 namespace assay {
 namespace {
 
-void require(bool holds) {
-  if (!holds) std::abort();  // what libFuzzer and the replay notice
-}
-
 void check(const Suite& suite) {
-  require(suite.cases.size() <= std::size_t(kMaxCases));
-  require(suite.sampling.min_samples <= suite.sampling.max_samples);
+  require(suite.cases.size() <= std::size_t(kMaxCases), "a suite has at most so many cases");
+  require(suite.sampling.min_samples <= suite.sampling.max_samples, "the least samples are no more than the most");
   std::set<std::string> ids;
   for (const auto& point : suite.cases) {
-    require(ids.insert(point.id()).second);
+    require(ids.insert(point.id()).second, "each case is there once");
     for (const auto& axis : point.axes) {
       const auto* number = std::get_if<std::int64_t>(&axis.value);
-      require(!number || *number >= 0);
+      require(!number || *number >= 0, "no axis is negative");
     }
   }
 }
@@ -36,9 +31,7 @@ void try_suite(std::string_view text, const DevicesPresent& devices, const std::
     check(parse_suite(text, "fuzz", catalog, devices, overrides));
   } catch (const InputError& error) {
     const std::string_view message = error.what();
-    require(message.starts_with("fuzz:") || message.starts_with("--set "));
-    require(message.find('\n') == std::string_view::npos);
-    require(message.size() < 4096);
+    require_message(message, message.starts_with("--set ") ? "--set " : "fuzz:");
   }
 }
 
@@ -46,7 +39,7 @@ void try_suite(std::string_view text, const DevicesPresent& devices, const std::
 }  // namespace assay
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const std::string_view text = assay::as_text(data, size);
   if (size % 2 == 0)
     assay::try_suite(text, {0}, {});
   else

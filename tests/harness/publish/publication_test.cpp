@@ -83,7 +83,7 @@ TEST(Prices, MakePflopAndTokensPerDollar) {
 TEST(Prices, HaveASourceAndADate) {
   for (const char* text : {"h200", "h200=", "h200=-1,source=x,date=2026", "h200=3,date=2026", "h200=3,source=x",
                            "h2000=3,source=x,date=2026", "h200=3,source=x,date=soon", "h200=3,source=x,date=2026-13",
-                           "h200=3x,source=x,date=2026", "h200=nan,source=x,date=2026"})
+                           "h200=3x,source=x,date=2026", "h200=nan,source=x,date=2026", "h200=3,source=x\ny,date=2026"})
     EXPECT_THROW(parse_price(text), InputError) << text;
   EXPECT_EQ(parse_price("h200=3,source=a, b,date=2026-11").source, "a, b");
 }

@@ -29,6 +29,19 @@ TEST(Folded, CountsCharactersNotBytesAndNoColours) {
       << "a colour ends where its word does";
 }
 
+// A result that someone sent may hold any text: none of it may move the cursor, name the window or type an answer.
+TEST(Harmless, KeepsLineBreaksAndColoursOnly) {
+  const std::string red = painted("fail", Tone::bad, {80, true});
+  EXPECT_EQ(harmless(red + "\nnext \u00b5"), red + "\nnext \u00b5");
+  EXPECT_EQ(harmless("a\033[2Jb"), "a?[2Jb") << "clears the screen";
+  EXPECT_EQ(harmless("a\033]0;name\ab"), "a?]0;name?b") << "names the window";
+  EXPECT_EQ(harmless("a\rb\bc\td\x7f"), "a?b?c?d?");
+  EXPECT_EQ(harmless("a\u009b2Jb"), "a?2Jb") << "the same as ESC [ in one character";
+  EXPECT_EQ(harmless("cut\033[31"), "cut?[31");
+  EXPECT_EQ(harmless("cut\033"), "cut?");
+  EXPECT_EQ(harmless("\033[1\033[2Jm"), "?[1?[2Jm") << "a colour within which something else begins";
+}
+
 TEST(Folded, LosesNothingAtAnyWidth) {
   const std::string text =
       "could not measure  gemm/cpu_blocked/cpu/f32/layout=tn/m=2048/n=2048/k=2048/cold/burst/normal/seed=1: was not "

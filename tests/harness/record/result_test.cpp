@@ -175,6 +175,9 @@ constexpr Damage kDamages[] = {
     {"NegativeWork", R"([{"op":"replace","path":"/records/0/work/flops","value":-1}])", "flops"},
     {"UnknownDtype", R"([{"op":"replace","path":"/records/0/case/dtype","value":"f8"}])", "dtype"},
     {"AxisOfFractions", R"([{"op":"replace","path":"/records/0/case/axes/m","value":1.5}])", "axes"},
+    {"LineBreakInAName", R"([{"op":"replace","path":"/records/0/case/kernel","value":"a\nPASS: all"},
+                            {"op":"replace","path":"/records/0/id","value":"gemm/a\nPASS: all"}])",
+     "control character"},
     {"SamplingOfZero", R"([{"op":"replace","path":"/sampling/max_samples","value":0}])", "max_samples"},
     {"GpuWithoutName", R"([{"op":"add","path":"/provenance/gpus/-","value":{"index":0}}])", "name"},
 };

@@ -19,7 +19,8 @@ TEST(ParameterLayout, HoldsThePublishedParametersOfLlama3) {
   m.layers = 32, m.hidden = 4096, m.heads = 32, m.kv_heads = 8, m.head_dim = 128, m.feed_forward = 14336;
   m.vocabulary = 128256;
   std::int64_t count = 0;
-  for (const ParameterTensor* tensor : ParameterLayout(m).all()) count += tensor->count();
+  const ParameterLayout layout(m);  // all() points into it
+  for (const ParameterTensor* tensor : layout.all()) count += tensor->count();
   EXPECT_EQ(count, 8030261248);
   EXPECT_EQ(double(count), parameters(m.transformer()).total);
 }

@@ -99,7 +99,8 @@ Check update_check(const TrainSetup& setup, const ProgramMaker& make = make_prog
 TEST(TrainStep, TheUpdateIsAdamWs) {
   TrainSetup setup = small_setup();
   std::int64_t parameters = 0;
-  for (const ParameterTensor* tensor : ParameterLayout(setup.model).all()) parameters += tensor->count();
+  const ParameterLayout layout(setup.model);  // all() points into it
+  for (const ParameterTensor* tensor : layout.all()) parameters += tensor->count();
   for (const DType dtype : {DType::f32, DType::bf16}) {
     setup.dtype = dtype;
     const Check check = update_check(setup);
