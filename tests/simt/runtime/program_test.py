@@ -34,25 +34,60 @@ SWIGLU = {"workload": "swiglu", "dtype": "f32", "pass": "forward", "inputs": "se
 GELU = {"workload": "gelu", "dtype": "f32", "pass": "forward", "tokens": 5, "ffn": 33}
 
 
-class Kernels(OnSimt):
-    def all_right(self, settings):
-        done, records = self.run_on_simt(settings, HERE / "tiny.json")
+STEP = {"workload": "train_step", "kernel": ["step_sm90", "step_sm100"], "dtype": "bf16", "layers": 1, "hidden": 64, "heads": 2, "kv_heads": 1, "head_dim": 64,
+        "feed_forward": 64, "vocabulary": 128, "batch": 1, "sequence": 24, "cache": "hot"}
+
+
+class AllRight(OnSimt):
+    def all_right(self, settings, suite):
+        done, records = self.run_on_simt(settings, suite)
         self.assertEqual(done.returncode, 0, done.stdout[-3000:] + done.stderr[-2000:])
         wrong = {case: record["reason"] for case, record in records.items() if record["outcome"] != "ok"}
         self.assertEqual(wrong, {})
         unchecked = [case for case, record in records.items() if not record["check"]["elements"]]
         self.assertEqual([case for case in unchecked if "peak_floor" not in case], [])
-        self.assertEqual(len({case.split("/")[0] for case in records}), 3 + 12, "workloads")
-        return records
+        return {case.split("/")[0] for case in records}
+
+
+class Kernels(AllRight):
+    def every_workload(self, settings):
+        self.assertEqual(len(self.all_right(settings, HERE / "tiny.json")), 3 + 12)
 
     def test_lazy(self):
-        self.all_right("async=lazy")
+        self.every_workload("async=lazy")
 
     def test_eager(self):
-        self.all_right("async=eager")
+        self.every_workload("async=eager")
 
     def test_random(self):
-        self.all_right("async=random,streams=random,races=global")
+        self.every_workload("async=random,streams=random,races=global")
+
+
+class Architectures(AllRight):
+    """The kernels that one architecture alone runs.  Each test needs objects with PTX for it."""
+
+    def test_sm90(self):
+        self.assertEqual(self.all_right("sm=90,async=random", HERE / "tiny_sm90.json"), {"peak", "gemm", "grouped_gemm", "attention"})
+
+    def test_sm100(self):
+        self.assertEqual(self.all_right("sm=100,async=random", HERE / "tiny_sm100.json"), {"peak", "gemm", "attention"})
+
+
+class TrainingStep(AllRight):
+    """The whole workload: gradients against fp64, losses against the CPU's, bits repeated, what was learnt, times by class."""
+
+    def test_sm90(self):
+        # One thread: the simulation has no more, and what else the host computes here is small.
+        done, records = self.run_on_simt("sm=90,races=off,streams=random", self.suite(STEP), OMP_NUM_THREADS="1")
+        self.assertEqual(done.returncode, 0, done.stdout[-3000:] + done.stderr[-2000:])
+        outcomes = {record["case"]["kernel"]: record["outcome"] for record in records.values()}
+        self.assertEqual((outcomes["step_sm90"], outcomes["step_sm100"]), ("ok", "skipped"), done.stdout)
+        record = next(one for one in records.values() if one["case"]["kernel"] == "step_sm90")
+        said = {name: detail["value"] for name, detail in record["details"].items()}
+        self.assertEqual(said["peak_kernel"], "peak_wgmma_sm90")
+        for number in ("loss_difference_from_cpu", "seconds_attention", "seconds_gemm", "seconds_projected", "peak_flops_per_second"):
+            self.assertGreater(said[number], 0, number)
+        self.assertLess(said["loss_last"], said["loss_first"] - 1)
 
 
 class Devices(OnSimt):
