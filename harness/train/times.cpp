@@ -1,6 +1,7 @@
 #include "harness/train/times.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "harness/measure/statistics.h"
 #include "harness/train/alone.h"
@@ -8,7 +9,8 @@
 namespace assay {
 namespace {
 
-constexpr double kSeconds = 0.5;  // for whole steps, as much for timed ones, and some times that for kernels alone
+constexpr double kSeconds = 0.5;     // for whole steps, and as much for timed ones
+constexpr double kAloneSeconds = 2;  // for kernels alone
 constexpr int kFewestRounds = 3, kMostRounds = 50;
 // A difference of two steps is smaller than they are, and as noisy: more of them.
 constexpr double kReductionSeconds = 2;
@@ -28,9 +30,13 @@ StepTimes measure_times(TrainStep& step, Backend& backend, Communicator& communi
   const auto timed = step.run_timed();
   for (const auto& [op, seconds] : timed) first += seconds;
   LaunchesAlone launches(step, timed, backend, communicator);
+  const auto start = std::chrono::steady_clock::now();
+  launches.measure();  // what is new to caches is found now
+  const double alone = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   StepTimes out;
   // All ranks as many: what communicates has to meet.
-  out.rounds = std::clamp(int(kSeconds / communicator.maximum(first)), kFewestRounds, kMostRounds);
+  const double rounds = std::min(kSeconds / communicator.maximum(first), kAloneSeconds / communicator.maximum(alone));
+  out.rounds = std::clamp(int(rounds), kFewestRounds, kMostRounds);
   std::array<std::vector<double>, std::size(kKernelClasses)> samples;
   std::vector<double> whole, projected;
   for (int round = 0; round < out.rounds; ++round) {
