@@ -167,7 +167,8 @@ int validate_verb(const Options& o) {
 void note_plan(ProjectionInput& in) {
   if (in.plan.model.experts > 0 && in.plan.expert_imbalance == 1)
     in.notes.push_back(
-        "experts are taken to be wanted alike; --expert-imbalance takes what the busiest rank has above the mean");
+        "experts are taken to be wanted alike, as benchmarks force them to be; --expert-imbalance takes what the "
+        "busiest rank has above the mean (1.6 of four runs of Qwen3 235B without force: --validate)");
   if (const StageLayers stage = stage_layers(in.plan); stage.layout == Layout::uneven)
     in.notes.push_back(
         fmt::format("{} layers do not divide over {} stages: at most {} on one, dealt whole, the head too",

@@ -128,6 +128,7 @@ PublishedRun parse_run(const ordered_json& json, const PublishedRuns& all, const
   parse(json["recompute"].get<std::string>(), s.recompute);
   const auto parts = json.value("recompute_parts", std::vector<std::string>());
   parse(fmt::format("{}", fmt::join(parts, ",")), s.parts);
+  s.expert_imbalance = json.value("expert_imbalance", 1.0);
   s.stack = stack_named(all, json["stack"]).stack;
   out.hardware = hardware_for(json);
   if (!(out.hardware.gemm_flops[int(s.precision)] > 0))

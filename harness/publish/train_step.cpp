@@ -65,6 +65,11 @@ std::optional<TrainStepSummary> summary_of(const Record& record) {
     out.reduction = {*alone, number("seconds_exposed_communication"), number("hidden_communication"),
                      number("gradient_buckets")};
   out.projected_seconds = number("seconds_projected");
+  if (const auto low = detail_number(record, "seconds_projected_low"))
+    out.projected_interval = {*low, number("seconds_projected_high")};
+  if (const auto compared = detail_number(record, "gradients_compared"))
+    out.gradients = {*compared, number("gradients"), number("gradient_tokens_compared")};
+  out.tokens = number("tokens");
   out.beside_seconds = detail_number(record, "seconds_beside").value_or(out.seconds);
   out.bytes = *bytes;
   out.activation_bytes = number("bytes_activations");
@@ -102,6 +107,23 @@ std::string reduction_text(const TrainStepSummary& step) {
       r.exposed_seconds * 1e3, 100 * r.hidden);
 }
 
+/// A line; empty of a file that does not say.
+std::string gradients_text(const TrainStepSummary& step) {
+  if (!step.gradients) return "";
+  const auto& g = *step.gradients;
+  if (g.compared == g.of && g.tokens == step.tokens) return fmt::format("- gradients beside fp64: all {:.0f}\n", g.of);
+  return fmt::format("- gradients beside fp64: {:.0f} of {:.0f} elements, of the loss of {:.0f} of {:.0f} tokens\n",
+                     g.compared, g.of, g.tokens, step.tokens);
+}
+
+/// "55.03 ms (54.1 to 56.2)"
+std::string projection_text(const TrainStepSummary& step) {
+  const std::string text = fmt::format("{:.4g} ms", step.projected_seconds * 1e3);
+  if (!step.projected_interval) return text;
+  return text +
+         fmt::format(" ({:.4g} to {:.4g})", step.projected_interval->low * 1e3, step.projected_interval->high * 1e3);
+}
+
 std::string text_of(const TrainStepSummary& step) {
   return fmt::format(
       "{}\n"
@@ -111,13 +133,14 @@ std::string text_of(const TrainStepSummary& step) {
       "{}"
       "- memory: {}, of which activations {}\n"
       "- loss: {:.3f} to {:.3f} in {:.0f} steps\n"
-      "- step projected from its kernels: {:.4g} ms, measured {:.4g} ms ({:+.1f} %)\n",
+      "{}"
+      "- step projected from its kernels: {}, measured {:.4g} ms ({:+.1f} %)\n",
       step.id, step.tokens_per_second, format_flops(step.flops_per_second),
       step.tokens_per_joule ? fmt::format("{:.3g} tokens/J", *step.tokens_per_joule)
                             : std::string("tokens/J unknown: no power was read of all ranks"),
       utilisation_text(step), time_text(step), reduction_text(step), format_bytes(std::size_t(step.bytes)),
       format_bytes(std::size_t(step.activation_bytes)), step.first_loss, step.last_loss, step.steps,
-      step.projected_seconds * 1e3, step.beside_seconds * 1e3,
+      gradients_text(step), projection_text(step), step.beside_seconds * 1e3,
       100 * (step.projected_seconds / step.beside_seconds - 1));
 }
 

@@ -33,9 +33,18 @@ struct TrainStepSummary {
   };
   std::optional<Reduction> reduction;  // of gradients over ranks; none of one rank
   double projected_seconds = 0;        // from its kernels alone
+  struct Interval {
+    double low = 0, high = 0;
+  };
+  std::optional<Interval> projected_interval;  // 95 % of the median; none in older files
+  struct Gradients {
+    double compared = 0, of = 0, tokens = 0;  // elements beside fp64, of how many, of how many tokens' loss
+  };
+  std::optional<Gradients> gradients;  // none in older files
   double beside_seconds = 0;           // of a whole step, measured in turns with them
   double bytes = 0;                    // of one rank
   double activation_bytes = 0;
+  double tokens = 0;  // of a step, over all ranks
   double first_loss = 0, last_loss = 0, steps = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "harness/train/reference.h"
 
+#include "harness/train/reference_gradients.h"
 #include "harness/train/reference_ops.h"
 
 namespace assay {
@@ -31,25 +32,21 @@ class ReferenceStep {
     last_ = std::move(x);
     normed_ = norm(last_, at(layout_.final_norm), rows_, m_.hidden);
     d_logits_ = linear(normed_, at(layout_.head), rows_, m_.vocabulary, m_.hidden);
+    logits_size_ = root_mean_square(d_logits_);
     return cross_entropy(d_logits_, batch_.targets, m_.vocabulary);
   }
 
-  std::vector<double> backward() {
-    g_.assign(w_.size(), 0.0);
-    Matrix dx =
-        linear_backward(d_logits_, normed_, at(layout_.head), gradient(layout_.head), rows_, m_.vocabulary, m_.hidden);
-    dx = norm_backward(dx, last_, at(layout_.final_norm), gradient(layout_.final_norm), rows_, m_.hidden);
-    for (std::size_t l = layout_.layers.size(); l-- > 0;) dx = backward(layout_.layers[l], values_[l], std::move(dx));
-    for (std::int64_t i = 0; i < rows_; ++i)
-      for (std::int64_t c = 0; c < m_.hidden; ++c)
-        gradient(layout_.embedding)[batch_.tokens[std::size_t(i)] * m_.hidden + c] +=
-            dx[std::size_t(i * m_.hidden + c)];
-    return std::move(g_);
+  void backward(GradientTaker& take) {
+    take.head(layout_.head, d_logits_, logits_size_, normed_);
+    Matrix dx = linear_backward(d_logits_, at(layout_.head), rows_, m_.vocabulary, m_.hidden);
+    dx = norm_backward(take, layout_.final_norm, dx, last_);
+    for (std::size_t l = layout_.layers.size(); l-- > 0;)
+      dx = backward(take, layout_.layers[l], values_[l], std::move(dx));
+    take.rows(layout_.embedding, dx, batch_.tokens);
   }
 
  private:
   const double* at(const ParameterTensor& tensor) const { return w_.data() + tensor.offset; }
-  double* gradient(const ParameterTensor& tensor) { return g_.data() + tensor.offset; }
 
   Matrix forward(const LayerParameters& p, Matrix x) {
     LayerValues v;
@@ -69,19 +66,29 @@ class ReferenceStep {
     return y;
   }
 
-  Matrix backward(const LayerParameters& p, const LayerValues& v, Matrix dy) {
-    Matrix d = linear_backward(dy, v.activated, at(p.down), gradient(p.down), rows_, m_.hidden, m_.feed_forward);
-    d = swiglu_backward(d, v.gate_up, rows_, m_.feed_forward);
-    d = linear_backward(d, v.normed_middle, at(p.gate_up), gradient(p.gate_up), rows_, 2 * m_.feed_forward, m_.hidden);
-    Matrix middle = norm_backward(d, v.middle, at(p.mlp_norm), gradient(p.mlp_norm), rows_, m_.hidden);
+  Matrix backward(GradientTaker& take, const LayerParameters& p, const LayerValues& v, Matrix dy) {
+    const std::int64_t f = m_.feed_forward;
+    take.product(p.down, dy, v.activated, {m_.hidden});
+    Matrix d = linear_backward(dy, at(p.down), rows_, m_.hidden, f);
+    d = swiglu_backward(d, v.gate_up, rows_, f);
+    take.product(p.gate_up, d, v.normed_middle, {f, f});
+    d = linear_backward(d, at(p.gate_up), rows_, 2 * f, m_.hidden);
+    Matrix middle = norm_backward(take, p.mlp_norm, d, v.middle);
     add(middle, dy);
-    d = linear_backward(middle, v.o, at(p.out), gradient(p.out), rows_, m_.hidden, m_.q_width());
+    take.product(p.out, middle, v.o, {m_.hidden});
+    d = linear_backward(middle, at(p.out), rows_, m_.hidden, m_.q_width());
     d = attention_backward(m_, d, v.qkv, batch_.batch, batch_.sequence);
     rope(m_, d, rows_, batch_.sequence, -1);
-    d = linear_backward(d, v.normed, at(p.qkv), gradient(p.qkv), rows_, m_.qkv_width(), m_.hidden);
-    Matrix dx = norm_backward(d, v.input, at(p.attention_norm), gradient(p.attention_norm), rows_, m_.hidden);
+    take.product(p.qkv, d, v.normed, {m_.q_width(), m_.kv_width(), m_.kv_width()});
+    d = linear_backward(d, at(p.qkv), rows_, m_.qkv_width(), m_.hidden);
+    Matrix dx = norm_backward(take, p.attention_norm, d, v.input);
     add(dx, middle);
     return dx;
+  }
+
+  Matrix norm_backward(GradientTaker& take, const ParameterTensor& gain, const Matrix& dy, const Matrix& x) {
+    take.gains(gain, dy, normalised(x, rows_, m_.hidden));
+    return reference::norm_backward(dy, x, at(gain), rows_, m_.hidden);
   }
 
   const TrainModel& m_;
@@ -91,7 +98,7 @@ class ReferenceStep {
   const std::int64_t rows_;
   std::vector<LayerValues> values_;
   Matrix last_, normed_, d_logits_;
-  std::vector<double> g_;
+  double logits_size_ = 0;
 };
 
 }  // namespace
@@ -104,7 +111,18 @@ ReferenceGradients reference_gradients(const TrainModel& model, const std::vecto
                                        const TrainBatch& batch) {
   ReferenceStep step(model, parameters, batch);
   const double loss = step.forward();
-  return {loss, step.backward()};
+  AllGradients all(std::int64_t(parameters.size()));
+  step.backward(all);
+  return {loss, all.take()};
+}
+
+double reference_gradients(const TrainModel& model, const std::vector<double>& parameters, const TrainBatch& batch,
+                           std::vector<GradientSample>& samples) {
+  ReferenceStep step(model, parameters, batch);
+  const double loss = step.forward();
+  SampledGradients some(samples);
+  step.backward(some);
+  return loss;
 }
 
 }  // namespace assay

@@ -1,5 +1,5 @@
-// A training step in fp64, written as the formulas are and nothing like the kernels: the oracle of small models.
-// Parameters and gradients are flat arrays as ParameterLayout has them.
+// A training step in fp64, written as the formulas are and nothing like the kernels: the oracle of small models,
+// and of large ones on a few tokens.  Parameters and gradients are flat arrays as ParameterLayout has them.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -24,5 +24,19 @@ struct ReferenceGradients {
   std::vector<double> gradients;  // of the mean loss
 };
 ReferenceGradients reference_gradients(const TrainModel&, const std::vector<double>& parameters, const TrainBatch&);
+
+/// Some elements of one tensor's gradient.
+struct GradientSample {
+  const ParameterTensor* tensor = nullptr;
+  std::vector<std::int64_t> elements;  // of the tensor, row-major
+  std::vector<double> values;          // of the mean loss
+  /// What each is off by, over the relative error of what it is computed from.  An element is a sum of products over
+  /// tokens, and a factor's error is relative to itself or to what is usual where it comes from, whichever is larger:
+  /// the root of the sum of squares of the products of those.
+  std::vector<double> sizes;
+};
+/// Fills in `values` and `sizes` of all tensors' samples, without what the other elements cost.  The loss.
+double reference_gradients(const TrainModel&, const std::vector<double>& parameters, const TrainBatch&,
+                           std::vector<GradientSample>&);
 
 }  // namespace assay

@@ -65,48 +65,59 @@ void backward_of_kv_head(const TrainModel& m, const Matrix& d_o, const Matrix& q
 
 }  // namespace
 
+// Each row of w is read once for all rows of x: of large models, w is what takes the time.
 Matrix linear(const Matrix& x, const double* w, std::int64_t rows, std::int64_t n, std::int64_t k) {
   Matrix y(static_cast<std::size_t>(rows * n));
 #pragma omp parallel for
-  for (std::int64_t i = 0; i < rows; ++i)
-    for (std::int64_t j = 0; j < n; ++j) row(y, i, n)[j] = dot(row(x, i, k), w + j * k, k);
+  for (std::int64_t j = 0; j < n; ++j)
+    for (std::int64_t i = 0; i < rows; ++i) row(y, i, n)[j] = dot(row(x, i, k), w + j * k, k);
   return y;
 }
 
-Matrix linear_backward(const Matrix& dy, const Matrix& x, const double* w, double* dw, std::int64_t rows,
-                       std::int64_t n, std::int64_t k) {
+Matrix linear_backward(const Matrix& dy, const double* w, std::int64_t rows, std::int64_t n, std::int64_t k) {
+  constexpr std::int64_t kColumns = 256;  // of dx, a thread's: some rows of it stay in its cache
   Matrix dx(static_cast<std::size_t>(rows * k), 0.0);
 #pragma omp parallel for
-  for (std::int64_t i = 0; i < rows; ++i)
-    for (std::int64_t j = 0; j < n; ++j) add_scaled(row(dx, i, k), row(dy, i, n)[j], w + j * k, k);
-#pragma omp parallel for
-  for (std::int64_t j = 0; j < n; ++j)
-    for (std::int64_t i = 0; i < rows; ++i) add_scaled(dw + j * k, row(dy, i, n)[j], row(x, i, k), k);
+  for (std::int64_t c = 0; c < k; c += kColumns)
+    for (std::int64_t j = 0; j < n; ++j)
+      for (std::int64_t i = 0; i < rows; ++i)
+        add_scaled(row(dx, i, k) + c, row(dy, i, n)[j], w + j * k + c, std::min(kColumns, k - c));
   return dx;
 }
 
-Matrix norm(const Matrix& x, const double* gain, std::int64_t rows, std::int64_t width) {
+void add_weight_gradient(const Matrix& dy, const Matrix& x, double* dw, std::int64_t rows, std::int64_t n,
+                         std::int64_t k) {
+#pragma omp parallel for
+  for (std::int64_t j = 0; j < n; ++j)
+    for (std::int64_t i = 0; i < rows; ++i) add_scaled(dw + j * k, row(dy, i, n)[j], row(x, i, k), k);
+}
+
+Matrix normalised(const Matrix& x, std::int64_t rows, std::int64_t width) {
   Matrix y(x.size());
   for (std::int64_t i = 0; i < rows; ++i) {
     const double* in = row(x, i, width);
     const double inverse = 1 / std::sqrt(dot(in, in, width) / double(width) + kNormEpsilon);
-    for (std::int64_t c = 0; c < width; ++c) row(y, i, width)[c] = gain[c] * in[c] * inverse;
+    for (std::int64_t c = 0; c < width; ++c) row(y, i, width)[c] = in[c] * inverse;
   }
   return y;
 }
 
-Matrix norm_backward(const Matrix& dy, const Matrix& x, const double* gain, double* dgain, std::int64_t rows,
-                     std::int64_t width) {
+Matrix norm(const Matrix& x, const double* gain, std::int64_t rows, std::int64_t width) {
+  Matrix y = normalised(x, rows, width);
+  for (std::int64_t i = 0; i < rows; ++i)
+    for (std::int64_t c = 0; c < width; ++c) row(y, i, width)[c] *= gain[c];
+  return y;
+}
+
+Matrix norm_backward(const Matrix& dy, const Matrix& x, const double* gain, std::int64_t rows, std::int64_t width) {
   Matrix dx(x.size());
   for (std::int64_t i = 0; i < rows; ++i) {
     const double *in = row(x, i, width), *d = row(dy, i, width);
     const double inverse = 1 / std::sqrt(dot(in, in, width) / double(width) + kNormEpsilon);
     double along = 0;  // of the gradient, in the direction that normalising takes out
     for (std::int64_t c = 0; c < width; ++c) along += d[c] * gain[c] * in[c];
-    for (std::int64_t c = 0; c < width; ++c) {
-      dgain[c] += d[c] * in[c] * inverse;
+    for (std::int64_t c = 0; c < width; ++c)
       row(dx, i, width)[c] = inverse * (d[c] * gain[c] - in[c] * inverse * inverse * along / double(width));
-    }
   }
   return dx;
 }

@@ -11,14 +11,17 @@ using Matrix = std::vector<double>;  // row-major; its rows are tokens unless it
 
 /// y[rows, n] = x[rows, k] w[n, k]^T
 Matrix linear(const Matrix& x, const double* w, std::int64_t rows, std::int64_t n, std::int64_t k);
-/// Returns dx = dy w; adds dy^T x to dw.
-Matrix linear_backward(const Matrix& dy, const Matrix& x, const double* w, double* dw, std::int64_t rows,
-                       std::int64_t n, std::int64_t k);
+/// dx[rows, k] = dy[rows, n] w[n, k]
+Matrix linear_backward(const Matrix& dy, const double* w, std::int64_t rows, std::int64_t n, std::int64_t k);
+/// Adds dy^T x to dw.
+void add_weight_gradient(const Matrix& dy, const Matrix& x, double* dw, std::int64_t rows, std::int64_t n,
+                         std::int64_t k);
 
 /// y = gain x / sqrt(mean(x^2) + epsilon), row by row.
 Matrix norm(const Matrix& x, const double* gain, std::int64_t rows, std::int64_t width);
-Matrix norm_backward(const Matrix& dy, const Matrix& x, const double* gain, double* dgain, std::int64_t rows,
-                     std::int64_t width);
+Matrix norm_backward(const Matrix& dy, const Matrix& x, const double* gain, std::int64_t rows, std::int64_t width);
+/// The same with gains of 1: what a gain's gradient has beside dy.
+Matrix normalised(const Matrix& x, std::int64_t rows, std::int64_t width);
 
 /// Turns the pairs (c, c + head_dim / 2) of every head of the queries and keys in rows of q, k and v by
 /// position * base^(-2 c / head_dim); `sign` -1 turns back, which is the gradient's way.

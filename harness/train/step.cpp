@@ -130,6 +130,28 @@ void TrainStep::run_gradients() {
   backend_.synchronize();
 }
 
+void TrainStep::run_gradients_of(const std::vector<std::int64_t>& tokens) {
+  launch_all(program_.forward);
+  backend_.synchronize();
+  const std::int64_t mine = setup_.tokens() / communicator_.size(), first = mine * communicator_.rank();
+  std::int64_t next = 0;  // of this rank's tokens, the first that is not settled
+  for (const std::int64_t token : tokens) {
+    if (token < first || token >= first + mine) continue;
+    clear_logits_between(next, token - first);
+    next = token - first + 1;
+  }
+  clear_logits_between(next, mine);
+  for (const auto* part : {&program_.backward, &program_.reduce}) launch_all(*part);
+  backend_.synchronize();
+}
+
+/// The gradients of the logits of this rank's tokens [begin, end), where the forward pass left them.
+void TrainStep::clear_logits_between(std::int64_t begin, std::int64_t end) {
+  const std::int64_t width = setup_.model.vocabulary;
+  const std::byte* at = static_cast<const std::byte*>(t_.logits) + storage_bytes(setup_.dtype, begin * width);
+  if (begin < end) backend_.fill(view(at, std::int64_t(storage_bytes(setup_.dtype, (end - begin) * width))), 0);
+}
+
 double TrainStep::forward_loss() {
   launch_all(program_.forward);
   backend_.synchronize();

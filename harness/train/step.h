@@ -26,6 +26,9 @@ class TrainStep {
   void run_unreduced();
   /// Forward, backward and the sum over ranks on the next batch: leaves its gradients and no other trace.  Collective.
   void run_gradients();
+  /// The same of the loss of some tokens alone, each still weighed as one of all: the others' logits get a gradient of
+  /// zero.  `tokens`: their places in the whole batch, ascending.  Collective.
+  void run_gradients_of(const std::vector<std::int64_t>& tokens);
   /// The mean cross-entropy of this rank's share of the next batch.
   double forward_loss();
 
@@ -72,6 +75,7 @@ class TrainStep {
   void read_batch();
   void set_optimizer_step();
   double local_loss() const;
+  void clear_logits_between(std::int64_t begin, std::int64_t end);
 
   const TrainSetup setup_;
   Backend& backend_;

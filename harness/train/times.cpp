@@ -1,12 +1,16 @@
 #include "harness/train/times.h"
 
 #include <algorithm>
-#include <map>
+#include <chrono>
+
+#include "harness/measure/statistics.h"
+#include "harness/train/alone.h"
 
 namespace assay {
 namespace {
 
-constexpr double kSeconds = 0.5;  // for whole steps, as much for timed ones, and three times that for kernels alone
+constexpr double kSeconds = 0.5;     // for whole steps, and as much for timed ones
+constexpr double kAloneSeconds = 2;  // for kernels alone
 constexpr int kFewestRounds = 3, kMostRounds = 50;
 // A difference of two steps is smaller than they are, and as noisy: more of them.
 constexpr double kReductionSeconds = 2;
@@ -18,72 +22,36 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-/// Launches of each kernel, in the order in which they are first met: the same on every rank.
-std::vector<std::vector<const StepOp*>> by_kernel(const TrainStep& step) {
-  std::map<std::string, std::size_t> place;
-  std::vector<std::vector<const StepOp*>> out;
-  for (const StepOp* op : step.ops()) {
-    const auto [at, fresh] = place.try_emplace(op->what, out.size());
-    if (fresh) out.emplace_back();
-    out[at->second].push_back(op);
-  }
-  return out;
-}
-
-/// Each kernel's launches alone, three times in turn, of which the first is to find its place in caches.
-void time_alone(const std::vector<std::vector<const StepOp*>>& kernels, Backend& backend,
-                std::vector<std::vector<double>>& samples) {
-  constexpr int kTimes = 3;
-  const auto alone = [](const StepOp& op) { op.alone ? op.alone() : op.launch(); };
-  for (std::size_t k = 0; k < kernels.size(); ++k)
-    for (int time = 0; time < kTimes; ++time)
-      for (const StepOp* op : kernels[k]) {
-        const double seconds = backend.time([&] { alone(*op); });
-        if (time > 0) samples[k].push_back(seconds);
-      }
-}
-
-/// When a step would end whose launches take what their kernels take alone.
-double projection(const TrainStep& step, const std::vector<std::vector<const StepOp*>>& kernels,
-                  std::vector<std::vector<double>> samples) {
-  std::map<const StepOp*, double> seconds;
-  for (std::size_t k = 0; k < kernels.size(); ++k) {
-    const double alone = median(std::move(samples[k]));
-    for (const StepOp* op : kernels[k]) seconds[op] = alone;
-  }
-  double now = 0, beside = 0;
-  for (const StepOp* op : step.ops()) {
-    if (op->alone)
-      beside = std::max(now, beside) + seconds[op];
-    else  // what communicates and starts nothing beside it waits for what was started
-      now = (op->kind == KernelClass::communication ? std::max(now, beside) : now) + seconds[op];
-  }
-  return now;
-}
-
 }  // namespace
 
 StepTimes measure_times(TrainStep& step, Backend& backend, Communicator& communicator) {
   double first = 0;
   backend.settle();
-  for (const auto& [op, seconds] : step.run_timed()) first += seconds;
+  const auto timed = step.run_timed();
+  for (const auto& [op, seconds] : timed) first += seconds;
+  LaunchesAlone launches(step, timed, backend, communicator);
+  const auto start = std::chrono::steady_clock::now();
+  launches.measure();  // what is new to caches is found now
+  const double alone = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   StepTimes out;
   // All ranks as many: what communicates has to meet.
-  out.rounds = std::clamp(int(kSeconds / communicator.maximum(first)), kFewestRounds, kMostRounds);
+  const double rounds = std::min(kSeconds / communicator.maximum(first), kAloneSeconds / communicator.maximum(alone));
+  out.rounds = std::clamp(int(rounds), kFewestRounds, kMostRounds);
   std::array<std::vector<double>, std::size(kKernelClasses)> samples;
-  const auto kernels = by_kernel(step);
-  std::vector<std::vector<double>> alone(kernels.size());
-  std::vector<double> whole;
+  std::vector<double> whole, projected;
   for (int round = 0; round < out.rounds; ++round) {
     std::array<double, std::size(kKernelClasses)> sums{};
     backend.settle();
-    whole.push_back(backend.time([&] { step.run(); }));
+    communicator.barrier();
+    whole.push_back(communicator.maximum(backend.time([&] { step.run(); })));
     for (const auto& [op, seconds] : step.run_timed()) sums[std::size_t(op->kind)] += seconds;
     for (std::size_t kind = 0; kind < sums.size(); ++kind) samples[kind].push_back(sums[kind]);
-    time_alone(kernels, backend, alone);
+    projected.push_back(communicator.maximum(projected_seconds(launches.measure())));
   }
   for (std::size_t kind = 0; kind < samples.size(); ++kind) out.of_class[kind] = median(std::move(samples[kind]));
-  out.projected = projection(step, kernels, std::move(alone));
+  const Interval interval = median_interval(projected);
+  out.projected_low = interval.low, out.projected_high = interval.high;
+  out.projected = median(std::move(projected));
   out.whole = median(std::move(whole));
   return out;
 }

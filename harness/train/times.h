@@ -12,16 +12,16 @@ namespace assay {
 
 struct StepTimes {
   std::array<double, std::size(kKernelClasses)> of_class{};  // seconds within the step, medians of `rounds`
-  /// All launches at their kernel's median alone, one after the other; sums over ranks that run beside backward as far
-  /// behind as they can be if they slow nothing down.
-  double projected = 0;
-  double whole = 0;  // median of a whole step in the same rounds: a slow phase of the machine slows both
+  /// All launches at their kernel's median alone (alone.h), one after the other, and what runs beside backward slowing
+  /// it as much as it slows its most frequent product (projected.h); the slowest rank's.  The median of the rounds'
+  /// projections, and its 95 % interval.
+  double projected = 0, projected_low = 0, projected_high = 0;
+  double whole = 0;  // median of a whole step, the slowest rank's, in the same rounds: a slow phase slows both
   int rounds = 0;
 };
 
-/// Runs steps for a second or so; the state goes on from where it is, and afterwards is good for nothing but more
-/// timing.  Alone: the launches of one kernel, of all layers in turn, again and again with nothing between, so that
-/// each finds its weights and activations where other layers' use has left them.  Collective.
+/// Runs steps for a few seconds; the state goes on from where it is, and afterwards is good for nothing but more
+/// timing.  Collective.
 StepTimes measure_times(TrainStep&, Backend&, Communicator&);
 
 /// Of the gradients' sum over ranks, in seconds.  Each sample is the slowest rank's, from a barrier on.

@@ -61,7 +61,8 @@ double allowed_gradient_error(const TrainSetup& setup) {
   return kDeviations * std::sqrt(stages) * (stored + summed);
 }
 
-void compare_gradients(Check& check, const TrainStep& step) {
+GradientCoverage compare_gradients(Check& check, const TrainStep& step) {
+  GradientCoverage out{0, 0, step.setup().tokens(), step.setup().tokens()};
   const ReferenceGradients reference = reference_gradients(step.setup().model, step.parameters(), step.next_batch());
   const std::vector<float> got = step.gradients();
   const double relative = allowed_gradient_error(step.setup());
@@ -76,7 +77,9 @@ void compare_gradients(Check& check, const TrainStep& step) {
                       return fmt::format("gradient of {}[{}, {}]", tensor->name, i / tensor->columns,
                                          i % tensor->columns);
                     });
+    out.elements += tensor->count(), out.of_elements += tensor->count();
   }
+  return out;
 }
 
 void compare_slope(Check& check, TrainStep& step, Communicator& communicator) {

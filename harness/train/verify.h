@@ -10,9 +10,10 @@
 
 namespace assay {
 
-/// Multiply-adds in fp64 that comparing all gradients with the fp64 step may cost: some seconds of two cores.  Larger
-/// models rest on differences of the loss, on repeated bits and a falling loss, on the checks of each kernel by itself
-/// at such shapes, and on what the same launches give for a small model.
+/// Multiply-adds in fp64 that comparing gradients with the fp64 step may cost: some seconds of two cores.  Of larger
+/// models a sample is compared, of a few tokens' loss; they rest besides on differences of the loss, on repeated bits
+/// and a falling loss, on the checks of each kernel by itself at such shapes, and on what the same launches give for a
+/// small model.
 inline constexpr double kReferenceBudget = 2e10;
 /// What reference_gradients costs.
 double reference_cost(const TrainSetup&);
@@ -24,8 +25,23 @@ double reference_cost(const TrainSetup&);
 /// Elements reach several deviations among a million, for which there is a factor.
 double allowed_gradient_error(const TrainSetup&);
 
+/// What of the gradients was compared with fp64.
+struct GradientCoverage {
+  std::int64_t elements = 0, of_elements = 0;  // of the model's parameters
+  std::int64_t tokens = 0, of_tokens = 0;      // whose loss the gradients were of
+};
+
 /// Of the gradients that run_gradients() left, against the fp64 step on the parameters it used; all elements.
-void compare_gradients(Check&, const TrainStep&);
+GradientCoverage compare_gradients(Check&, const TrainStep&);
+
+/// Elements of each tensor that are compared of a large model: its first, its last and random ones; all of one that
+/// has no more.
+inline constexpr std::int64_t kSampledElements = 1024;
+/// Runs the step's gradients of a few tokens' loss, those at the start of a few sequences, which see no other tokens:
+/// so the fp64 step on them alone is exact, at a cost of as many tokens as `budget` has multiply-adds for (and at least
+/// 16, or all).  Compares kSampledElements of every tensor, within allowed_gradient_error() of what each is computed
+/// from (GradientSample::sizes).  Leaves those gradients.  Collective; rank 0 compares.
+GradientCoverage compare_sampled_gradients(Check&, TrainStep&, Communicator&, double budget = kReferenceBudget);
 
 /// Whether the loss changes along the gradient as the gradient says: L(w + d) - L(w - d) = 2 g d, where d moves some of
 /// the parameters up their gradient.  Restores the parameters.  Collective; after run_gradients().

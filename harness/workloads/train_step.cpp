@@ -81,6 +81,9 @@ class TrainStepRun final : public Workload {
                                {"loss_last", last_loss_, {}},  // mean of the last five
                                {"loss_steps", double(curve_.size()), {}},
                                {"loss_least_possible", step_.corpus().entropy_per_byte(), {}}};
+    out.push_back({"gradients_compared", double(coverage_.elements), {}});
+    out.push_back({"gradients", double(coverage_.of_elements), {}});
+    out.push_back({"gradient_tokens_compared", double(coverage_.tokens), {}});
     for (Detail& one : train_step_details(step_, peak_, backend_, communicator_)) out.push_back(std::move(one));
     out.insert(out.end(), beside_cpu_.begin(), beside_cpu_.end());
     return out;
@@ -94,9 +97,11 @@ class TrainStepRun final : public Workload {
     const std::string digest = step_.gradient_digest();
     check.include_digest(digest.data(), digest.size());
     expect_of_all(check, digest, "the gradients after the all-reduce");
-    if (communicator_.is_root() && reference_cost(step_.setup()) <= kReferenceBudget) compare_gradients(check, step_);
+    const bool all = reference_cost(step_.setup()) <= kReferenceBudget;
+    if (all && communicator_.is_root()) coverage_ = compare_gradients(check, step_);
     communicator_.barrier();
     compare_slope(check, step_, communicator_);
+    if (!all) coverage_ = compare_sampled_gradients(check, step_, communicator_);
   }
 
   void check_update(Check& check) {
@@ -143,7 +148,8 @@ class TrainStepRun final : public Workload {
   Backend& backend_;
   Communicator& communicator_;
   TrainStep step_;
-  UnitsPeak peak_;             // before the step was timed
+  UnitsPeak peak_;  // before the step was timed
+  GradientCoverage coverage_;
   std::vector<double> curve_;  // the loss of each of the first kLearningSteps, over all ranks
   double last_loss_ = 0;
   std::vector<Detail> beside_cpu_;  // of a GPU's losses

@@ -51,6 +51,8 @@ std::vector<Detail> train_step_details(TrainStep& step, const UnitsPeak& earlier
   for (std::size_t kind = 0; kind < std::size(kKernelClasses); ++kind)
     out.push_back({std::string("seconds_") + kKernelClasses[kind], times.of_class[kind], {}});
   out.push_back({"seconds_projected", times.projected, {}});
+  out.push_back({"seconds_projected_low", times.projected_low, {}});
+  out.push_back({"seconds_projected_high", times.projected_high, {}});
   out.push_back({"seconds_beside", times.whole, {}});  // whole steps in turns with those kernels
   for (Detail& one : reduction_details(step, backend, communicator)) out.push_back(std::move(one));
   if (peak.flops_per_second > 0) {

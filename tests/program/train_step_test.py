@@ -62,8 +62,13 @@ class TrainStep(program.Folder):
                      "bytes_activations", "loss_first", "loss_last"):
             self.assertGreater(details[name], 0, name)
         self.assertEqual(details["seconds_communication"], 0)
+        self.assertEqual(details["gradients_compared"], details["gradients"])
+        self.assertEqual(details["gradient_tokens_compared"], 256)
+        self.assertLessEqual(details["seconds_projected_low"], details["seconds_projected"])
+        self.assertLessEqual(details["seconds_projected"], details["seconds_projected_high"])
         self.assertLess(details["loss_last"], details["loss_first"] - 0.5)
-        for words in ("tokens/s", "MFU: full attention", "recomputed", "6N", "GEMM", "loss:", "step projected from its kernels:"):
+        for words in ("tokens/s", "MFU: full attention", "recomputed", "6N", "GEMM", "loss:", "gradients beside fp64: all",
+                      "step projected from its kernels:"):
             self.assertIn(words, self.text)
         # Tokens a second and the FLOP of 6N say the same of one model.
         tokens = float(re.search(r"(\d+) tokens/s", self.text).group(1))

@@ -74,6 +74,26 @@ TEST(TrainSteps, TextSaysWhatOfTheAllReduceIsHidden) {
   EXPECT_THAT(to_train_step_text(sample_result({record})), HasSubstr("alone; after backward, the step"));
 }
 
+TEST(TrainSteps, TextSaysWhichGradientsWereBesideFp64AndHowSureTheProjectionIs) {
+  Record record = step_record();
+  EXPECT_THAT(to_train_step_text(sample_result({record})),
+              testing::AllOf(testing::Not(HasSubstr("fp64")), HasSubstr("kernels: 1.9 ms, measured")));
+  for (const auto& [name, value] :
+       {std::pair("gradients_compared", 64.0), std::pair("gradients", 4096.0),
+        std::pair("gradient_tokens_compared", 16.0), std::pair("seconds_projected_low", 1.7e-3),
+        std::pair("seconds_projected_high", 2.3e-3)})
+    record.details.push_back({name, value, {}});
+  EXPECT_THAT(to_train_step_text(sample_result({record})),
+              testing::AllOf(HasSubstr("fp64: 64 of 4096 elements, of the loss of 16 of 1000 tokens\n"),
+                             HasSubstr("kernels: 1.9 ms (1.7 to 2.3), measured")));
+  for (Detail& one : record.details)
+    if (one.name == "gradients_compared") one.value = 4096.0;
+  EXPECT_THAT(to_train_step_text(sample_result({record})), HasSubstr("4096 of 4096 elements, of the loss of 16"));
+  for (Detail& one : record.details)
+    if (one.name == "gradient_tokens_compared") one.value = 1000.0;
+  EXPECT_THAT(to_train_step_text(sample_result({record})), HasSubstr("fp64: all 4096\n"));
+}
+
 TEST(TrainSteps, TextSaysWhatIsUnknown) {
   Record record = step_record();
   EXPECT_THAT(to_train_step_text(sample_result({record})),
