@@ -61,7 +61,7 @@ struct Case {
   std::string point_id() const;
   /// "cpu", "core3", "gpu0"
   std::string device_name() const;
-  /// The value of an axis; throws std::logic_error where the workload declares no such axis.
+  /// The value of an axis; InputError where the case lacks it or it is of the other type: a file said so.
   std::int64_t number(std::string_view axis) const;
   const std::string& word(std::string_view axis) const;
   /// The value of an optional axis: what it has where it is left out is the workload's to say.

@@ -51,7 +51,7 @@ ParameterLayout::ParameterLayout(const TrainModel& model) {
   size = places.end();
 }
 
-std::vector<const ParameterTensor*> ParameterLayout::all() const {
+std::vector<const ParameterTensor*> ParameterLayout::all() const& {
   std::vector<const ParameterTensor*> out = {&embedding};
   for (const LayerParameters& layer : layers)
     for (const ParameterTensor* one : {&layer.qkv, &layer.out, &layer.gate_up, &layer.down}) out.push_back(one);

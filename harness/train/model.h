@@ -53,7 +53,8 @@ struct ParameterLayout {
   std::int64_t decayed = 0;  // elements before the gains
   std::int64_t size = 0;     // elements of a flat array, padding included
 
-  std::vector<const ParameterTensor*> all() const;
+  std::vector<const ParameterTensor*> all() const&;  // point into this layout: it must outlive them
+  void all() && = delete;
 };
 
 /// Empty, or what is wrong with the sizes and what would be right.

@@ -231,6 +231,13 @@ TEST(Markdown, IsATableWhoseCellsStayInTheirColumns) {
   EXPECT_EQ(to_markdown({}), "No cases.\n");
 }
 
+TEST(Markdown, AnIdDoesNotLeaveItsCode) {
+  Record record = reason_record(OutcomeKind::failed, "no memory");
+  record.point.kernel = "k` <img src=x> `";
+  const std::string text = to_markdown(table_rows({sample_result({record})}));
+  EXPECT_THAT(text, HasSubstr("- `gemm/k' <img src=x> '/"));
+}
+
 /// Of the table: the reasons below it hold ids, which are never cut.
 std::size_t longest_line(const std::string& text) {
   std::istringstream lines(text);
