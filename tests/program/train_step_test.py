@@ -63,6 +63,13 @@ class TrainStep(program.Folder):
             self.assertGreater(details[name], 0, name)
         self.assertEqual(details["seconds_communication"], 0)
         self.assertLess(details["loss_last"], details["loss_first"] - 0.5)
+        curve = record["losses"]
+        self.assertEqual(curve["steps"], list(range(1, 31)))
+        self.assertEqual(curve["losses"][0], details["loss_first"])
+        self.assertAlmostEqual(sum(curve["losses"][-5:]) / 5, details["loss_last"], delta=1e-12)
+        self.assertLess(details["loss_last"], details["loss_required"])
+        self.assertNotIn("cpu_losses", curve)  # it is a CPU
+        self.run_ok("table", "r.json")
         for words in ("tokens/s", "MFU: full attention", "recomputed", "6N", "GEMM", "loss:", "step projected from its kernels:"):
             self.assertIn(words, self.text)
         # Tokens a second and the FLOP of 6N say the same of one model.
