@@ -78,8 +78,8 @@ ComparedRuns runs_of(const Options& options) {
     return run_alternately({options.commands[0], options.commands[1], options.rounds, folder});
   }
   if (options.sides.size() != 2)
-    throw InputError(fmt::format("{} results, expected BASE and NEW, each one file or several separated by commas",
-                                 options.sides.size()));
+    throw InputError(fmt::format("{} result{}, expected BASE and NEW, each one file or several separated by commas",
+                                 options.sides.size(), options.sides.size() == 1 ? "" : "s"));
   return {load_side(options.sides[0]), load_side(options.sides[1]), false, load_history(options.history)};
 }
 

@@ -130,7 +130,8 @@ std::string said_of(const Report& report, const ReportPage& page, const Options&
                                         {"results_shown", report.results.size()},
                                         {"cases", cases},
                                         {"every", page.thinning.every},
-                                        {"without_ranks", page.thinning.without_ranks}};
+                                        {"without_ranks", page.thinning.without_ranks},
+                                        {"rounded", page.thinning.rounded}};
     return out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
   }
   std::string kept = "the results whole";
@@ -138,6 +139,8 @@ std::string said_of(const Report& report, const ReportPage& page, const Options&
     kept = fmt::format("every {}{} sample", page.thinning.every, ordinal_ending(page.thinning.every));
   else if (page.thinning.without_ranks)
     kept = "the results without each rank's own times";
+  else if (page.thinning.rounded)
+    kept = fmt::format("every sample, to {} digits,", kDigitsKept);
   return fmt::format("{}: {} result{}, {} cases, {} kB, with {} in it\n", options.out, report.results.size(),
                      report.results.size() == 1 ? "" : "s", cases, (page.html.size() + 999) / 1000, kept);
 }
@@ -168,7 +171,7 @@ void add_report(CLI::App& app, const Catalog&, int&) {
       ->check(not_empty());
   verb->add_flag("--unsealed", options->unsealed, "judge results of an older assay, which have no seal");
   verb->add_option("--kilobytes", options->kilobytes,
-                   "the page's size at most, where leaving out samples reaches it: the page says which")
+                   "the page's size at most, where rounding and leaving out samples reaches it: the page says what was")
       ->check(CLI::Range(kLeastKilobytes, kMostKilobytes))
       ->capture_default_str();
   verb->add_flag("--json", options->json, "what was written, for programs");

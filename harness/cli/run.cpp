@@ -51,13 +51,6 @@ fs::path default_path(const std::string& suite) {
   return fs::path("out") / ((stem.empty() ? "run" : stem) + "-" + stamp + ".json");
 }
 
-void make_folder_of(const fs::path& path) {
-  if (!path.has_parent_path()) return;
-  std::error_code failed;
-  fs::create_directories(path.parent_path(), failed);
-  if (failed) throw InputError(fmt::format("{}: cannot be created: {}", path.parent_path().string(), failed.message()));
-}
-
 ExitCode exit_code_of(const Result& result) {
   const auto count = [&](OutcomeKind kind) {
     return std::count_if(result.records.begin(), result.records.end(),

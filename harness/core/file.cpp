@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "harness/core/error.h"
@@ -56,6 +57,12 @@ class Temporary {
   fs::path path_;
 };
 
+/// Whether the system has failed, rather than the path been wrong.
+bool is_shortage(int error) {
+  constexpr int kShortages[] = {ENOSPC, EDQUOT, EIO, EMFILE, ENFILE, ENOMEM, EINTR};
+  return std::find(std::begin(kShortages), std::end(kShortages), error) != std::end(kShortages);
+}
+
 [[noreturn]] void fail_write(const fs::path& path, const char* step) {
   const int error = errno;
   throw MeasureError(fmt::format("{}: cannot {}: {}", path.string(), step, std::strerror(error)));
@@ -74,7 +81,10 @@ Beside create_beside(const fs::path& path) {
     if (file.get() >= 0) return {std::move(beside), std::move(file)};
     if (errno != EEXIST) break;
   }
-  fail_write(path, "create a temporary file beside it");
+  constexpr const char* kStep = "create a file in its folder";
+  if (!is_shortage(errno))
+    throw InputError(fmt::format("{}: cannot {}: {}", path.string(), kStep, std::strerror(errno)));
+  fail_write(path, kStep);
 }
 
 void write_all(const Descriptor& file, std::string_view text, const fs::path& path) {
@@ -122,11 +132,20 @@ std::string read_file(const fs::path& path, std::size_t limit) {
   return text;
 }
 
+void make_folder_of(const fs::path& path) {
+  if (!path.has_parent_path()) return;
+  std::error_code failed;
+  fs::create_directories(path.parent_path(), failed);
+  if (failed) throw InputError(fmt::format("{}: cannot make its folder: {}", path.string(), failed.message()));
+}
+
 void write_file_atomically(const fs::path& path, std::string_view text) {
-  // The rename would put a file in the place of a device or a pipe: root would lose /dev/null.  A folder refuses it.
+  // The rename would put a file in the place of a device or a pipe: root would lose /dev/null.
   struct stat there {};
-  if (::stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode))
-    throw InputError(fmt::format("{}: is there and no regular file, expected the name of a file", path.string()));
+  if (::stat(path.c_str(), &there) == 0 && !S_ISREG(there.st_mode))
+    throw InputError(fmt::format("{}: is {}, expected the name of a file", path.string(),
+                                 S_ISDIR(there.st_mode) ? "a folder" : "there and no regular file"));
+  make_folder_of(path);
   auto [beside, file] = create_beside(path);
   Temporary temporary(beside);
   write_all(file, text, path);

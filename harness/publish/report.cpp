@@ -23,7 +23,7 @@ std::string_view file(std::string_view path) {
 std::string script() {
   std::string out = "\"use strict\";\n";
   for (const char* part :
-       {"dom.js", "numbers.js", "plot.js", "data.js", "cases.js", "detail.js", "roofline.js", "rows.js",
+       {"inflate.js", "dom.js", "numbers.js", "plot.js", "data.js", "cases.js", "detail.js", "roofline.js", "rows.js",
         "throughput.js", "steps.js", "ranks.js", "machines.js", "fleet.js", "soak.js", "method.js", "page.js"})
     out += file(part);
   return out;
@@ -100,32 +100,18 @@ std::string title_of(const Report& report) {
 
 }  // namespace
 
-std::string script_json(const Json& json) {
-  const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
-  std::string out;
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const std::string_view rest = std::string_view(text).substr(i, 3);
-    if (text[i] == '<' || text[i] == '>' || text[i] == '&') {
-      out += fmt::format("\\u{:04x}", int(text[i]));
-    } else if (rest == "\u2028" || rest == "\u2029") {
-      out += rest == "\u2028" ? "\\u2028" : "\\u2029";
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
+std::string packed(const Json& json) { return base64(gzip(json.dump(-1, ' ', false, Json::error_handler_t::replace))); }
 
 ReportPage to_report(const Report& report, std::size_t limit) {
   constexpr std::size_t kArchiveMargin = 4096;  // elements around the archives, and what the page says of thinning
   Json data = report_data(report);
   const std::string style(file("style.css")), code = script();
-  const std::size_t without = script_json(data).size() + style.size() + code.size() + file("page.html").size();
+  const std::size_t without = packed(data).size() + style.size() + code.size() + file("page.html").size();
   const Archives archives = archive(report.results, limit - std::min(limit, without + kArchiveMargin));
   data["thinning"] = {{"every", archives.thinning.every},
+                      {"rounded", archives.thinning.rounded},
                       {"without_ranks", archives.thinning.without_ranks},
+                      {"digits", kDigitsKept},
                       {"least_samples", kLeastSamplesKept}};
   const std::string policy = "default-src 'none'; base-uri 'none'; form-action 'none'; script-src " + csp_digest(code) +
                              "; style-src " + csp_digest(style);
@@ -134,7 +120,7 @@ ReportPage to_report(const Report& report, std::size_t limit) {
                                    {"version", ASSAY_VERSION},
                                    {"style", style},
                                    {"script", code},
-                                   {"data", script_json(data)},
+                                   {"data", packed(data)},
                                    {"archives", archive_elements(archives)}}),
           archives.thinning};
 }

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <stdexcept>
+
+#include <fmt/format.h>
 
 namespace assay {
 namespace {
@@ -12,9 +15,27 @@ namespace {
 /// The page says the number, so it is one that people read easily.
 constexpr std::array kStrides = {2, 3, 5, 10, 20, 30, 50, 100};
 
-/// Of a series of `n`, so that kLeastSamplesKept remain.
-std::size_t stride_of(std::size_t n, int every) {
-  return std::clamp<std::size_t>(n / kLeastSamplesKept, 1, std::size_t(every));
+/// Of a series of `n`, so that `least` remain.
+std::size_t stride_of(std::size_t n, int every, std::size_t least = kLeastSamplesKept) {
+  return std::clamp<std::size_t>(n / least, 1, std::size_t(every));
+}
+
+double with_digits(double value, int digits) {
+  return std::isfinite(value) ? std::stod(fmt::format("{:.{}g}", value, digits)) : value;
+}
+
+void round_numbers(Record& record) {
+  const auto each = [](std::vector<double>& values) {
+    for (double& value : values) value = with_digits(value, kDigitsKept);
+  };
+  each(record.measurement.seconds);
+  for (auto& rank : record.measurement.rank_seconds) each(rank);
+  for (auto& telemetry : record.telemetry)
+    for (Reading& reading : telemetry.readings)
+      for (auto* value :
+           {&reading.clock_mhz, &reading.memory_clock_mhz, &reading.power_watts, &reading.power_average_watts,
+            &reading.temperature_celsius, &reading.memory_temperature_celsius})
+        if (*value) *value = with_digits(**value, kDigitsKept - 1);  // 1835 MHz, 695.2 W
 }
 
 template <class T>
@@ -63,7 +84,8 @@ void thin(Record& record, const Thinning& how) {
     }
   }
   for (auto& telemetry : record.telemetry)
-    keep_every(telemetry.readings, stride_of(telemetry.readings.size(), how.every));
+    keep_every(telemetry.readings, stride_of(telemetry.readings.size(), how.every, kLeastSamplesKept / 2));
+  if (how.rounded) round_numbers(record);
 }
 
 bool has_rank_times(const ReportedResult& one) {
@@ -91,6 +113,7 @@ Result thinned(const ReportedResult& whole, const Thinning& how) {
   Result out = whole.result;
   for (auto& record : out.records) thin(record, how);
   out.provenance["thinned"] = {{"sha256_of_whole", whole.sha256},
+                               {"digits", how.rounded ? nlohmann::ordered_json(kDigitsKept) : nullptr},
                                {"every", how.every},
                                {"least_samples", kLeastSamplesKept},
                                {"rank_seconds", how.without_ranks ? "left out" : "kept"}};
@@ -100,14 +123,16 @@ Result thinned(const ReportedResult& whole, const Thinning& how) {
 Archives archive(const std::vector<ReportedResult>& results, std::size_t limit) {
   Archives out = archive_with(results, {});
   if (out.bytes() <= limit) return out;
+  out = archive_with(results, {1, false, true});
+  if (out.bytes() <= limit) return out;
   const bool ranks = std::any_of(results.begin(), results.end(), has_rank_times);
-  if (ranks) out = archive_with(results, {1, true});
+  if (ranks) out = archive_with(results, {1, true, true});
   const double too_large = double(out.bytes()) / double(std::max<std::size_t>(limit, 1));
   for (const int every : kStrides) {
     if (out.bytes() <= limit) break;
     // Besides samples there is the rest: a k-th of them takes more than a k-th of the space.
     if (every < too_large && every != kStrides.back()) continue;
-    out = archive_with(results, {every, ranks});
+    out = archive_with(results, {every, ranks, true});
   }
   return out;
 }

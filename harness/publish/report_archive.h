@@ -20,11 +20,14 @@ struct ReportedResult {
 struct Thinning {
   int every = 1;               // of each case, the 1st, (1+k)-th, (1+2k)-th ... sample
   bool without_ranks = false;  // each rank's own times are left out
-  bool whole() const { return every == 1 && !without_ranks; }
+  bool rounded = false;        // times to kDigitsKept digits, what a device said of itself to one less
+  bool whole() const { return !rounded && every == 1 && !without_ranks; }
 };
 
-/// A case keeps at least so many samples, or all it has.
+/// A case keeps at least so many samples, or all it has; of a device's clock and power half as many readings.
 inline constexpr std::size_t kLeastSamplesKept = 20;
+/// Of a double's 17: off by 0.005 % at most, where the interval of a good median is ten times as wide.
+inline constexpr int kDigitsKept = 5;
 
 struct Archives {
   Thinning thinning;
@@ -36,7 +39,8 @@ struct Archives {
 /// out.  A soak's intervals are joined, not left out.
 Result thinned(const ReportedResult&, const Thinning&);
 
-/// The least thinning at which all of them together take `limit` bytes at most; the strongest where none does.
+/// The least thinning (rounded, then without ranks' times, then every k-th sample) at which all of them together take
+/// `limit` bytes at most; the strongest where none does.
 Archives archive(const std::vector<ReportedResult>&, std::size_t limit);
 
 std::string gzip(std::string_view);

@@ -14,6 +14,19 @@ Json finite(const std::optional<double>& value) {
   return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
 }
 
+Json losses_json(const std::vector<double>& losses) {
+  Json out = Json::array();
+  for (const double loss : losses) out.push_back(finite(loss));
+  return out;
+}
+
+/// {"steps", "losses", "cpu_losses"}, the last empty where no CPU trained beside; null where no curve was kept.
+Json curve_json(const std::optional<LossCurve>& curve) {
+  if (!curve) return nullptr;
+  return {
+      {"steps", curve->steps}, {"losses", losses_json(curve->losses)}, {"cpu_losses", losses_json(curve->cpu_losses)}};
+}
+
 Json step_json(const TrainStepSummary& step, std::size_t result) {
   Json utilisations = Json::array(), parts = Json::array();
   for (const auto& [convention, share] : step.utilisations)
@@ -35,7 +48,10 @@ Json step_json(const TrainStepSummary& step, std::size_t result) {
           {"activation_bytes", finite(step.activation_bytes)},
           {"first_loss", finite(step.first_loss)},
           {"last_loss", finite(step.last_loss)},
-          {"steps", finite(step.steps)}};
+          {"steps", finite(step.steps)},
+          {"required_loss", finite(step.required_loss)},
+          {"least_loss", finite(step.least_loss)},
+          {"curve", curve_json(step.losses)}};
 }
 
 Json overlap_json(const Overlap& one, std::size_t result) {

@@ -74,6 +74,10 @@ std::optional<TrainStepSummary> summary_of(const Record& record) {
   out.bytes = *bytes;
   out.activation_bytes = number("bytes_activations");
   out.first_loss = number("loss_first"), out.last_loss = number("loss_last"), out.steps = number("loss_steps");
+  out.required_loss = detail_number(record, "loss_required");
+  out.least_loss = detail_number(record, "loss_least_possible");
+  out.difference_from_cpu = detail_number(record, "loss_difference_from_cpu");
+  out.losses = record.losses;
   return out;
 }
 
@@ -93,6 +97,14 @@ std::string time_text(const TrainStepSummary& step) {
   for (const auto& [kernels, seconds] : step.parts)
     parts.push_back(fmt::format("{} {:.3g} ms ({:.1f} %)", kernels, seconds * 1e3, 100 * seconds / all));
   return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::string loss_text(const TrainStepSummary& step) {
+  std::string out = fmt::format("{:.3f} to {:.3f} in {:.0f} steps", step.first_loss, step.last_loss, step.steps);
+  if (step.losses && !step.losses->cpu_losses.empty() && step.difference_from_cpu)
+    out += fmt::format(", the first {} at most {:.2g} from a CPU's", step.losses->cpu_losses.size(),
+                       *step.difference_from_cpu);
+  return out;
 }
 
 /// A line; empty for one rank.
@@ -132,16 +144,15 @@ std::string text_of(const TrainStepSummary& step) {
       "- time: {}\n"
       "{}"
       "- memory: {}, of which activations {}\n"
-      "- loss: {:.3f} to {:.3f} in {:.0f} steps\n"
+      "- loss: {}\n"
       "{}"
       "- step projected from its kernels: {}, measured {:.4g} ms ({:+.1f} %)\n",
       step.id, step.tokens_per_second, format_flops(step.flops_per_second),
       step.tokens_per_joule ? fmt::format("{:.3g} tokens/J", *step.tokens_per_joule)
                             : std::string("tokens/J unknown: no power was read of all ranks"),
       utilisation_text(step), time_text(step), reduction_text(step), format_bytes(std::size_t(step.bytes)),
-      format_bytes(std::size_t(step.activation_bytes)), step.first_loss, step.last_loss, step.steps,
-      gradients_text(step), projection_text(step), step.beside_seconds * 1e3,
-      100 * (step.projected_seconds / step.beside_seconds - 1));
+      format_bytes(std::size_t(step.activation_bytes)), loss_text(step), gradients_text(step), projection_text(step),
+      step.beside_seconds * 1e3, 100 * (step.projected_seconds / step.beside_seconds - 1));
 }
 
 }  // namespace

@@ -46,6 +46,10 @@ struct TrainStepSummary {
   double activation_bytes = 0;
   double tokens = 0;  // of a step, over all ranks
   double first_loss = 0, last_loss = 0, steps = 0;
+  std::optional<double> required_loss;        // what the last had to be below
+  std::optional<double> least_loss;           // that the text allows
+  std::optional<double> difference_from_cpu;  // the largest, of the steps that a CPU trained beside
+  std::optional<LossCurve> losses;            // none in older results
 };
 
 /// In the order of the records.

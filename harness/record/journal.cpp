@@ -166,7 +166,7 @@ Journal Journal::create(const std::filesystem::path& path, const Result& header,
         path.string() +
         ": the journal of a run that goes on, or did not finish; wait for it, continue it with --resume, or "
         "choose another --out");
-  if (descriptor < 0) throw MeasureError(path.string() + ": cannot be created: " + reason(errno));
+  if (descriptor < 0) throw InputError(path.string() + ": cannot be created: " + reason(errno));
   lock(descriptor, path);
   Journal journal(path, descriptor);
   journal.append(Json{

@@ -6,6 +6,7 @@
 
 #include "harness/core/error.h"
 #include "harness/record/json_fields.h"
+#include "harness/record/loss_curve_json.h"
 #include "harness/record/rank_json.h"
 #include "harness/record/telemetry_json.h"
 
@@ -257,6 +258,7 @@ Json to_json(const Record& record) {
               {"summary", derived ? to_json(*derived) : Json(nullptr)},
               {"measurement", measured ? to_json(record.measurement) : Json(nullptr)}};
   if (!record.details.empty()) out["details"] = details_to_json(record.details);
+  if (record.losses) out["losses"] = to_json(*record.losses);
   if (!record.telemetry.empty()) out["telemetry"] = to_json(record.telemetry);
   if (record.soak) out["soak"] = to_json(*record.soak);
   if (record.selftest) out["selftest"] = to_json(*record.selftest);
@@ -276,6 +278,7 @@ Record record_from_json(const Json& json, const std::string& source, const std::
   if (!in.at("check").is_null()) record.check = check_from_json(in.at("check"), source, place + "/check");
   if (!in.at("measurement").is_null()) record.measurement = measurement_from_json(in.object("measurement"));
   if (in.has("details")) record.details = details_from_json(in.object("details"), in.at("details"));
+  if (in.has("losses")) record.losses = loss_curve_from_json(in.at("losses"), source, place + "/losses");
   if (in.has("telemetry")) record.telemetry = telemetry_from_json(in.at("telemetry"), source, place + "/telemetry");
   if (in.has("soak")) record.soak = soak_from_json(in.at("soak"), record.measurement, source, place + "/soak");
   if (in.has("selftest")) record.selftest = selftest_from_json(in.at("selftest"), source, place + "/selftest");

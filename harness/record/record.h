@@ -14,6 +14,7 @@
 #include "harness/record/soak.h"
 #include "harness/record/telemetry.h"
 #include "harness/verify/check.h"
+#include "harness/workloads/loss_curve.h"
 #include "harness/workloads/workload.h"
 
 namespace assay {
@@ -30,6 +31,7 @@ struct Record {
   std::optional<Selftest> selftest;  // where it was measured against itself
   std::string description;           // what the kernel chose
   std::vector<Detail> details;       // what it knows besides its time; names are unique
+  std::optional<LossCurve> losses;   // where it was trained
   int interrupted_attempts = 0;      // runs of this case that a crash or kill cut off before this one
   std::string started_utc;           // ISO 8601
 };

@@ -174,6 +174,7 @@ class CaseRun {
     communicator_.doing("asking for details of " + planned_.point.id());
     const std::string failure = agree(communicator_, failure_of([&] { record_.details = workload_->details(); }));
     if (!failure.empty()) record_.details = {{"details", {}, failure}};
+    record_.losses = workload_->losses();
   }
 
   const PlannedCase& planned_;

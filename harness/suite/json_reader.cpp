@@ -130,6 +130,7 @@ class Builder : public nlohmann::json_sax<ordered_json> {
 }  // namespace
 
 ordered_json read_json(std::string_view text, const std::string& source) {
+  if (text.empty()) throw InputError(source + ": is empty, expected JSON");
   const char* reached = text.data();
   Builder builder(text, source, reached);
   ordered_json::sax_parse(TrackedIterator(text.data(), &reached), TrackedIterator(text.data() + text.size(), &reached),

@@ -28,15 +28,16 @@ double allowed_loss_difference(const TrainSetup& setup, double first, double los
   return 2 * allowed_gradient_error(setup) * (start + 2 * std::abs(first - loss)) / std::sqrt(double(setup.tokens()));
 }
 
-std::vector<Detail> compare_with_cpu(Check& check, const TrainSetup& setup, const std::vector<double>& losses,
-                                     const Target& target, Communicator& communicator) {
+BesideCpu compare_with_cpu(Check& check, const TrainSetup& setup, const std::vector<double>& losses,
+                           const Target& target, Communicator& communicator) {
   if (target.device == Device::cpu) return {};
   const std::int64_t steps = std::min(kStepsBesideCpu, std::int64_t(losses.size()));
   if (double(steps) * reference_cost(setup) > kCpuStepsBudget)
-    return {{kDetail, {}, "the model is too large to be trained on this CPU beside"}};
+    return {{{kDetail, {}, "the model is too large to be trained on this CPU beside"}}, {}};
   double largest = 0;
+  std::vector<double> expected;
   if (communicator.is_root()) {
-    const std::vector<double> expected = losses_of_cpu(setup, steps);
+    expected = losses_of_cpu(setup, steps);
     for (std::size_t i = 0; i < expected.size(); ++i) {
       check.compare(losses[i], expected[i], allowed_loss_difference(setup, expected[0], expected[i]),
                     [&] { return fmt::format("loss of step {}, on a CPU", i + 1); });
@@ -45,7 +46,7 @@ std::vector<Detail> compare_with_cpu(Check& check, const TrainSetup& setup, cons
     }
   }
   communicator.barrier();
-  return {{kDetail, largest, {}}};
+  return {{{kDetail, largest, {}}}, std::move(expected)};
 }
 
 }  // namespace assay

@@ -27,10 +27,13 @@ inline constexpr double kCpuStepsBudget = 2e11;
 /// a thousandth of it.
 double allowed_loss_difference(const TrainSetup&, double first, double loss);
 
+struct BesideCpu {
+  std::vector<Detail> details;  // the largest difference as loss_difference_from_cpu, or why there is none
+  std::vector<double> losses;   // the CPU's, of the steps that were compared; rank 0's
+};
+
 /// `losses`: a GPU's, from the initial parameters, the mean over all ranks.  Rank 0 trains the same by hand-written CPU
-/// kernels, the whole batch of all ranks, and compares; the others wait.  Returned is the largest difference as the
-/// detail loss_difference_from_cpu, or why there is none; nothing on a CPU.  Collective.
-std::vector<Detail> compare_with_cpu(Check&, const TrainSetup&, const std::vector<double>& losses, const Target&,
-                                     Communicator&);
+/// kernels, the whole batch of all ranks, and compares; the others wait.  Nothing on a CPU.  Collective.
+BesideCpu compare_with_cpu(Check&, const TrainSetup&, const std::vector<double>& losses, const Target&, Communicator&);
 
 }  // namespace assay

@@ -27,7 +27,8 @@ Read read_one(const fs::path& path, FleetCases& cases) {
     return {read_fleet_node(path, cases), {}};
   } catch (const std::exception& error) {
     std::string problem = error.what();  // names the file first, which is said anyway; a line and column may follow
-    if (problem.starts_with(path.string() + ": ")) problem.erase(0, path.string().size() + 2);
+    if (problem.starts_with(path.string() + ":")) problem.erase(0, path.string().size() + 1);
+    if (problem.starts_with(" ")) problem.erase(0, 1);
     return {std::nullopt, problem};
   }
 }

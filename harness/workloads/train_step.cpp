@@ -1,6 +1,7 @@
 #include "harness/workloads/train_step.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include <fmt/format.h>
@@ -80,14 +81,17 @@ class TrainStepRun final : public Workload {
     std::vector<Detail> out = {{"loss_first", curve_.front(), {}},
                                {"loss_last", last_loss_, {}},  // mean of the last five
                                {"loss_steps", double(curve_.size()), {}},
-                               {"loss_least_possible", step_.corpus().entropy_per_byte(), {}}};
+                               {"loss_least_possible", step_.corpus().entropy_per_byte(), {}},
+                               {"loss_required", learnt_loss(step_.corpus(), curve_.front()), {}}};
     out.push_back({"gradients_compared", double(coverage_.elements), {}});
     out.push_back({"gradients", double(coverage_.of_elements), {}});
     out.push_back({"gradient_tokens_compared", double(coverage_.tokens), {}});
     for (Detail& one : train_step_details(step_, peak_, backend_, communicator_)) out.push_back(std::move(one));
-    out.insert(out.end(), beside_cpu_.begin(), beside_cpu_.end());
+    out.insert(out.end(), beside_cpu_.details.begin(), beside_cpu_.details.end());
     return out;
   }
+
+  std::optional<LossCurve> losses() override { return loss_curve(all_losses_, beside_cpu_.losses); }
 
  private:
   /// On the first batch and the initial parameters.  Rank 0 compares; the others must have its bits.
@@ -131,9 +135,10 @@ class TrainStepRun final : public Workload {
   void learn(Check& check) {
     while (step_.steps() < kLearningSteps) step_.run();
     std::vector<double> mine = step_.losses();
-    mine.resize(std::size_t(kLearningSteps));  // as many however many were sampled
-    check.include_digest(mine.data(), mine.size() * sizeof(double));
-    curve_ = mean_over_ranks(communicator_, mine);
+    mine.resize(std::max(mine.size(), std::size_t(kLearningSteps)), NAN);  // a step without a loss has not learnt
+    check.include_digest(mine.data(), kLearningSteps * sizeof(double));    // as many however many were sampled
+    all_losses_ = mean_over_ranks(communicator_, mine);
+    curve_.assign(all_losses_.begin(), all_losses_.begin() + kLearningSteps);
     beside_cpu_ = compare_with_cpu(check, step_.setup(), curve_, backend_.target(), communicator_);
     constexpr std::ptrdiff_t kLast = 5;
     const double last = std::accumulate(curve_.end() - kLast, curve_.end(), 0.0) / double(kLast);
@@ -150,9 +155,10 @@ class TrainStepRun final : public Workload {
   TrainStep step_;
   UnitsPeak peak_;  // before the step was timed
   GradientCoverage coverage_;
-  std::vector<double> curve_;  // the loss of each of the first kLearningSteps, over all ranks
+  std::vector<double> all_losses_;  // of each step that was trained, over all ranks
+  std::vector<double> curve_;       // of the first kLearningSteps
   double last_loss_ = 0;
-  std::vector<Detail> beside_cpu_;  // of a GPU's losses
+  BesideCpu beside_cpu_;  // of a GPU's losses
 };
 
 std::string validate(const Case& point) {

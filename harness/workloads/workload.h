@@ -11,6 +11,7 @@
 #include "harness/communicators/communicator.h"
 #include "harness/core/case.h"
 #include "harness/verify/check.h"
+#include "harness/workloads/loss_curve.h"
 
 namespace assay {
 
@@ -57,6 +58,8 @@ class Workload {
   /// What the kernel knows besides its time.  Called last: it may launch, after which outputs are no longer what was
   /// checked.  Every rank calls it.
   virtual std::vector<Detail> details() { return {}; }
+  /// How its loss went, where it trains.  After check(); every rank calls it, and rank 0's is kept.
+  virtual std::optional<LossCurve> losses() { return {}; }
   /// The part of it that the bits of the output may depend on.
   virtual std::string variant() const { return description(); }
   /// What a launch writes, where every launch on every set writes the same bits whatever was there before: not sums

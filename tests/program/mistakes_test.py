@@ -2,6 +2,7 @@
 """Wrong commands, files and streams: one clear line, the right exit code, nothing left behind."""
 import json
 import os
+import shutil
 import subprocess
 
 import program
@@ -18,6 +19,19 @@ class Mistakes(program.Folder):
         self.refused(2, ["f33"], "run", "smoke", "--set", "dtype=f33")
         self.refused(2, ["nothing-matches"], "run", "smoke", "--filter", "nothing-matches")
         self.refused(2, ["yaml"], "table", "x.json", "--format", "yaml")
+        self.refused(2, ["1 result,"], "compare", "x.json")
+
+    def test_every_verb_names_a_flag_it_does_not_have(self):
+        for verb in ("devices", "list", "run", "check", "compare", "fleet", "table", "project", "report", "export", "validate", "bundle"):
+            self.refused(2, ["--nonsense", "its flags are"], verb, "--nonsense")
+
+    def test_no_line_is_longer_than_anybody_reads(self):
+        for command in (["fleet", "x.json", "--price", "-1"], ["fleet", "x.json", "--job-gpus", "0"], ["run", "smoke", "--timeout", "0"], ["report", "x.json", "--out", "p", "--kilobytes", "1"],
+                        ["devices", "--expect-gpus", "-1"], ["check", "x.json", "--gpus", "0"]):
+            done = program.assay(*command, cwd=self.folder)
+            self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1), done.stderr)
+            self.assertLess(len(done.stderr), 200, command)
+            self.assertIn(command[-2], done.stderr)
 
     def test_files(self):
         self.refused(2, ["absent.json"], "table", "absent.json")
@@ -37,10 +51,66 @@ class Mistakes(program.Folder):
         self.refused(2, ["suite.json", "gemn"], "run", "./suite.json")
         self.refused(2, ["good.json", "--resume"], "run", "smoke", "--out", "good.json")
 
-    def test_output_folder_that_cannot_be_written(self):
-        done = program.assay("run", "smoke", "--out", "/proc/assay/x.json", cwd=self.folder)
-        self.assertIn(done.returncode, (2, 4))
-        self.assertIn("/proc/assay", done.stderr)
+    def read_by_every_verb(self, name, other, words):
+        """One line that names the file, and exit code 2, whichever verb is to read it."""
+        for verb in (["check"], ["check", "--learn"], ["table"], ["compare", other], ["fleet"], ["export", "--format", "junit"], ["report", "--out", "p.html"],
+                     ["project", "--model", "llama3-8b", "--gpus", "8"], ["bundle", "--out", "b.tar.gz"]):
+            self.refused(2, [name, *words], *verb, name)
+        examined = program.assay("validate", name, cwd=self.folder)
+        self.assertEqual(examined.returncode, 2)
+        for word in (name, *words):
+            self.assertIn(word, examined.stdout + examined.stderr)
+
+    def test_every_verb_that_reads_a_result_names_the_file_and_the_place(self):
+        good = program.RESULT.read_text()
+        (self.folder / "good.json").write_text(good)
+        lines = good.splitlines()
+        record = next(i for i, line in enumerate(lines) if '"median_seconds":' in line)
+        for name, text, words in (
+            ("empty.json", "", ["is empty"]),
+            ("truncated.json", good[:1000], [f":{good[:1000].count(chr(10)) + 1}:"]),
+            ("words.json", "hello", [":1:1:"]),
+            ("list.json", "[]", ["expected an object"]),
+            ("nan.json", good.replace('"median_seconds":', '"median_seconds":NaN,"x":', 1), [f":{record + 1}:"]),
+            ("suite.json", '{"schema": "assay-suite/1"}', ["/schema"]),
+        ):
+            (self.folder / name).write_text(text)
+            self.read_by_every_verb(name, "good.json", words)
+        self.read_by_every_verb("absent.json", "good.json", ["No such file"])
+        (self.folder / "binary.json").write_bytes(bytes(range(256)) * 8)
+        self.read_by_every_verb("binary.json", "good.json", [":1:1:"])
+        (self.folder / "folder").mkdir()
+        self.read_by_every_verb("folder", "good.json", ["folder:"])
+
+    def test_a_fleet_says_what_it_could_not_read_beside_its_verdict(self):
+        for i in range(3):
+            (self.folder / f"n{i}.json").write_text(program.RESULT.read_text())
+        (self.folder / "torn.json").write_text(program.RESULT.read_text()[:1000])
+        (self.folder / "void.json").write_text("")
+        done = program.assay("fleet", "n0.json", "torn.json", "void.json", "--unsealed", "--quiet", cwd=self.folder)
+        self.assertEqual((done.returncode, done.stdout), (4, ""))
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        for word in ("torn.json:45:2: syntax error", "and 1 more file"):
+            self.assertIn(word, done.stderr)
+        shown = program.assay("fleet", "n0.json", "void.json", "--unsealed", cwd=self.folder)
+        self.assertIn("void.json: is empty", shown.stdout)
+        self.assertIn("void.json: is empty", shown.stderr)
+        self.refused(2, ["void.json", "is empty"], "fleet", "n0.json", "--unsealed", "--baseline", "void.json")
+
+    def test_every_verb_makes_the_folders_of_its_file_and_refuses_what_cannot_be_one(self):
+        (self.folder / "r.json").write_text(program.RESULT.read_text())
+        writers = {"t.md": ["table", "r.json", "--out"], "p.html": ["report", "r.json", "--out"], "x.xml": ["export", "r.json", "--format", "junit", "--out"],
+                   "good.json": ["check", "--learn", "r.json", "--unsealed", "--out"], "j.xml": ["check", "r.json", "--unsealed", "--junit"], "c.prom": ["check", "r.json", "--unsealed", "--prometheus"],
+                   "m.json": ["run", "smoke", "--set", "device=cpu", "--filter", "gemm/cpu_blocked/*/m=1/n=1/*", "--quiet", "--out"], "b.tar.gz": ["bundle", "m.json", "--out"]}
+        (self.folder / "is-folder.tar.gz").mkdir()
+        for name, command in writers.items():
+            if name == "b.tar.gz":  # sealed results alone are sent
+                shutil.copy(self.folder / "new" / "m.json" / "m.json", self.folder)
+            program.assay(*command, f"new/{name}/{name}", cwd=self.folder)
+            self.assertTrue((self.folder / "new" / name / name).stat().st_size > 0, command)
+            self.refused(2, [f"r.json/{name}: cannot", "folder"], *command, f"r.json/{name}")
+            self.refused(2, [f"/proc/assay/{name}", "cannot"], *command, f"/proc/assay/{name}")
+            self.refused(2, ["is-folder.tar.gz: is "], *command, "is-folder.tar.gz")
 
     def test_a_table_replaces_no_result_and_no_device(self):
         self.run_ok("run", "smoke", "--filter", "gemm/cpu_blocked/*/m=1/n=1/*", "--set", "device=cpu", "--out", "r.json")

@@ -9,6 +9,7 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+RESULT = ROOT / "results" / "amd-epyc" / "2026-11-23-7876e77-quick.json"  # one without a seal
 PROGRAM = None  # the program under test, and the tree it was built in; main() sets both
 BUILD = None
 

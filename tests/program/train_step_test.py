@@ -67,6 +67,13 @@ class TrainStep(program.Folder):
         self.assertLessEqual(details["seconds_projected_low"], details["seconds_projected"])
         self.assertLessEqual(details["seconds_projected"], details["seconds_projected_high"])
         self.assertLess(details["loss_last"], details["loss_first"] - 0.5)
+        curve = record["losses"]
+        self.assertEqual(curve["steps"], list(range(1, 31)))
+        self.assertEqual(curve["losses"][0], details["loss_first"])
+        self.assertAlmostEqual(sum(curve["losses"][-5:]) / 5, details["loss_last"], delta=1e-12)
+        self.assertLess(details["loss_last"], details["loss_required"])
+        self.assertNotIn("cpu_losses", curve)  # it is a CPU
+        self.run_ok("table", "r.json")
         for words in ("tokens/s", "MFU: full attention", "recomputed", "6N", "GEMM", "loss:", "gradients beside fp64: all",
                       "step projected from its kernels:"):
             self.assertIn(words, self.text)

@@ -1,5 +1,5 @@
 // The page's data: what the program wrote into it, and the result files at its end.
-const DATA = JSON.parse(document.getElementById("data").textContent);
+const DATA = JSON.parse(unpackedText("data"));
 
 /// Columns to cases; a case has no key where it has no value.  Its shape says its axes.
 function casesOf({count, columns}) {
@@ -85,15 +85,10 @@ function titleOf(one) {
 }
 
 const unpacked = new Map();
-/// The text of result `i` as it stands in the page.
+/// The text of result `i` as it stands in the page; in a task of its own, so that what was clicked is drawn before.
 function resultText(i) {
   if (!unpacked.has(i))
-    unpacked.set(i, (async () => {
-                   if (typeof DecompressionStream === "undefined") throw new Error("this browser cannot unpack gzip");
-                   const bytes = Uint8Array.from(
-                       atob(document.getElementById("archive-" + i).textContent.trim()), (c) => c.charCodeAt(0));
-                   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
-                 })());
+    unpacked.set(i, new Promise((done) => setTimeout(done)).then(() => unpackedText("archive-" + i)));
   return unpacked.get(i);
 }
 
@@ -112,9 +107,10 @@ const shapeText = (one) => Object.entries(one.axes).map(([name, v]) => axisText(
 const ordinal = (n) => n + (n === 2 ? "nd" : n === 3 ? "rd" : "th");
 
 function thinningText() {
-  const {every, without_ranks, least_samples} = DATA.thinning;
-  if (every === 1 && !without_ranks)
+  const {every, rounded, without_ranks, digits, least_samples} = DATA.thinning;
+  if (every === 1 && !rounded && !without_ranks)
     return "The results are in this page byte for byte: their digests are those below.";
+  const numbers = rounded ? `times are rounded to ${digits} digits, clocks, powers and temperatures to ${digits - 1}` : "";
   const ranks = without_ranks ? "each rank’s own times are left out" : "";
   const samples = every > 1 ?
       `of each case every ${ordinal(every)} sample is kept, in time order, but at least ${
@@ -122,6 +118,6 @@ function thinningText() {
           ordinal(every)} reading is kept)` :
       "";
   return `To stay within its size, this page holds the results thinned: ${
-          [ranks, samples].filter(Boolean).join(
+          [numbers, ranks, samples].filter(Boolean).join(
               "; ")}. Every figure in tables is from all samples; only the charts of single cases, and what is saved from here, are thinned. A saved result names the digest of the whole one.`;
 }

@@ -65,6 +65,47 @@ function stepFacts(step) {
   ]);
 }
 
+/// The loss along the steps; a CPU's, where one trained the same beside, over the first of them.
+function lossChart(step, one) {
+  if (!step.curve) return null;
+  const {steps, losses, cpu_losses: cpu} = step.curve, point = (at, loss, who) => ({
+    x: at,
+    y: loss,
+    title: `step ${at}, ${who}: ${loss === null ? "no number" : loss.toFixed(4)}`
+  });
+  const who = one?.device ?? "this device", last = steps.at(-1);
+  const bound = step.required_loss !== null && {across: step.required_loss, tone: "faint", label: `required by step ${step.steps}`};
+  const least = step.least_loss !== null && {across: step.least_loss, tone: "datasheet", label: "least possible"};
+  const text = (loss) => (loss === null || loss === undefined ? "" : loss.toFixed(4));
+  return chart({
+    name: "loss",
+    title: "Loss",
+    note: `Nats a byte, the mean of a step’s batch${
+        cpu.length ? `; the first ${cpu.length} steps were trained on a CPU too` : ""}.`,
+    height: 210,
+    alt: `Loss of ${step.id} along ${last} steps: ${text(losses[0])} at the first, ${text(losses.at(-1))} at the last${
+        cpu.length ? `; a CPU had ${text(cpu[0])} at the first and ${text(cpu.at(-1))} at step ${cpu.length}` : ""}`,
+    x: {label: "Step", low: 0, high: last},
+    y: {label: "Loss", low: 0},
+    rules: [bound, least].filter(Boolean),
+    series: [
+      {name: who, tone: "ours", line: true, marker: null, points: steps.map((at, i) => point(at, losses[i], who))},
+      ...(cpu.length ? [{
+           name: "a CPU, the same steps",
+           tone: "second",
+           marker: 1,
+           radius: 3,
+           points: cpu.map((loss, i) => point(i + 1, loss, "a CPU"))
+         }] :
+                       [])
+    ],
+    table: {
+      columns: [["Step", true], ["Loss", true], ...(cpu.length ? [["Of a CPU", true]] : [])],
+      rows: () => steps.map((at, i) => [at, text(losses[i]), ...(cpu.length ? [text(cpu[at - 1])] : [])])
+    },
+  });
+}
+
 function stepChart(step) {
   const sum = step.parts.reduce((all, part) => all + part.seconds, 0);
   const one = CASES.find((c) => c.id === step.id && c.result === step.result);
@@ -86,7 +127,7 @@ function stepChart(step) {
           rows: () => step.parts.map((p) => [p.kernels, withUnit(p.seconds, "s"), percent(p.seconds / sum)])
         },
       }),
-      stepFacts(step));
+      lossChart(step, one), stepFacts(step));
 }
 
 function stepsSection() {
@@ -94,6 +135,6 @@ function stepsSection() {
   return section(
       "steps", "Training steps",
       h("p", null,
-        "Whole steps, forward to optimizer, and the time of each class of kernels as they ran within one. Gradients were compared with fp64, and the loss had to fall."),
+        "Whole steps, forward to optimizer, the time of each class of kernels as they ran within one, and the loss as it fell. Gradients were compared with fp64, and the loss had to fall."),
       h("div", {class: "charts"}, DATA.train_steps.map(stepChart)));
 }

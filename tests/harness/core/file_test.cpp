@@ -84,18 +84,26 @@ TEST_F(FileTest, TheLimitIsInclusive) {
   EXPECT_THAT(message_of([&] { read_file(folder_ / "a", 7); }, ExitCode::bad_input), HasSubstr("larger than 7 bytes"));
 }
 
-TEST_F(FileTest, WritingIntoAMissingFolderNamesThePath) {
-  const fs::path path = folder_ / "absent" / "a";
-  EXPECT_THAT(message_of([&] { write_file_atomically(path, "x"); }, ExitCode::could_not_measure),
-              AllOf(HasSubstr(path.string()), HasSubstr("No such file")));
+TEST_F(FileTest, MissingFoldersAreMade) {
+  const fs::path path = folder_ / "absent" / "as well" / "a";
+  write_file_atomically(path, "x");
+  EXPECT_EQ(read_file(path), "x");
 }
 
-TEST_F(FileTest, AFailedRenameLeavesNothingBehind) {
+TEST_F(FileTest, AFolderThatCannotBeIsAWrongPath) {
+  write_file_atomically(folder_ / "a", "x");
+  for (const fs::path& path : {folder_ / "a" / "b", fs::path("/proc/assay/b"), fs::path("/proc/b")})
+    EXPECT_THAT(message_of([&] { write_file_atomically(path, "x"); }, ExitCode::bad_input),
+                AllOf(HasSubstr(path.string() + ": cannot"), HasSubstr("folder")));
+  EXPECT_EQ(files(), 1);
+}
+
+TEST_F(FileTest, AFolderIsNotReplaced) {
   const fs::path path = folder_ / "occupied";
   fs::create_directory(path);
   write_file_atomically(path / "keep", "x");
-  EXPECT_THAT(message_of([&] { write_file_atomically(path, "x"); }, ExitCode::could_not_measure),
-              HasSubstr(path.string()));
+  EXPECT_THAT(message_of([&] { write_file_atomically(path, "x"); }, ExitCode::bad_input),
+              HasSubstr(path.string() + ": is a folder"));
   EXPECT_EQ(files(), 1);
 }
 

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <cmath>
+
 #include "harness/core/sha256.h"
 #include "harness/publish/report.h"
 #include "harness/publish/table.h"
@@ -40,7 +42,7 @@ Record long_record(std::size_t samples) {
   Record record = ok_record();
   record.measurement.seconds.clear();
   for (std::size_t i = 0; i < samples; ++i) {
-    record.measurement.seconds.push_back(1e-3 + 1e-9 * double(i * 7919 % samples));
+    record.measurement.seconds.push_back(1e-3 + 1e-7 * double(i * 7919 % samples));
     record.measurement.placement.push_back(i % 3 ? Placement::near : Placement::far);
   }
   return record;
@@ -61,11 +63,11 @@ TEST(Gzip, ComesBack) {
     EXPECT_EQ(inflated(gzip(text), text.size()), text);
 }
 
-TEST(ScriptJson, HoldsNothingThatEndsAScript) {
+TEST(Packed, HoldsNothingThatEndsAScript) {
   const Json hostile = {{"</script>", "<!-- & \u2028\u2029 -->"}};
-  const std::string text = script_json(hostile);
-  for (const char* bad : {"<", ">", "&", "\u2028", "\u2029"}) EXPECT_THAT(text, Not(HasSubstr(bad)));
-  EXPECT_EQ(Json::parse(text), hostile);
+  const std::string text = packed(hostile);
+  EXPECT_EQ(text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="), text.npos);
+  EXPECT_EQ(text, base64(gzip(hostile.dump())));
 }
 
 TEST(ReportData, HasWhatSpecialSuitesFound) {
@@ -97,11 +99,43 @@ TEST(Archive, KeepsAResultByteForByteWhereItFits) {
 
 TEST(Archive, ThinsOnlyAsMuchAsItMust) {
   const std::vector<ReportedResult> results = {reported({long_record(2000)})};
-  const std::size_t all = archive(results, 1'000'000).bytes();
-  const Archives some = archive(results, all * 2 / 3), few = archive(results, 0);
+  const std::size_t all_rounded = base64(gzip(to_text(thinned(results[0], {1, true, true})))).size();
+  const Archives few = archive(results, 0);
+  const std::size_t limit = (all_rounded + few.bytes()) / 2;
+  const Archives some = archive(results, limit);
   EXPECT_GT(some.thinning.every, 1);
-  EXPECT_LE(some.bytes(), all * 2 / 3);
+  EXPECT_LE(some.bytes(), limit);
   EXPECT_LT(some.thinning.every, few.thinning.every);
+}
+
+TEST(Archive, RoundsAllSamplesBeforeItLeavesSomeOut) {
+  Record record = ok_record();
+  record.measurement.seconds.clear();
+  for (int i = 1; i <= 500; ++i) record.measurement.seconds.push_back(1e-3 * (1 + std::sqrt(i)));  // 17 digits each
+  record.measurement.rank_seconds = {record.measurement.seconds, record.measurement.seconds};
+  Telemetry telemetry;
+  telemetry.device = "gpu0", telemetry.source = "by hand";
+  for (int i = 0; i < 15; ++i)
+    telemetry.readings.push_back({0.1 * i, 1834.567, {}, 695.432, {}, 44.321, std::nullopt, {}});
+  record.telemetry = {telemetry};
+  const ReportedResult one = reported({record});
+  const Archives some = archive({one}, base64(gzip(one.text)).size() * 3 / 4);
+  EXPECT_TRUE(some.thinning.rounded);
+  EXPECT_FALSE(some.thinning.without_ranks);
+  EXPECT_EQ(some.thinning.every, 1);
+  const Record read = parse_result(to_text(thinned(one, some.thinning)), "thinned").records[0];
+  ASSERT_EQ(read.measurement.seconds.size(), 500u);
+  for (int i = 0; i < 500; ++i) {
+    EXPECT_NEAR(read.measurement.seconds[i] / record.measurement.seconds[i], 1, 5e-5);
+    EXPECT_EQ(read.measurement.rank_seconds[0][i], read.measurement.seconds[i]);
+  }
+  EXPECT_EQ(read.measurement.seconds[1], 0.0024142);
+  const Reading& reading = read.telemetry[0].readings[3];
+  EXPECT_EQ(reading.seconds, 0.3);
+  EXPECT_EQ(reading.clock_mhz, 1835);
+  EXPECT_EQ(reading.power_watts, 695.4);
+  EXPECT_EQ(reading.temperature_celsius, 44.32);
+  EXPECT_FALSE(reading.memory_clock_mhz);
 }
 
 TEST(Thinned, IsAValidResultThatSaysWhatItLost) {
@@ -111,6 +145,7 @@ TEST(Thinned, IsAValidResultThatSaysWhatItLost) {
   EXPECT_EQ(read.seal, Seal::intact);
   EXPECT_EQ(read.provenance["thinned"]["sha256_of_whole"], whole.sha256);
   EXPECT_EQ(read.provenance["thinned"]["every"], 10);
+  EXPECT_TRUE(read.provenance["thinned"]["digits"].is_null()) << "as long as they were";
   const Measurement &before = whole.result.records[0].measurement, &after = read.records[0].measurement;
   ASSERT_EQ(after.seconds.size(), 100u);
   ASSERT_EQ(after.placement.size(), 100u);

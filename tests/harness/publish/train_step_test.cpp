@@ -94,6 +94,15 @@ TEST(TrainSteps, TextSaysWhichGradientsWereBesideFp64AndHowSureTheProjectionIs) 
   EXPECT_THAT(to_train_step_text(sample_result({record})), HasSubstr("fp64: all 4096\n"));
 }
 
+TEST(TrainSteps, TextSaysHowFarACpuWasBeside) {
+  Record record = step_record();
+  EXPECT_THAT(to_train_step_text(sample_result({record})), HasSubstr("- loss: 5.500 to 2.250 in 30 steps\n"));
+  record.losses = LossCurve{{1, 2, 3}, {5.5, 5, 4}, {5.5, 5.0004}};
+  record.details.push_back({"loss_difference_from_cpu", 4e-4, {}});
+  EXPECT_THAT(to_train_step_text(sample_result({record})),
+              HasSubstr("in 30 steps, the first 2 at most 0.0004 from a CPU's\n"));
+}
+
 TEST(TrainSteps, TextSaysWhatIsUnknown) {
   Record record = step_record();
   EXPECT_THAT(to_train_step_text(sample_result({record})),

@@ -162,7 +162,7 @@ TEST_F(JournalTest, RemovesItself) {
 
 TEST_F(JournalTest, SaysWhereItCannotBeWritten) {
   path_ = folder_ / "no such folder" / "r.json.journal";
-  EXPECT_THROW(create(), MeasureError);
+  EXPECT_THROW(create(), InputError);
 }
 
 }  // namespace

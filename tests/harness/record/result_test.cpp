@@ -76,10 +76,23 @@ TEST(Result, KeepsWhatRanksAndLibrariesSay) {
   EXPECT_THAT(refusal(to_text(sample_result({torn}))), HasSubstr("rank_seconds"));
 }
 
+TEST(Result, KeepsALossCurve) {
+  Record record = ok_record();
+  record.losses = LossCurve{{1, 2, 9}, {5.5, 0.1 + 0.2, std::nan("")}, {5.5, 0.25}};
+  const std::string text = to_text(sample_result({record}));
+  const Record after = parse_result(text, "r.json").records[0];
+  ASSERT_TRUE(after.losses);
+  EXPECT_EQ(after.losses->steps, record.losses->steps);
+  EXPECT_EQ(after.losses->losses[1], 0.1 + 0.2);
+  EXPECT_TRUE(std::isnan(after.losses->losses[2]));
+  EXPECT_EQ(after.losses->cpu_losses, record.losses->cpu_losses);
+  EXPECT_EQ(to_text(sample_result({after})), text);
+}
+
 // Results of before there were such members hold none of them.
 TEST(Result, OlderResultsLoad) {
   const std::string text = to_text(sample_result({ok_record()}));
-  for (const char* added : {"first_seconds", "rank_seconds", "rank_stride", "details"})
+  for (const char* added : {"first_seconds", "rank_seconds", "rank_stride", "details", "losses"})
     EXPECT_THAT(text, Not(HasSubstr(added)));
   EXPECT_TRUE(parse_result(text, "r.json").records[0].measurement.rank_seconds.empty());
   auto older = nlohmann::ordered_json::parse(text);
@@ -179,6 +192,12 @@ constexpr Damage kDamages[] = {
                             {"op":"replace","path":"/records/0/id","value":"gemm/a\nPASS: all"}])",
      "control character"},
     {"SamplingOfZero", R"([{"op":"replace","path":"/sampling/max_samples","value":0}])", "max_samples"},
+    {"LossOfNoStep", R"([{"op":"add","path":"/records/0/losses","value":{"steps":[1,2],"losses":[5]}}])",
+     "/records/0/losses/steps"},
+    {"LossesBackwards", R"([{"op":"add","path":"/records/0/losses","value":{"steps":[2,2],"losses":[5,4]}}])",
+     "/records/0/losses/steps"},
+    {"LossOfWords", R"([{"op":"add","path":"/records/1/losses","value":{"steps":[1],"losses":["low"]}}])",
+     "/records/1/losses/losses"},
     {"GpuWithoutName", R"([{"op":"add","path":"/provenance/gpus/-","value":{"index":0}}])", "name"},
 };
 

@@ -55,12 +55,13 @@ TEST(CompareWithCpu, HoldsAGpusLossesToTheCpus) {
   gpu.device = Device::gpu;
   std::vector<double> losses = losses_of(setup);
   Check same;
-  const std::vector<Detail> details = compare_with_cpu(same, setup, losses, gpu, *communicator);
+  const auto [details, expected] = compare_with_cpu(same, setup, losses, gpu, *communicator);
   EXPECT_TRUE(same.ok()) << same.describe();
   EXPECT_EQ(same.elements, kStepsBesideCpu);
   ASSERT_EQ(details.size(), 1U);
   EXPECT_EQ(details[0].name, "loss_difference_from_cpu");
   EXPECT_EQ(std::get<double>(details[0].value), 0);
+  EXPECT_EQ(expected, losses);
   losses[3] += 0.01;
   Check wrong;
   compare_with_cpu(wrong, setup, losses, gpu, *communicator);
@@ -69,7 +70,7 @@ TEST(CompareWithCpu, HoldsAGpusLossesToTheCpus) {
   Check none;
   compare_with_cpu(none, setup, losses, gpu, *communicator);
   EXPECT_FALSE(none.ok());
-  EXPECT_TRUE(compare_with_cpu(none, setup, losses, {}, *communicator).empty());
+  EXPECT_TRUE(compare_with_cpu(none, setup, losses, {}, *communicator).details.empty());
 }
 
 TEST(CompareWithCpu, SaysWhereTheModelIsTooLarge) {
@@ -78,7 +79,8 @@ TEST(CompareWithCpu, SaysWhereTheModelIsTooLarge) {
   Target gpu;
   gpu.device = Device::gpu;
   Check check;
-  const auto details = compare_with_cpu(check, setup, std::vector<double>(30, 5.0), gpu, *make_single_communicator());
+  const auto details =
+      compare_with_cpu(check, setup, std::vector<double>(30, 5.0), gpu, *make_single_communicator()).details;
   ASSERT_EQ(details.size(), 1U);
   EXPECT_FALSE(details[0].why.empty());
   EXPECT_EQ(check.elements, 0);

@@ -53,7 +53,14 @@ TEST_F(TrainStepWorkload, ChecksGradientsAndEveryLaunchedStep) {
   EXPECT_TRUE(check.ok()) << check.describe();
   const std::int64_t parameters = 2 * 128 * 64 + 64 * (64 + 2 * 32) + 64 * 64 + 3 * 64 * 96 + 3 * 64;
   EXPECT_EQ(check.elements, parameters + 1 + 2 + 3 * parameters + 3);
+  EXPECT_EQ(workload_->losses()->steps.size(), 30U) << "no fewer than must have learnt";
+  const double first = workload_->losses()->losses[0];
   EXPECT_EQ(check_of(step_case(), 40, 40).digest, check.digest) << "of what does not depend on how many were sampled";
+  const LossCurve curve = *workload_->losses();
+  EXPECT_EQ(curve.steps.back(), 40) << "of all that were trained";
+  EXPECT_EQ(curve.losses[0], first);
+  EXPECT_LT(curve.losses.back(), first - 0.5);
+  EXPECT_TRUE(curve.cpu_losses.empty()) << "it is a CPU";
 }
 
 TEST_F(TrainStepWorkload, SixteenBitsAndTheVendorsProducts) {

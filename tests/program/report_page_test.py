@@ -1,13 +1,15 @@
+#!/usr/bin/env python3
 """The report page as a reader has it: opened in headless Chromium, sorted, filtered, measured with a ruler."""
-import copy
-import hashlib
+import base64
+import gzip
 import json
-import subprocess
 import sys
-from pathlib import Path
+import zlib
 
 import gpu_fixture
 import program
+from page_probes import CONTRAST, LAYOUT, MOTION
+from page_results import fleet, rename, small, with_losses
 from program import ROOT, Folder
 
 sys.path.insert(0, str(ROOT / "scripts" / "lib"))
@@ -17,161 +19,6 @@ QUICK = ROOT / "results" / "amd-epyc" / "2026-11-23-7876e77-quick.json"
 GEMM = ROOT / "results" / "amd-epyc-zen4" / "2026-11-29-0bf0b58-gemm.json"
 STEPS = ROOT / "results" / "amd-epyc-zen4" / "2026-11-29-c8f9266-train-step.json"
 HOSTILE = "</script><img src=x onerror=\"window.hacked=1\"><!--<script>{{data}}'&\u2028"
-
-# Every piece of text with the box it takes, and what is wrong with how they lie.
-LAYOUT = """(() => {
-  const boxes = [], bad = [], width = document.documentElement.clientWidth;
-  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const range = document.createRange();
-  for (let node = walk.nextNode(); node; node = walk.nextNode()) {
-    const parent = node.parentElement;
-    if (!node.data.trim() || parent.closest("script,style,select,.skip,.hidden,noscript,thead") || !parent.checkVisibility({visibilityProperty: true})) continue;
-    range.selectNodeContents(node);
-    for (const r of range.getClientRects())
-      if (r.width > 0.5) boxes.push({left: r.left, right: r.right, top: r.top + scrollY, bottom: r.bottom + scrollY, text: node.data.trim().slice(0, 60)});
-  }
-  for (const b of boxes) if (b.left < -0.5 || b.right > width + 0.5) bad.push("beyond the edge: " + b.text);
-  for (const e of document.querySelectorAll("svg.chart,button,input,select,table,h1,h2,h3,pre")) {
-    const r = e.getBoundingClientRect();
-    if (r.width && !e.closest("thead") && (r.left < -0.5 || r.right > width + 0.5)) bad.push("beyond the edge: " + e.tagName + " " + e.className);
-  }
-  boxes.sort((a, b) => a.top - b.top);
-  for (let i = 0; i < boxes.length; ++i)
-    for (let j = i + 1; j < boxes.length && boxes[j].top < boxes[i].bottom - 3; ++j) {
-      const a = boxes[i], b = boxes[j];
-      if (Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2 && Math.min(a.bottom, b.bottom) - b.top > 3) bad.push(`overlap: "${a.text}" and "${b.text}"`);
-    }
-  if (document.documentElement.scrollWidth > width) bad.push("the page scrolls sideways");
-  return {bad, count: boxes.length};
-})()"""
-
-
-# Text that is too faint for its ground: WCAG 2's 4.5, or 3 where it is large.
-CONTRAST = """(() => {
-  const parse = (text) => text.match(/[\\d.]+/g).map(Number), linear = (c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
-  const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
-  const ground = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c.length < 4 || c[3] > 0) return c; } return [255, 255, 255]; };
-  const bad = new Set(), walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  let count = 0;
-  for (let node = walk.nextNode(); node; node = walk.nextNode()) {
-    const e = node.parentElement;
-    if (!node.data.trim() || e.closest("script,style,noscript") || !e.checkVisibility({visibilityProperty: true})) continue;
-    const style = getComputedStyle(e), ink = parse(e.closest("svg") ? style.fill : style.color);
-    const [light, dark] = [luminance(ink), luminance(ground(e))].sort((a, b) => b - a), ratio = (light + 0.05) / (dark + 0.05);
-    ++count;
-    if (!(ratio >= (parseFloat(style.fontSize) >= 24 ? 3 : 4.5))) bad.add(`${ratio.toFixed(2)}: ${e.tagName} ${e.className?.baseVal ?? e.className} "${node.data.trim().slice(0, 30)}"`);
-  }
-  return {bad: [...bad].slice(0, 10), count};
-})()"""
-
-# What moves by itself, or would.
-MOTION = """[...document.querySelectorAll("*")].filter((e) => { const s = getComputedStyle(e);
-  return s.animationName !== "none" || parseFloat(s.transitionDuration) > 0 || s.scrollBehavior === "smooth"; }).length"""
-
-
-def small(result, keep=("peak/peak_cpu_fma", "peak/peak_cpu_stream/cpu/f32/unit=copy", "m=128/", "shm_ring/cpu/f32")):
-    """A result of a few cases, without a seal."""
-    out = copy.deepcopy(result)
-    out["records"] = [r for r in out["records"] if any(word in r["id"] for word in keep)]
-    return out
-
-
-def rename(record, **parts):
-    """The same record as another case."""
-    old = record["id"].split("/")
-    for key, value in parts.items():
-        record["case"][key] = value
-        old[{"workload": 0, "kernel": 1}[key]] = value
-    record["id"] = "/".join(old)
-
-
-def on_gpu(result):
-    """The same as if an H200 had measured it, forty times as fast."""
-    result["provenance"]["gpus"] = [{"index": 0, "name": "NVIDIA H200", "driver_version": "580.65.06", "power_limit_watts": 700.0}]
-    for record in result["records"]:
-        record["id"] = record["id"].replace("/cpu/", "/gpu0/")
-        record["case"]["device"] = "gpu"
-        if record["measurement"]:
-            record["measurement"]["placement"] = []
-            record["measurement"]["seconds"] = [t / 40 for t in record["measurement"]["seconds"]]
-        summary = record["summary"]
-        for key in ("median_seconds", "p5_seconds", "p95_seconds"):
-            summary[key] /= 40
-        summary["median_95_seconds"] = [t / 40 for t in summary["median_95_seconds"]]
-    return result
-
-
-def fleet(folder, result, slow):
-    """Eight nodes of which one is slow; two with a soaked case."""
-    for node in range(8):
-        one = on_gpu(small(result, ("m=128/",)))
-        one["provenance"]["system"]["hostname"] = f"node{node}"
-        for i, record in enumerate(one["records"]):
-            times = record["measurement"]["seconds"]
-            record["measurement"]["seconds"] = [t * (1 + 0.004 * ((node * 7 + i * 3) % 5)) * (1.12 if node == slow else 1) for t in times]
-        (folder / f"node{node}.json").write_text(json.dumps(one))
-        if node >= 2:
-            continue
-        soaked = one["records"][0]
-        times = soaked["measurement"]["seconds"]
-        soaked["soak"] = {"asked_seconds": 60.0, "lasted_seconds": 60.0, "launches": 10 * len(times), "digested": len(times), "corrupted": 0, "first_corruption": None, "digest": "0123456789abcdef", "digest_of": "a case",
-                          "computed_by": "a CPU", "throttle_percent": 5.0, "throttle": {"baseline_seconds": times[0], "at_seconds": None, "lasted_seconds": 0.0},
-                          "intervals": {"start_seconds": [60.0 * i / len(times) for i in range(len(times))], "launches": [10] * len(times), "slowest_seconds": [2 * t for t in times]}}
-        soaked["telemetry"] = [{"device": "gpu0", "source": "by hand", "period_seconds": 10.0, "window_seconds": 60.0, "readings": {"seconds": [0.0, 20.0, 40.0], "clock_mhz": [2600.0, 2500.0, 2400.0], "power_watts": [90.0, 95.0, 91.0]}, "limits": [], "xids": [], "others": []}]
-        (folder / f"node{node}.json").write_text(json.dumps(one))
-
-
-class ReportFile(Folder):
-    """What needs no browser."""
-
-    def test_a_page_of_two_hundred_cases_stays_under_a_megabyte(self):
-        done = json.loads(self.run_ok("report", GEMM, "--out", "page.html", "--json").stdout)
-        self.assertGreaterEqual(done["cases"], 200)
-        self.assertEqual(done["bytes"], (self.folder / "page.html").stat().st_size)
-        self.assertLess(done["bytes"], 1_000_000)
-        self.assertEqual(done["every"], 1, "whole: nothing was left out")
-
-    def test_the_results_come_back_as_the_page_says(self):
-        self.run_ok("report", QUICK, "--out", "page.html")
-        page = (self.folder / "page.html").read_text()
-        command = "grep -A1 'id=\"archive-0\"' PAGE.html | tail -n1 | base64 -d | gunzip > result.json"
-        self.assertIn(command, page)
-        subprocess.run(["sh", "-c", command.replace("PAGE", "page")], cwd=self.folder, check=True)
-        self.assertEqual((self.folder / "result.json").read_bytes(), QUICK.read_bytes())
-        examined = json.loads(program.assay("validate", "--json", self.folder / "result.json").stdout)[0]
-        self.assertEqual((examined["sha256"], examined["broken"]), (hashlib.sha256(QUICK.read_bytes()).hexdigest(), ""))
-
-    def test_a_smaller_page_holds_fewer_samples_and_says_so(self):
-        done = json.loads(self.run_ok("report", QUICK, "--out", "page.html", "--kilobytes", 180, "--json").stdout)
-        self.assertGreater(done["every"], 1)
-        self.assertLessEqual(done["bytes"], 180_000)
-        subprocess.run(["sh", "-c", "grep -A1 'id=\"archive-0\"' page.html | tail -n1 | base64 -d | gunzip > result.json"], cwd=self.folder, check=True)
-        thinned = json.loads((self.folder / "result.json").read_text())
-        self.assertEqual(thinned["provenance"]["thinned"]["sha256_of_whole"], hashlib.sha256(QUICK.read_bytes()).hexdigest())
-        self.run_ok("table", "result.json")
-        (self.folder / "changed.json").write_text((self.folder / "result.json").read_text().replace('"quick"', '"quack"'))
-        self.refused(2, ["changed.json", "seal"], "report", "changed.json", "--out", "p.html")
-        before = json.loads(QUICK.read_text())["records"]
-        for old, new in zip(before, thinned["records"]):
-            if old["measurement"]:
-                stride = min(done["every"], max(1, len(old["measurement"]["seconds"]) // 20))
-                self.assertEqual(new["measurement"]["seconds"], old["measurement"]["seconds"][::stride])
-
-    def test_two_hundred_cases_of_gpus_with_their_telemetry_fit_too(self):
-        gpu_fixture.write(self.folder / "wide.json", gpu_fixture.node(wide=True).result())
-        done = json.loads(self.run_ok("report", "wide.json", "--unsealed", "--out", "page.html", "--json").stdout)
-        self.assertGreaterEqual(done["cases"], 200)
-        self.assertLess(done["bytes"], 1_000_000)
-        self.assertEqual(done["every"], 1)
-
-    def test_mistakes(self):
-        result = self.folder / "r.json"
-        result.write_text(QUICK.read_text())
-        self.refused(2, ["r.json", "one of the results"], "report", "r.json", "--out", "r.json")
-        self.refused(2, ["--out"], "report", "r.json")
-        self.refused(2, ["absent.json"], "report", "absent.json", "--out", "p.html")
-        result.write_text(QUICK.read_text()[:1000])
-        self.refused(2, ["r.json"], "report", "r.json", "--out", "p.html")
 
 
 class ReportPage(Folder):
@@ -220,6 +67,18 @@ class ReportPage(Folder):
         table = json.loads(self.run_ok("table", QUICK, "--format", "json").stdout)
         self.assertEqual(self.cells("percent_of_peak"), [row["percent_of_peak"] for row in table])
         self.assertEqual(self.view.run("resultText(0)"), QUICK.read_text(), "what its button saves")
+
+    def test_what_is_packed_in_it_comes_back(self):
+        self.open(QUICK)
+        texts = [b"", b"a", b"abc" * 40000, QUICK.read_bytes()[:300_000], bytes((i * i * 2654435761 >> 7) & 255 for i in range(70_000))]
+        for text in texts:
+            for level, strategy in ((6, zlib.Z_DEFAULT_STRATEGY), (0, zlib.Z_DEFAULT_STRATEGY), (6, zlib.Z_FIXED), (6, zlib.Z_HUFFMAN_ONLY)):
+                packer = zlib.compressobj(level, zlib.DEFLATED, 31, 9, strategy)
+                packed = base64.b64encode(packer.compress(text) + packer.flush()).decode()
+                back = self.view.run(f"btoa(gunzip(Uint8Array.from(atob('{packed}'), (c) => c.charCodeAt(0))).reduce((all, c) => all + String.fromCharCode(c), ''))")
+                self.assertEqual(base64.b64decode(back), text, (len(text), level, strategy))
+        torn = base64.b64encode(gzip.compress(texts[3])[:5000]).decode()
+        self.assertIn("packed data", self.view.run(f"(() => {{ try {{ gunzip(Uint8Array.from(atob('{torn}'), (c) => c.charCodeAt(0))); return 'accepted'; }} catch (error) {{ return error.message; }} }})()"))
 
     def test_it_sorts_and_filters_by_keyboard(self):
         self.open(QUICK)
@@ -353,8 +212,8 @@ class ReportPage(Folder):
         node = gpu_fixture.node(hot=3).result()
         node["records"] = node["records"][::3] + [r for r in node["records"] if "gpu3" in r["id"]]
         made = {"node": node, "soak": gpu_fixture.soaked(), "together": gpu_fixture.together(), "stragglers": gpu_fixture.stragglers()}
-        files = [gpu_fixture.write(self.folder / f"{name}.json", result) for name, result in made.items()]
-        self.open(*files, STEPS, width=width)
+        files = [gpu_fixture.write(self.folder / f"{name}.json", result) for name, result in {**made, "steps": with_losses(json.loads(STEPS.read_text()))}.items()]
+        self.open(*files, width=width)
         self.view.run("new Promise((done) => { const wait = () => document.querySelector('#soak [data-chart=soak] svg') ? done() : setTimeout(wait, 10); wait(); })")
 
     def test_eight_gpus_have_every_section(self):
@@ -374,6 +233,12 @@ class ReportPage(Folder):
         steps = json.loads(STEPS.read_text())["records"]
         self.assertEqual(self.view.run("document.querySelectorAll('#steps [data-chart=step] svg').length"), len(steps))
         self.assertIn(f"{1e3 * steps[0]['details']['seconds_gemm']['value']:.1f} ms", text("#steps [data-chart=step] svg"))
+        self.assertEqual(self.view.run("document.querySelectorAll('#steps [data-chart=loss] svg.chart').length"), 1, "older results have no curve")
+        self.assertEqual(self.view.run("document.querySelectorAll('#steps [data-chart=loss] svg.chart .mark').length"), 5, "a CPU's steps")
+        self.assertIn("6.0000 at the first, 0.7273 at the last; a CPU had 6.0010", self.view.run("document.querySelector('[data-chart=loss] svg.chart').getAttribute('aria-label')"))
+        self.view.run("document.querySelector('[data-chart=loss] details').open = true")
+        self.view.settle()
+        self.assertEqual(self.view.run("[...document.querySelectorAll('[data-chart=loss] tbody tr')].map((row) => row.textContent).slice(4, 6)"), ["53.00003.0010", "62.6667"])
         self.view.run("[...document.querySelectorAll('tr.case .open-case')].find((b) => b.closest('tr').dataset.id.includes('gpu3')).click()")
         self.view.run("new Promise((done) => { const wait = () => document.querySelector('tr.detail [data-chart=power_watts] svg') ? done() : setTimeout(wait, 10); wait(); })")
         self.assertIn("hw thermal 70 % of the time (2.1 s)", text("tr.detail"))
@@ -404,7 +269,7 @@ class ReportPage(Folder):
 
 
 if __name__ == "__main__":
-    if "ReportPage" in sys.argv and not browser.find():
+    if not browser.find():
         print("no Chromium here")
         sys.exit(77)
     program.main(__name__)
