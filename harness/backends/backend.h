@@ -115,8 +115,11 @@ struct GpuProbe {
 GpuProbe probe_gpus();
 /// Of a GPU by its ordinal: "0000:17:00.0", by which other libraries know it.  Empty where there is none such.
 std::string gpu_pci_bus_id(int ordinal);
+/// Whether launches wait for those of other processes: then time() enqueues what it is given exactly once, since a
+/// launch more on one rank would meet another rank's next one.
+enum class LaunchesMeet { nobody, other_processes };
 /// Ordinals as CUDA counts them.  MeasureError where there is none such.
-std::unique_ptr<Backend> make_cuda_backend(const std::vector<int>& ordinals);
+std::unique_ptr<Backend> make_cuda_backend(const std::vector<int>& ordinals, LaunchesMeet = LaunchesMeet::nobody);
 
 /// Cores this process may use: affinity and cgroup quota respected, shared out among an MPI launcher's local ranks.
 int available_threads();

@@ -54,7 +54,7 @@ class ReleaseAtEnd {
 
 class CudaBackend final : public Backend {
  public:
-  explicit CudaBackend(const std::vector<int>& ordinals) {
+  CudaBackend(const std::vector<int>& ordinals, LaunchesMeet meet) : meet_(meet) {
     for (const int ordinal : ordinals) slots_.push_back(std::make_unique<Slot>(ordinal));
     at(0).use();
     hold_ = std::make_unique<SharedHold>(ordinals.front());
@@ -186,6 +186,7 @@ class CudaBackend final : public Backend {
   void start_all(bool held);
   double finish_all();
 
+  const LaunchesMeet meet_;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::unique_ptr<SharedHold> hold_;
   std::vector<double> slot_seconds_;  // of the last time()
@@ -280,7 +281,7 @@ double CudaBackend::time(const std::function<void()>& enqueue) {
   // The hold goes off, since every try costs its whole patience; times then include the host's gaps, if it has any.
   may_hold_ = false;
   ++timeouts_;
-  return time(enqueue);
+  return meet_ == LaunchesMeet::nobody ? time(enqueue) : seconds;
 }
 
 void CudaBackend::synchronize() {
@@ -300,7 +301,7 @@ void CudaBackend::synchronize() {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cuda_backend(const std::vector<int>& ordinals) {
+std::unique_ptr<Backend> make_cuda_backend(const std::vector<int>& ordinals, LaunchesMeet meet) {
   const GpuProbe probe = probe_gpus();
   if (probe.count == 0) throw MeasureError(probe.reason);
   if (ordinals.empty()) throw MeasureError("no GPU was asked for");
@@ -313,7 +314,7 @@ std::unique_ptr<Backend> make_cuda_backend(const std::vector<int>& ordinals) {
                          std::to_string(target.compute_capability) + "; kernels start at sm_" +
                          std::to_string(kLeastComputeCapability));
   }
-  return std::make_unique<CudaBackend>(ordinals);
+  return std::make_unique<CudaBackend>(ordinals, meet);
 }
 
 }  // namespace assay

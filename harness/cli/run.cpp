@@ -136,8 +136,9 @@ struct Selected {
   ExitCode code = ExitCode::ok;
 };
 
-Selected select_together(const Options& options, const Catalog& workloads, const Machine& machine,
+Selected select_together(const Options& options, const Catalog& workloads, Machine& machine,
                          Communicator& communicator) {
+  machine.share_gpus(communicator);
   Selected mine;
   try {
     mine.suite = select_cases(options.selection, workloads, DevicesPresent{machine.gpus()});
@@ -153,6 +154,7 @@ Selected select_together(const Options& options, const Catalog& workloads, const
     if (mine.suite.cases.empty())
       throw MeasureError(fmt::format("suite '{}' has no case to measure here{}", mine.suite.name,
                                      mine.suite.notes.empty() ? "" : ": " + mine.suite.notes.front()));
+    machine.expect_gpus_for(mine.suite);
   } catch (const Error& error) {
     mine.problem = error.what();
     mine.code = error.code;

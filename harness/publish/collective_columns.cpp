@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "harness/publish/collective_ceiling.h"
 #include "harness/suite/references.h"
@@ -21,13 +22,24 @@ bool on_one_host(const Result& result) {
   return (ranks.is_number_integer() && ranks.get<int>() == 1) || (same.is_boolean() && same.get<bool>());
 }
 
+/// Hosts that the ranks' GPUs are of: a process that drives all of them is on one.
+int nodes_of(const Result& result) {
+  const auto run = result.provenance.find("run");
+  if (run == result.provenance.end() || !run->is_object()) return 1;
+  std::set<std::string> hosts;
+  for (const auto& gpu : run->value("gpus", nlohmann::ordered_json::array()))
+    if (gpu.is_object()) hosts.insert(gpu.value("host", nlohmann::ordered_json()).dump());
+  return std::max(1, int(hosts.size()));
+}
+
 Ceiling ceiling_of(const Record& record, const Result& result, const MeasuredPeaks& peaks,
                    const Accelerator* accelerator, const std::string& algorithm) {
   const Case& point = record.point;
   const int ranks = int(point.number_or("ranks", 1));
-  // NCCL drives the GPUs of one node here, so ranks are GPUs of it.
-  if (point.device == Device::gpu)
-    return collective_ceiling({accelerator, ranks, 1, 0, 0}, point.workload, route_of(algorithm));
+  if (point.device == Device::gpu) {
+    const int nodes = nodes_of(result);
+    return collective_ceiling({accelerator, ranks / nodes, nodes, 0, 0}, point.workload, route_of(algorithm));
+  }
   if (point.cache == Cache::hot) return {0, {}, "hot messages stay in the caches"};
   if (!on_one_host(result)) return {0, {}, "the ranks are not known to share one host's memory"};
   return memory_ceiling(point.workload, ranks, point.word_or("placement", "out_of_place") == "in_place",
@@ -40,11 +52,11 @@ Nvls nvls_of(const Record& record, const std::string& algorithm) {
   return route_of(algorithm) == CollectiveRoute::ring ? Nvls::off : Nvls::unknown;
 }
 
-void add_reference(const Record& record, double busbw, const Accelerator* accelerator, TableRow& row) {
+void add_reference(const Record& record, double busbw, int nodes, const Accelerator* accelerator, TableRow& row) {
   row.reference = kNoReference;
   if (!accelerator) return;
   const auto found =
-      nearest_reference({accelerator->name, record.point.workload, int(record.point.number_or("ranks", 1)), 1,
+      nearest_reference({accelerator->name, record.point.workload, int(record.point.number_or("ranks", 1)), nodes,
                          record.work.bytes, nvls_of(record, row.algorithm)},
                         collective_references());
   if (!found) return;
@@ -83,7 +95,7 @@ void add_collective_columns(const Record& record, const Rates& derived, const Re
     row.ceiling_bytes_per_second = ceiling.bus_bytes_per_second;
     row.percent_of_ceiling = 100 * *derived.bus_bytes_per_second / ceiling.bus_bytes_per_second;
   }
-  if (gpu) add_reference(record, *derived.bus_bytes_per_second, accelerator, row);
+  if (gpu) add_reference(record, *derived.bus_bytes_per_second, nodes_of(result), accelerator, row);
 }
 
 std::vector<std::string> collective_notes(const std::vector<TableRow>& rows) {

@@ -49,13 +49,14 @@ PlannedCase plan_there(const Case& point, const WorkloadKind& kind, const Accele
   return planned;
 }
 
-/// The case as its workload means it on `gpus` GPUs, with the workload.
+/// The case as its workload means it on `gpus` GPUs of each process, with the workload.
 std::pair<Case, const WorkloadKind*> resolved(const Case& point, const Catalog& catalog, int gpus,
                                               const Communicator& communicator, std::set<std::string>& ids) {
   const WorkloadKind* kind = find_workload(catalog, point.workload);
   if (!kind) throw InputError(fmt::format("{}: there is no workload '{}'", point.id(), point.workload));
   Case out = point;
-  if (kind->resolve) kind->resolve(out, point.device == Device::gpu ? gpus : communicator.size());
+  const bool on_all_gpus = point.device == Device::gpu && !kind->rank_per_process;
+  if (kind->resolve) kind->resolve(out, (on_all_gpus ? gpus : 1) * communicator.size());
   if (!ids.insert(out.id()).second)
     throw InputError(fmt::format("{}: two cases of the suite come to this one on this machine", out.id()));
   return {std::move(out), kind};
@@ -67,8 +68,9 @@ std::vector<PlannedCase> plan(const Suite& suite, const Catalog& catalog, Machin
                               Communicator& communicator) {
   std::vector<PlannedCase> out;
   std::set<std::string> ids;
+  const int gpus = communicator.size() == 1 ? machine.gpus() : 1;  // each rank works on one with the others
   for (const auto& point : suite.cases) {
-    const auto [here, kind] = resolved(point, catalog, machine.gpus(), communicator, ids);
+    const auto [here, kind] = resolved(point, catalog, gpus, communicator, ids);
     out.push_back(plan_here(here, *kind, machine, communicator));
     if (communicator.size() == 1) continue;
     const auto reasons = communicator.gather(out.back().support.reason);

@@ -100,6 +100,11 @@ void expect_fit(const std::vector<PlannedCase>& planned, const RunOptions& optio
   }
 }
 
+bool uses_gpus(const std::vector<PlannedCase>& planned) {
+  return std::any_of(planned.begin(), planned.end(),
+                     [](const PlannedCase& one) { return one.support.ok() && one.point.device == Device::gpu; });
+}
+
 /// Rank 0's decision, before it is told to the others.
 Start begin_here(const Result& fresh, const std::vector<std::string>& ids, const RunOptions& options) {
   const fs::path journal = journal_path(options.out);
@@ -175,6 +180,7 @@ Start begin_or_resume(const Suite& suite, const std::vector<PlannedCase>& planne
                                  {"one_host", communicator.one_host()},
                                  {"communicator", communicator.description()},
                                  {"launcher", communicator.launcher()}};
+      if (uses_gpus(planned) && !machine.rank_gpus().empty()) fresh.provenance["run"]["gpus"] = machine.rank_gpus();
       expect_fit(planned, options, fresh.provenance);
       start = begin_here(fresh, ids_of(planned), options);
       if (fresh.provenance.contains("anyway")) start.result.provenance["anyway"] = true;  // of a part, when resumed

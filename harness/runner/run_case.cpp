@@ -117,7 +117,7 @@ class CaseRun {
   }
 
   bool make() {
-    communicator_.doing("preparing " + planned_.point.id(), planned_.point.device_name());
+    communicator_.doing("preparing " + planned_.point.id(), machine_.device_name(planned_.point));
     bool unsupported = false;
     const std::string failure = agree(communicator_, failure_of([&] {
                                         backend_ = &machine_.backend_for(planned_.point);

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,9 +41,18 @@ class Machine {
  public:
   explicit Machine(int threads);
   ~Machine();
+  /// Several ranks share the GPUs out (gpu_share.h): from now on gpu0 is this rank's first, which it runs collectives
+  /// on.  Where some rank has none of its own, there is one that nobody can use, and gpu_reason() says why. Collective.
+  void share_gpus(Communicator&);
   int gpus() const;
-  const std::string& gpu_reason() const;  // why there are none
-  int threads() const;                    // of the CPU
+  const std::string& gpu_reason() const;  // why there are none, or none to use
+  /// MeasureError where a case of the suite is on a GPU and some rank has none of its own.
+  void expect_gpus_for(const Suite&) const;
+  /// What the provenance says of the ranks' GPUs; empty where one process drives all.
+  const nlohmann::ordered_json& rank_gpus() const;
+  /// "cpu", "gpu3": of the machine, not of the rank.
+  std::string device_name(const Case&) const;
+  int threads() const;  // of the CPU
   /// MeasureError where the case's device is not there.
   Backend& backend_for(const Case&);
   Target target_for(const Case&);

@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 
-#include "harness/backends/cores.h"
 #include "harness/core/error.h"
 #include "harness/measure/sampler.h"
 #include "harness/runner/link_times.h"
@@ -19,22 +18,14 @@
 namespace assay {
 namespace {
 
-/// This rank's part of the GPUs, where a host's ranks share them.
-bool is_mine(const Case& point, const Machine& machine, const Communicator& ranks) {
-  const LocalRank local = local_rank();
-  return point.device == Device::cpu || ranks.size() == 1 || local.size == 1 ||
-         point.device_index == local.rank % std::max(1, machine.gpus());
-}
-
 class Search {
  public:
   Search(const Suite& suite, const Catalog& catalog, Machine& machine, Communicator& ranks)
-      : rule_(*suite.stragglers), ranks_(ranks) {
+      : rule_(*suite.stragglers), machine_(machine), ranks_(ranks) {
     ranks_.doing("searching for stragglers: preparing");
     together("", ExitCode::could_not_measure, [&] {
       for (const Case& point : suite.cases)
-        if (is_probe(point) && is_mine(point, machine, ranks_))
-          probes_.push_back(std::make_unique<Probe>(point, catalog, machine, *alone_));
+        if (is_probe(point)) probes_.push_back(std::make_unique<Probe>(point, catalog, machine, *alone_));
     });
     if (ranks_.size() > 1) add_collective(suite, catalog, machine);
     if (probes_.empty() && !collective_)
@@ -112,7 +103,8 @@ class Search {
   /// All ranks at once, each alone; blocks begin together.
   void measure_probes(RankPass& mine) {
     const int in_block = std::max(2, (rule_.probe_samples + kBlocks - 1) / kBlocks);
-    for (const auto& probe : probes_) mine.series.push_back({probe->point().device_name(), probe->computes(), {}});
+    for (const auto& probe : probes_)
+      mine.series.push_back({machine_.device_name(probe->point()), probe->computes(), {}});
     for (int block = 0; block < kBlocks; ++block)
       for (std::size_t i = 0; i < probes_.size(); ++i) {
         ranks_.barrier();
@@ -173,6 +165,7 @@ class Search {
   static constexpr int kBlocks = 10, kWarmUpOperations = 5;
 
   const StragglerRule rule_;
+  const Machine& machine_;
   Communicator& ranks_;
   const std::unique_ptr<Communicator> alone_ = make_single_communicator();
   std::vector<std::unique_ptr<Probe>> probes_;

@@ -14,6 +14,7 @@
 #include "harness/train/gradient_buckets.h"
 #include "harness/train/prepared_together.h"
 #include "harness/train/program.h"
+#include "harness/train/rank_meeting.h"
 #include "kernels/layer/adamw.h"
 #include "kernels/layer/columns.h"
 #include "kernels/layer/cross_entropy.h"
@@ -37,6 +38,7 @@ class StepLaunches {
         target_(backend.target()),
         stream_(backend.stream()),
         communicator_(communicator),
+        meeting_(make_rank_meeting(communicator)),
         layout_(setup.model),
         tokens_(setup.tokens() / communicator.size()) {
     if (setup.bucket_bytes == 0 || communicator.size() == 1) return;
@@ -79,6 +81,7 @@ class StepLaunches {
   const Target target_;
   const Stream stream_;
   Communicator& communicator_;
+  const std::shared_ptr<RankMeeting> meeting_;  // of all sums over ranks: they have one connection
   const ParameterLayout layout_;
   const std::int64_t tokens_;  // of this rank
   std::string description_;    // of the largest product

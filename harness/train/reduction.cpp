@@ -12,6 +12,8 @@ std::shared_ptr<CollectiveOperation> StepLaunches::all_reduce(std::int64_t count
   p.operation = Collective::all_reduce, p.count = count, p.dtype = DType::f32, p.in_place = true;
   p.peers.ranks = communicator_.size(), p.peers.first_local = communicator_.rank(), p.peers.local = 1;
   p.peers.mpi = true, p.peers.one_host = communicator_.one_host(), p.peers.shared_name = communicator_.group_name();
+  p.peers.meeting = meeting_;
+  p.same_bits = true;
   p.side_thread = beside_ && target_.device == Device::cpu;
   const CollectiveKernel& row =
       named_kernel(collective_kernels(), kernels_.all_reduce, p, target_, "all-reduce of gradients");

@@ -8,7 +8,7 @@ namespace assay {
 
 inline constexpr int kMostCollectiveRanks = 256;  // sums of inputs are exact up to here
 
-/// `offered`: processes of the launcher, or GPUs.
+/// `offered`: processes of the launcher, or GPUs of a process alone.
 int collective_ranks(const Case&, int offered);
 CollectivePeers collective_peers(int ranks, const Communicator&);
 /// `operation` is the case's workload.  S is rounded down to whole elements of equal parts, as nccl-tests does.

@@ -74,14 +74,14 @@ CollectiveRun::CollectiveRun(const Case& point, const WorkloadContext& context, 
                              const CollectiveProblem& problem)
     : point_(point), backend_(context.backend), communicator_(context.communicator), problem_(problem) {
   together(communicator_, "allocate its buffers", [&] {
-    if (point_.device == Device::gpu && problem_.peers.ranks > backend_.slots())
-      throw MeasureError(fmt::format("ranks={}, but there are {} GPUs", problem_.peers.ranks, backend_.slots()));
+    if (point_.device == Device::gpu && problem_.peers.local > backend_.slots())
+      throw MeasureError(fmt::format("ranks={}, but there are {} GPUs", problem_.peers.local, backend_.slots()));
     sets_ = rotation_sets(point_, collective_set_bytes(problem_, point_.device), backend_);
   });
   // Processes see the same caches but not the same free memory: all take what the first one takes.
-  const double sets = communicator_.maximum(sets_);
-  if (sets != sets_)
-    throw MeasureError(fmt::format("processes disagree on the number of buffer sets ({} and {})", sets_, sets));
+  const double most = communicator_.maximum(sets_), least = -communicator_.maximum(-sets_);
+  if (most != least)
+    throw MeasureError(fmt::format("processes disagree on the number of buffer sets ({:.0f} and {:.0f})", least, most));
   together(communicator_, "allocate its buffers", [&] { allocate(kernel); });
   communicator_.barrier();  // what one process allocates longer than others is not preparing
   const auto before = std::chrono::steady_clock::now();

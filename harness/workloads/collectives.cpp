@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "harness/train/rank_meeting.h"
 #include "harness/workloads/collective_problem.h"
 #include "harness/workloads/collective_run.h"
 #include "harness/workloads/kernel_rows.h"
@@ -62,10 +63,10 @@ Support supports(Collective operation, const std::vector<CollectiveKernel>& kern
     return Support::no(fmt::format("ranks={}, but the launcher started {} processes", asked, communicator.size()));
   if (communicator.size() > kMostCollectiveRanks)
     return Support::no(fmt::format("checks at most {} ranks", kMostCollectiveRanks));
-  const int gpus = target.device == Device::gpu ? probe_gpus().count : 0;
-  if (target.device == Device::gpu && asked > gpus)
-    return Support::no(fmt::format("ranks={}, but there are {} GPUs", asked, gpus));
-  const int ranks = collective_ranks(point, target.device == Device::gpu ? gpus : communicator.size());
+  const bool all_gpus = target.device == Device::gpu && communicator.size() == 1;
+  const int offered = all_gpus ? probe_gpus().count : communicator.size();
+  if (all_gpus && asked > offered) return Support::no(fmt::format("ranks={}, but there are {} GPUs", asked, offered));
+  const int ranks = collective_ranks(point, offered);
   const auto problem = collective_problem(operation, point, collective_peers(ranks, communicator));
   const Support fitting = fits(problem, point);
   return fitting.ok() ? kernel->supports(problem, target) : fitting;
@@ -141,8 +142,10 @@ WorkloadKind collective_workload(Collective operation, const std::vector<Collect
     return supports(operation, kernels, point, target, communicator);
   };
   kind.make = [operation, &kernels](const Case& point, WorkloadContext& context) -> std::unique_ptr<Workload> {
-    const int offered = point.device == Device::gpu ? context.backend.slots() : context.communicator.size();
-    const CollectivePeers peers = collective_peers(collective_ranks(point, offered), context.communicator);
+    const int slots = point.device == Device::gpu ? context.backend.slots() : 1;
+    const int offered = slots * context.communicator.size();
+    CollectivePeers peers = collective_peers(collective_ranks(point, offered), context.communicator);
+    peers.meeting = make_rank_meeting(context.communicator);
     return std::make_unique<CollectiveRun>(point, context, kernel_named(kernels, point.kernel),
                                            collective_problem(operation, point, peers));
   };

@@ -232,6 +232,7 @@ WorkloadKind train_step_workload(const std::vector<StepKernels>& kernels) {
   kind.axes = axes();
   kind.kernels = kernel_specs(kernels);
   kind.validate = validate;
+  kind.rank_per_process = true;
   kind.resolve = [](Case& point, int offered) {
     for (CaseAxis& axis : point.axes)
       if (axis.name == "ranks" && axis.value == AxisValue(std::int64_t(0)))

@@ -100,6 +100,8 @@ struct WorkloadKind {
   /// Replaces axis values that mean "whatever is here" (ranks=0), so that the id says what was measured.  `offered`:
   /// processes of the launcher, or GPUs where the case runs on them.  Null where no axis has such a value.
   std::function<void(Case&, int offered)> resolve;
+  /// A process is one rank, whatever GPUs it sees: then only processes are offered.
+  bool rank_per_process = false;
   /// Bytes of device memory the case needs per buffer set, and its work, without allocating anything.
   std::function<std::size_t(const Case&)> set_bytes;
   std::function<Work(const Case&, int ranks)> work;

@@ -17,6 +17,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -56,14 +57,27 @@ enum class BufferKind : std::uint8_t { user, registered, window };
 inline constexpr const char* kBufferKinds[] = {"user", "registered", "window"};
 constexpr const char* name(BufferKind k) { return kBufferKinds[static_cast<int>(k)]; }
 
+/// What the processes of a group need of each other before a library connects them.  All calls are collective.
+class RankMeeting {
+ public:
+  virtual ~RankMeeting() = default;
+  /// Rank 0's text, on every rank.
+  virtual std::string broadcast(const std::string&) = 0;
+  /// `work` waits for the other ranks: whoever keeps them waiting for too long, or ends, is found.
+  virtual void connect(const std::function<void()>& work) = 0;
+  /// What was made for these ranks, by name, for as long as an operation uses it: connections cost memory and seconds.
+  std::map<std::string, std::weak_ptr<void>> made;
+};
+
 /// The ranks of an operation and those this process drives: first_local .. first_local + local - 1.
 struct CollectivePeers {
   int ranks = 1;
   int first_local = 0;
   int local = 1;
-  bool mpi = false;         // MPI is initialised and rank r is process r of MPI_COMM_WORLD
-  bool one_host = true;     // all ranks reach one shared memory
-  std::string shared_name;  // unique to this group of processes: names its shared-memory segments
+  bool mpi = false;                      // MPI is initialised and rank r is process r of MPI_COMM_WORLD
+  bool one_host = true;                  // all ranks reach one shared memory
+  std::string shared_name;               // unique to this group of processes: names its shared-memory segments
+  std::shared_ptr<RankMeeting> meeting;  // of several processes; only where an operation is prepared
 
   bool single_process() const { return local == ranks; }
 };
@@ -79,6 +93,7 @@ struct CollectiveProblem {
   bool graph = false;              // launched as a CUDA graph
   bool side_thread = false;        // launched by another thread than the one that prepares it
   bool nvls = true;                // reductions and multicast in the switch (NVLink SHARP), where the library wants
+  bool same_bits = false;          // the same inputs give the same bits every time
   CollectivePeers peers;
 
   bool has_parts() const;  // of S

@@ -1,4 +1,4 @@
-// NCCL as a row of the table: all GPUs of the node, driven by this process.
+// NCCL as a row of the table: all GPUs of the node, driven by this process, or one GPU of each process.
 #pragma once
 #include "kernels/collectives/collectives.h"
 

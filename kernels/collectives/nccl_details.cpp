@@ -19,7 +19,7 @@ Detail known(const char* name, std::variant<std::monostate, double, std::string>
 }
 Detail unknown(const char* name, const std::string& why) { return {name, {}, why}; }
 
-Detail predicted(NcclGroup& group, const std::function<ncclResult_t(int rank)>& enqueue) {
+Detail predicted(NcclGroup& group, const std::function<ncclResult_t(int local)>& enqueue) {
   constexpr const char* name = "predicted_seconds";
   if (!group.nccl().group_simulate_end)
     return unknown(name,
@@ -55,9 +55,8 @@ class TemporaryFile {
   std::string path_;
 };
 
-/// NCCL's log of what `launch` does.
-std::string log_of(const NcclLibrary& nccl, const std::function<void()>& launch) {
-  const TemporaryFile file;
+/// NCCL's log of what `launch` does, by way of that file.
+std::string log_of(const NcclLibrary& nccl, const TemporaryFile& file, const std::function<void()>& launch) {
   const auto launch_logged = [&] {
     const ScopedVariable level("NCCL_DEBUG", "INFO"), subsystem("NCCL_DEBUG_SUBSYS", "TUNING"),
         path("NCCL_DEBUG_FILE", file.path());
@@ -74,10 +73,16 @@ std::string log_of(const NcclLibrary& nccl, const std::function<void()>& launch)
   return file.text();
 }
 
-std::string why_no_log(const NcclLibrary& nccl) {
+/// Else `file` is there.
+std::string why_no_log(const NcclLibrary& nccl, std::optional<TemporaryFile>& file) {
   if (std::getenv("NCCL_DEBUG")) return "NCCL_DEBUG is set: NCCL's log, which is the user's then, says it";
   if (!nccl.reset_debug_init)
     return "NCCL " + nccl_version_text(nccl.version()) + " has no ncclResetDebugInit, and says it in its log alone";
+  try {
+    file.emplace();
+  } catch (const std::runtime_error& error) {
+    return error.what();
+  }
   return {};
 }
 
@@ -95,16 +100,22 @@ ScopedVariable::~ScopedVariable() {
     ::unsetenv(name_.c_str());
 }
 
-std::vector<Detail> nccl_details(NcclGroup& group, const char* function,
-                                 const std::function<ncclResult_t(int rank)>& enqueue,
+std::vector<Detail> nccl_details(NcclGroup& group, const CollectivePeers& peers, const char* function,
+                                 const std::function<ncclResult_t(int local)>& enqueue,
                                  const std::function<void()>& launch) {
-  std::vector<Detail> out = {predicted(group, enqueue)};
-  std::string why = why_no_log(group.nccl());
+  const bool reads_log = peers.first_local == 0;
+  std::optional<TemporaryFile> file;
+  std::string why = reads_log ? why_no_log(group.nccl(), file) : "";
+  if (peers.meeting) why = peers.meeting->broadcast(why);
   std::optional<NcclChoice> choice;
-  if (why.empty()) {
-    choice = find_nccl_choice(log_of(group.nccl(), launch), function);
+  if (why.empty() && reads_log) {
+    choice = find_nccl_choice(log_of(group.nccl(), *file, launch), function);
     if (!choice) why = "NCCL's log does not name it (point-to-point has none)";
+  } else if (why.empty()) {
+    launch();
+    why = "rank 0 tells it";
   }
+  std::vector<Detail> out = {predicted(group, enqueue)};
   if (!choice) {
     for (const char* name : {"algorithm", "protocol", "channels"}) out.push_back(unknown(name, why));
     return out;

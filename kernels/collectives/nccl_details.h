@@ -3,7 +3,7 @@
 #include <functional>
 #include <vector>
 
-#include "kernels/collectives/nccl_library.h"
+#include "kernels/collectives/nccl_group.h"
 #include "kernels/common/kernel.h"
 
 namespace assay {
@@ -23,10 +23,12 @@ class ScopedVariable {
 };
 
 /// predicted_seconds, algorithm, protocol, channels: each with its value, or null and why.  `launch` launches the
-/// operation plainly once (no graph), `finish` waits for it; `enqueue(rank)` is one rank's call.
+/// operation plainly once (no graph); `enqueue(local)` is one communicator's call.
 /// NCCL writes its choice to its log alone, and only where the log is on, which costs every launch a line: it is turned
-/// on for this one launch, with ncclResetDebugInit.
-std::vector<Detail> nccl_details(NcclGroup&, const char* function, const std::function<ncclResult_t(int rank)>& enqueue,
+/// on for this one launch, with ncclResetDebugInit.  Of several processes rank 0 reads its log; the others launch with
+/// it, whatever their environment says of logs, and have no choice to tell.
+std::vector<Detail> nccl_details(NcclGroup&, const CollectivePeers&, const char* function,
+                                 const std::function<ncclResult_t(int local)>& enqueue,
                                  const std::function<void()>& launch);
 
 }  // namespace assay

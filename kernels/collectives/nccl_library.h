@@ -5,9 +5,7 @@
 #include <nccl.h>
 
 #include <cstddef>
-#include <functional>
 #include <string>
-#include <vector>
 
 #include "kernels/common/dynamic_library.h"
 
@@ -31,6 +29,8 @@ struct NcclLibrary {
   decltype(::ncclGetErrorString)* error_string = nullptr;
   decltype(::ncclGetLastError)* last_error = nullptr;
   decltype(::ncclCommInitAll)* comm_init_all = nullptr;
+  decltype(::ncclGetUniqueId)* get_unique_id = nullptr;
+  decltype(::ncclCommInitRank)* comm_init_rank = nullptr;
   decltype(::ncclCommDestroy)* comm_destroy = nullptr;
   decltype(::ncclCommAbort)* comm_abort = nullptr;
   decltype(::ncclCommGetAsyncError)* async_error = nullptr;
@@ -56,64 +56,6 @@ struct NcclLibrary {
 
   bool registers() const { return comm_register && comm_deregister; }
   bool has_windows() const { return memory_allocate && memory_free && window_register && window_deregister; }
-};
-
-/// One communicator per GPU of this process, which drives them all.
-class NcclGroup {
- public:
-  /// Without `nvls`, algorithms that reduce or multicast in the switch are excluded: NCCL_ALGO is set while the
-  /// communicators are made, which is when NCCL reads it.  (NCCL_NVLS_ENABLE is read once in a process, and no member
-  /// of ncclConfig_t says it: nvlsCTAs only says how many blocks such a kernel has.)
-  explicit NcclGroup(const std::vector<int>& devices, bool nvls = true);
-  NcclGroup(const NcclGroup&) = delete;
-  NcclGroup& operator=(const NcclGroup&) = delete;
-  ~NcclGroup();
-
-  const NcclLibrary& nccl() const { return nccl_; }
-  int size() const { return int(comms_.size()); }
-  ncclComm_t comm(int rank) const { return comms_[std::size_t(rank)]; }
-  int device(int rank) const { return devices_[std::size_t(rank)]; }
-  const std::vector<int>& devices() const { return devices_; }
-  /// Making the communicators took.
-  double init_seconds() const { return init_seconds_; }
-
-  /// Microseconds that NCCL expects of `call(rank)` for every rank, which is not carried out.
-  double predict(const std::function<ncclResult_t(int rank)>& call);
-
-  /// `call(rank)` for every rank in one NCCL group.  After an error the group is to be aborted.
-  template <class Call>
-  void together(const char* what, const Call& call) {
-    failed_ = true;  // until all ranks' calls are known to be enqueued
-    nccl_.check(nccl_.group_start(), "ncclGroupStart");
-    ncclResult_t first_error = ncclSuccess;
-    for (int rank = 0; rank < size() && first_error == ncclSuccess; ++rank) first_error = call(rank);
-    const ncclResult_t group = nccl_.group_end();  // also after an error: the group belongs to the thread
-    nccl_.check(first_error, what);
-    nccl_.check(group, "ncclGroupEnd");
-    failed_ = false;
-  }
-
-  /// What went wrong in earlier launches, a lost link say: NCCL tells only who asks.
-  void check_async() const;
-
- private:
-  NcclLibrary nccl_;
-  std::vector<int> devices_;
-  std::vector<ncclComm_t> comms_;
-  double init_seconds_ = 0;
-  bool failed_ = false;
-};
-
-/// Keeps the calling thread's current device, which NCCL's calls and ours change.
-class CurrentDevice {
- public:
-  CurrentDevice();
-  CurrentDevice(const CurrentDevice&) = delete;
-  CurrentDevice& operator=(const CurrentDevice&) = delete;
-  ~CurrentDevice();
-
- private:
-  int device_ = 0;
 };
 
 }  // namespace assay

@@ -92,5 +92,18 @@ TEST_F(CudaBackendTest, ALaunchThatWaitsForTheDeviceIsTimedWithoutTheHold) {
   EXPECT_LT(backend_->time(waits), 1);
 }
 
+// Else it would meet another rank's next launch.
+TEST_F(CudaBackendTest, WhatMeetsOtherProcessesIsEnqueuedOnceEvenSo) {
+  const auto backend = make_cuda_backend({0}, LaunchesMeet::other_processes);
+  int times = 0;
+  const auto waits = [&] {
+    ++times;
+    backend->launch_empty();
+    backend->synchronize();
+  };
+  backend->time(waits);
+  EXPECT_EQ(times, 1);
+}
+
 }  // namespace
 }  // namespace assay

@@ -173,6 +173,22 @@ TEST(CollectiveColumns, NoReferenceAndNoCeilingAreSaid) {
   EXPECT_THAT(to_console(rows, 300), HasSubstr("no ceiling: no links are known of"));
 }
 
+/// Of eight ranks with a GPU each, on so many hosts.
+Result ranks_result(int hosts) {
+  Result result = gpu_result(360e9, "RING");
+  for (int rank = 0; rank < 8; ++rank)
+    result.provenance["run"]["gpus"].push_back({{"rank", rank}, {"host", "node" + std::to_string(rank % hosts)}});
+  return result;
+}
+
+TEST(CollectiveColumns, NodesAreThoseOfTheRanksGpus) {
+  const auto one = table_rows({ranks_result(1)}), two = table_rows({ranks_result(2)});
+  EXPECT_NEAR(*one[0].percent_of_ceiling, 100 * 360 / 370.8, 0.1);
+  EXPECT_FALSE(two[0].percent_of_ceiling);
+  EXPECT_EQ(two[0].ceiling, "no ceiling: the nodes' NICs are not known");
+  EXPECT_EQ(two[0].reference, "no reference") << "eight GPUs of one node are another system";
+}
+
 TEST(CollectiveColumns, OnACpuMemoryIsTheCeiling) {
   Record copy = ok_record(64, "cpu_stream", 1e-3), reduce = ok_record(64, "shm_ring", 1e-3);
   copy.point.workload = "peak";

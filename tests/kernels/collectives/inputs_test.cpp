@@ -127,7 +127,7 @@ TEST(CollectiveKernels, SayWhyTheyCannotRun) {
       processes.peers.ranks = 2;
       Target gpu;
       gpu.device = Device::gpu;
-      EXPECT_THAT(kernel.supports(processes, gpu).reason, ::testing::HasSubstr("without an MPI launcher"));
+      EXPECT_THAT(kernel.supports(processes, gpu).reason, ::testing::HasSubstr("one from each of an MPI launcher's"));
       CollectiveProblem ring = alone;
       ring.algorithm = "ring";
       EXPECT_THAT(kernel.supports(ring, gpu).reason, ::testing::HasSubstr("algo=auto"));

@@ -1,115 +1,27 @@
-// NCCL's functions for the devices of one process, on the CUDA runtime that the program is linked with: a module that
-// the program loads as libnccl.so.2.  A collective meets in the streams: each waits until all ranks' have come to it,
-// and none goes on before it is done.  Sums are of doubles, rounded once.
+// NCCL's functions for the devices of one process, or for one device of each of several processes on one host, on the
+// CUDA runtime that the program is linked with: a module that the program loads as libnccl.so.2.  A collective meets in
+// the streams: each waits until all ranks' have come to it, and none goes on before it is done.  Between processes it
+// meets in shared memory (nccl_processes.h), in the order in which it was called.  Sums are of doubles, rounded once.
 #include <cuda_runtime_api.h>
 #include <nccl.h>
+#include <unistd.h>
 
-#include <cstring>
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
+#include <random>
+#include <string>
 #include <vector>
 
-#include "kernels/common/dtype.h"
+#include "tests/simt/runtime/nccl_calls.h"
 
-struct ncclComm {
-  std::shared_ptr<int> clique;  // the communicators made together share it; its value is their number
-  int rank, device;
-};
+using namespace simt::nccl;
 
 namespace {
 
-struct Call {
-  enum Kind { AllReduce, AllGather, ReduceScatter, Broadcast, Send, Receive } kind;
-  ncclComm* comm;
-  const void* in;
-  void* out;
-  std::size_t count;
-  ncclDataType_t type;
-  int peer;  // or the root
-  cudaStream_t stream;
-};
-using Calls = std::vector<Call>;
-
 thread_local Calls pending;
 thread_local int depth = 0;
-
-bool known(ncclDataType_t type, assay::DType& out) {
-  out = type == ncclFloat32 ? assay::DType::f32 : type == ncclBfloat16 ? assay::DType::bf16 : assay::DType::f16;
-  return type == ncclFloat32 || type == ncclBfloat16 || type == ncclFloat16;
-}
-
-std::size_t bytes_of(const Call& call) {
-  assay::DType type{};
-  known(call.type, type);
-  return call.count * assay::size_bytes(type);
-}
-
-/// Of all inputs, elements [first, first + count).
-void sum(const Calls& calls, std::size_t first, std::size_t count, unsigned char* out) {
-  assay::DType type{};
-  known(calls.front().type, type);
-  for (std::size_t i = 0; i < count; ++i) {
-    double total = 0;
-    for (const Call& call : calls) total += assay::load_element(type, call.in, std::int64_t(first + i));
-    assay::store_element(type, out, std::int64_t(i), total);
-  }
-}
-
-void all_reduce(const Calls& calls) {
-  std::vector<unsigned char> total(bytes_of(calls.front()));
-  sum(calls, 0, calls.front().count, total.data());
-  for (const Call& call : calls) std::memcpy(call.out, total.data(), total.size());
-}
-
-void reduce_scatter(const Calls& calls) {
-  const std::size_t bytes = bytes_of(calls.front()), count = calls.front().count;
-  std::vector<unsigned char> total(bytes * calls.size());
-  for (std::size_t rank = 0; rank < calls.size(); ++rank) sum(calls, rank * count, count, total.data() + rank * bytes);
-  for (const Call& call : calls) std::memcpy(call.out, total.data() + std::size_t(call.comm->rank) * bytes, bytes);
-}
-
-void all_gather(const Calls& calls) {
-  const std::size_t bytes = bytes_of(calls.front());
-  std::vector<unsigned char> all(bytes * calls.size());  // in place, an input lies in its output
-  for (const Call& call : calls) std::memcpy(all.data() + std::size_t(call.comm->rank) * bytes, call.in, bytes);
-  for (const Call& call : calls) std::memcpy(call.out, all.data(), all.size());
-}
-
-void broadcast(const Calls& calls) {
-  for (const Call& root : calls)
-    if (root.comm->rank == root.peer)
-      for (const Call& call : calls) std::memmove(call.out, root.in, bytes_of(call));
-}
-
-/// Every send to the first receive from its rank that is left.
-void exchange(Calls calls) {
-  for (const Call& send : calls) {
-    if (send.kind != Call::Send) continue;
-    for (Call& receive : calls) {
-      if (receive.kind != Call::Receive || receive.out == nullptr || receive.comm->rank != send.peer ||
-          receive.peer != send.comm->rank)
-        continue;
-      std::memmove(receive.out, send.in, bytes_of(send));
-      receive.out = nullptr;
-      break;
-    }
-  }
-}
-
-void carry_out(void* data) {
-  const std::unique_ptr<Calls> calls(static_cast<Calls*>(data));
-  switch (calls->front().kind) {
-    case Call::AllReduce:
-      return all_reduce(*calls);
-    case Call::AllGather:
-      return all_gather(*calls);
-    case Call::ReduceScatter:
-      return reduce_scatter(*calls);
-    case Call::Broadcast:
-      return broadcast(*calls);
-    default:
-      return exchange(*calls);
-  }
-}
+thread_local std::string refusal;
 
 /// Records a new event of the call's device on its stream.
 cudaEvent_t record(const Call& call) {
@@ -122,6 +34,7 @@ cudaEvent_t record(const Call& call) {
 
 void meet(const Calls& calls) {
   const Call& first = calls.front();
+  if (first.comm->last) cudaStreamWaitEvent(first.stream, first.comm->last, 0);
   for (const Call& call : calls) {
     const cudaEvent_t here = record(call);
     cudaStreamWaitEvent(first.stream, here, 0);
@@ -132,7 +45,13 @@ void meet(const Calls& calls) {
   const cudaEvent_t done = record(first);
   for (const Call& call : calls)
     if (call.stream != first.stream) cudaStreamWaitEvent(call.stream, done, 0);
-  cudaEventDestroy(done);
+  if (!first.comm->clique->processes) {
+    cudaEventDestroy(done);
+    return;
+  }
+  if (first.comm->last) cudaEventDestroy(first.comm->last);
+  first.comm->last = done;
+  first.comm->clique->progress->reach(first.comm->device, record(first));
 }
 
 bool lies_on(const void* p, int device) {
@@ -156,7 +75,8 @@ ncclResult_t finish() {
         (call.out && !lies_on(call.out, call.comm->device)))
       return ncclInvalidArgument;
   }
-  if (!pairs && int(calls.size()) != *calls.front().comm->clique) return ncclInvalidUsage;
+  const Clique& clique = *calls.front().comm->clique;
+  if (!pairs && int(calls.size()) != (clique.processes ? 1 : clique.size)) return ncclInvalidUsage;
   meet(calls);
   return cudaSetDevice(before) == cudaSuccess ? ncclSuccess : ncclUnhandledCudaError;
 }
@@ -177,18 +97,47 @@ ncclResult_t ncclGetVersion(int* version) {
 const char* ncclGetErrorString(ncclResult_t result) {
   return result == ncclSuccess ? "no error" : "refused by the stand-in for NCCL in tests/simt/runtime";
 }
-const char* ncclGetLastError(ncclComm_t) { return ""; }
+const char* ncclGetLastError(ncclComm_t) { return refusal.c_str(); }
 
 ncclResult_t ncclCommInitAll(ncclComm_t* comms, int count, const int* devices) {
-  const auto clique = std::make_shared<int>(count);
+  const auto clique = std::make_shared<Clique>();
+  clique->size = count;
   for (int rank = 0; rank < count; ++rank) comms[rank] = new ncclComm{clique, rank, devices ? devices[rank] : rank};
   return ncclSuccess;
 }
+
+ncclResult_t ncclGetUniqueId(ncclUniqueId* id) {
+  *id = {};
+  std::snprintf(id->internal, sizeof id->internal, "/assay-simt-nccl-%d-%08x", int(::getpid()), std::random_device()());
+  return ncclSuccess;
+}
+
+/// ASSAY_SIMT_NCCL_STUCK=RANK: that rank never comes, as where a network swallows what ranks say to each other.
+ncclResult_t ncclCommInitRank(ncclComm_t* comm, int count, ncclUniqueId id, int rank) {
+  if (const char* stuck = std::getenv("ASSAY_SIMT_NCCL_STUCK"); stuck && std::atoi(stuck) == rank) ::pause();
+  int device = 0;
+  cudaGetDevice(&device);
+  const auto clique = std::make_shared<Clique>();
+  clique->size = count;
+  clique->processes = std::make_unique<Processes>(id.internal, count, rank, device, refusal);
+  if (!refusal.empty()) return ncclInvalidUsage;
+  clique->progress = std::make_unique<Progress>();
+  *comm = new ncclComm{clique, rank, device};
+  return ncclSuccess;
+}
+
 ncclResult_t ncclCommDestroy(ncclComm_t comm) {
+  if (comm->last) {
+    cudaEventSynchronize(comm->last);
+    cudaEventDestroy(comm->last);
+  }
   delete comm;
   return ncclSuccess;
 }
-ncclResult_t ncclCommAbort(ncclComm_t comm) { return ncclCommDestroy(comm); }
+ncclResult_t ncclCommAbort(ncclComm_t comm) {
+  if (comm->clique->processes) comm->clique->processes->abort();
+  return ncclCommDestroy(comm);
+}
 ncclResult_t ncclCommGetAsyncError(ncclComm_t, ncclResult_t* error) {
   *error = ncclSuccess;
   return ncclSuccess;
@@ -205,26 +154,28 @@ ncclResult_t ncclGroupEnd() {
 
 ncclResult_t ncclAllReduce(const void* in, void* out, size_t count, ncclDataType_t type, ncclRedOp_t op,
                            ncclComm_t comm, cudaStream_t stream) {
-  return op == ncclSum ? add({Call::AllReduce, comm, in, out, count, type, 0, stream}) : ncclInvalidArgument;
+  return op == ncclSum ? add({Call::AllReduce, comm, in, out, count, type, 0, stream, comm->rank})
+                       : ncclInvalidArgument;
 }
 ncclResult_t ncclReduceScatter(const void* in, void* out, size_t count, ncclDataType_t type, ncclRedOp_t op,
                                ncclComm_t comm, cudaStream_t stream) {
-  return op == ncclSum ? add({Call::ReduceScatter, comm, in, out, count, type, 0, stream}) : ncclInvalidArgument;
+  return op == ncclSum ? add({Call::ReduceScatter, comm, in, out, count, type, 0, stream, comm->rank})
+                       : ncclInvalidArgument;
 }
 ncclResult_t ncclAllGather(const void* in, void* out, size_t count, ncclDataType_t type, ncclComm_t comm,
                            cudaStream_t stream) {
-  return add({Call::AllGather, comm, in, out, count, type, 0, stream});
+  return add({Call::AllGather, comm, in, out, count, type, 0, stream, comm->rank});
 }
 ncclResult_t ncclBroadcast(const void* in, void* out, size_t count, ncclDataType_t type, int root, ncclComm_t comm,
                            cudaStream_t stream) {
-  return add({Call::Broadcast, comm, in, out, count, type, root, stream});
+  return add({Call::Broadcast, comm, in, out, count, type, root, stream, comm->rank});
 }
 ncclResult_t ncclSend(const void* in, size_t count, ncclDataType_t type, int peer, ncclComm_t comm,
                       cudaStream_t stream) {
-  return add({Call::Send, comm, in, nullptr, count, type, peer, stream});
+  return add({Call::Send, comm, in, nullptr, count, type, peer, stream, comm->rank});
 }
 ncclResult_t ncclRecv(void* out, size_t count, ncclDataType_t type, int peer, ncclComm_t comm, cudaStream_t stream) {
-  return add({Call::Receive, comm, nullptr, out, count, type, peer, stream});
+  return add({Call::Receive, comm, nullptr, out, count, type, peer, stream, comm->rank});
 }
 
 }  // extern "C"
