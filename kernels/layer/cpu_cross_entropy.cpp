@@ -3,10 +3,10 @@
 //
 // A row is read from memory once and written once.  On the way in, blocks that fit the first-level cache: the block's
 // largest logit, then exp(x - it) of each, kept in fp32 (in place, or for bf16 in a row of the thread's own) and
-// summed.  Where logits are not overwritten the largest of the blocks before does as well, as long as none exceeds it
-// by much: one look less.  At the end of the row the blocks' sums are brought to the row's largest logit, which gives
-// lse; on the way out each exponential is multiplied by its block's factor, scale (1 + 2 z lse) exp(block's largest -
-// lse).  So every logit costs one exponential, in base 2.
+// summed.  Where logits are not overwritten the largest of the blocks before does as well, or of a beginning of the
+// first, as long as none exceeds it by much: one look less, and longer blocks.  At the end of the row the blocks' sums
+// are brought to the row's largest logit, which gives lse; on the way out each exponential is multiplied by its block's
+// factor, scale (1 + 2 z lse) exp(block's largest - lse).  So every logit costs one exponential, in base 2.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -30,8 +30,9 @@
 #define ASSAY_LAYER_CPU_CROSS_ENTROPY
 namespace assay::cpu {
 
-// Logits of a block: 16 KiB of the first-level cache with the exponentials of bf16, half that of fp32.
-inline constexpr std::int64_t kBlock = 2048;
+// Logits of a block: 16 KiB of the first-level cache with the exponentials of bf16, half that of fp32.  Of one that is
+// looked at once and of which nothing is kept, so many that the end of its sum costs little.
+inline constexpr std::int64_t kBlock = 2048, kLongBlock = 8192;
 
 /// A thread's own memory, on pages of its own: two threads write no line of each other's, and no vector lies across
 /// two.
@@ -124,14 +125,20 @@ template <class T, bool kKeep>
 constexpr bool kStay = !(kKeep && kInPlace<T>);
 
 /// Whether an exponential of 2 is too large, which the bits of all tell.  bf16's may be as large as their sum may,
-/// 2^12, and cost one operation less: reference_cross_entropy.cpp allows for it.
+/// 2^14, and cost one operation less: reference_cross_entropy.cpp allows for it.
 template <class T, bool kKeep>
-constexpr bool kTellByBits = kStay<T, kKeep>&& kInPlace<T>;
-constexpr float kMostOfBlock = 4096;  // where no logit exceeds what is taken off the sum is 2048 at most
-static_assert(kMostOfBlock >= 2 * kBlock);
+constexpr bool kTellByBits = kInPlace<T> && !kKeep;
+constexpr float kMostOfBlock = 16384;  // where no logit exceeds what is taken off the sum is 8192 at most
+static_assert(kMostOfBlock >= 2 * kLongBlock);
 
-/// f(x) of each logit into e, where it is kept; their sum.  Meanwhile the block after is asked into the first-level
-/// cache, since what looks for its largest logit has too little to do to hide memory's latency.
+/// bf16's logits stay, and their exponentials may be large; but where these are kept, long blocks are 10 % slower.
+template <class T, bool kKeep>
+constexpr bool kLong = !kInPlace<T> && !kKeep;
+template <class T, bool kKeep>
+constexpr std::int64_t kLength = kLong<T, kKeep> ? kLongBlock : kBlock;
+
+/// f(x) of each logit into e, where it is kept; their sum.  Meanwhile the logits of a block further are asked into the
+/// first-level cache, since what looks for their largest has too little to do to hide memory's latency.
 template <class T, bool kKeep, class F>
 BlockSum keep_all(const typename T::Element* x, float* e, std::int64_t count, const F& f) {
   const auto add = [](Vec s, Vec v) { return hn::Add(s, v); };
@@ -142,7 +149,7 @@ BlockSum keep_all(const typename T::Element* x, float* e, std::int64_t count, co
   for (; i + kChains * kUnit <= count; i += kChains * kUnit)
 #pragma GCC unroll 2
     for (int c = 0; c < kChains; ++c) {
-      if constexpr (kKeep) ask_for(x + i + c * kUnit + kBlock);
+      ask_for(x + i + c * kUnit + kBlock);
       const Pair v = each(T::load(x + i + c * kUnit), f);
       sum[c] = each(sum[c], v, add);
       if constexpr (kTellByBits<T, kKeep>) bits[c] = bits_of(v, bits[c]);
@@ -186,12 +193,27 @@ BlockSum exponentials_of(const typename T::Element* x, float* e, std::int64_t co
 /// what was taken off.
 template <class T, bool kKeep>
 float sum_block(const typename T::Element* x, float* e, std::int64_t count, float& max) {
-  // A logit above what is taken off loses precision as one below does: by ln 2 at most, or of bf16 by ln 4096, it is
+  // A logit above what is taken off loses precision as one below does: by ln 2 at most, or of bf16 by ln 16384, it is
   // within the error allowed.
+  if (kLong<T, kKeep> && max == kLowest) max = max_of<T>(x, std::min(kBlock, count));
   if (kStay<T, kKeep> && max > kLowest)
     if (const BlockSum block = exponentials_of<T, kKeep>(x, e, count, max); !block.large) return block.sum;
   max = max_of<T>(x, count);
   return exponentials_of<T, kKeep>(x, e, count, max).sum;
+}
+
+/// The same of all blocks of a row, into `scratch`; how many.
+template <class T, bool kKeep>
+std::int64_t sum_row(const typename T::Element* x, float* e, std::int64_t vocab, CrossEntropyScratch& scratch) {
+  float max = kLowest;
+  std::int64_t blocks = 0;
+  for (std::int64_t first = 0; first < vocab; first += kLength<T, kKeep>, ++blocks) {
+    const std::int64_t count = std::min(kLength<T, kKeep>, vocab - first);
+    const float sum = sum_block<T, kKeep>(x + first, kKeep ? e + first : e, count, max);
+    scratch.max[static_cast<std::size_t>(blocks)] = max;
+    scratch.sum[static_cast<std::size_t>(blocks)] = sum;
+  }
+  return blocks;
 }
 
 template <class T>
@@ -271,15 +293,8 @@ void row_of(const CrossEntropyJob& job, CrossEntropyScratch& scratch, std::int64
   const double label_logit = double(to_float(x[label]));
   float* e = scratch.exponentials.get();
   if constexpr (kInPlace<T>) e = x;
-  float max = kLowest;
-  std::int64_t blocks = 0;
-  for (std::int64_t first = 0; first < problem.vocab; first += kBlock, ++blocks) {
-    const std::int64_t count = std::min(kBlock, problem.vocab - first);
-    const float sum = problem.gradient ? sum_block<T, true>(x + first, e + first, count, max)
-                                       : sum_block<T, false>(x + first, e, count, max);
-    scratch.max[static_cast<std::size_t>(blocks)] = max;
-    scratch.sum[static_cast<std::size_t>(blocks)] = sum;
-  }
+  const std::int64_t blocks = problem.gradient ? sum_row<T, true>(x, e, problem.vocab, scratch)
+                                               : sum_row<T, false>(x, e, problem.vocab, scratch);
   const RowSum row = combine(scratch, blocks);
   job.buffers.lse[t] = static_cast<float>(row.lse);
   job.buffers.loss[t] = static_cast<float>(row.lse - label_logit + double(problem.z_loss) * row.lse * row.lse);

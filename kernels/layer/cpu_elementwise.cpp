@@ -1,7 +1,8 @@
 // SwiGLU, GELU and the skip connection's addition on a CPU: one sweep over memory, in the vectors of
 // cpu_vector-inl.h.  Compiled once for every vector instruction set by Highway's foreach_target; the best one is chosen
-// at run time.  Bound by memory, if exp is not: of f32 one core of Zen 4 is as fast as its copy
-// (41 GB/s), of bf16 SwiGLU reaches 25 and GELU 16, limited by the exponential and the division of each element.
+// at run time.  Bound by memory, if exp is not: of f32 a core of Zen 4 is as fast as its copy (41 GB/s); of bf16, whose
+// exponential and division are only as good as its results need them, 10 cycles go into 16 elements of SwiGLU and 15
+// into those of its gradients (14 and 23 as fp32 has them), of which a core's memory takes 10 and 16.
 #include "kernels/layer/cpu_elementwise.h"
 
 #include <cstring>
@@ -30,9 +31,9 @@ struct Row {
 struct SwigluForward {
   template <class T, bool kStream, class Access>
   static HWY_INLINE void unit(const Row& p, const Access& at, std::int64_t i) {
-    const Pair y = each(at.load(p.in[0], i), at.load(p.in[1], i), [](Vec gate, Vec up) {
-      return hn::Mul(over_one_and_power<T>(gate, hn::Mul(gate, set(kMinusLog2E))), up);
-    });
+    const auto gate = at.load(p.in[0], i);
+    const auto silu = each(gate, [](Vec g) { return over_one_and_power<T>(g, hn::Mul(g, set(kMinusLog2E))); });
+    const auto y = each(silu, at.load(p.in[1], i), [](Vec v, Vec up) { return hn::Mul(v, up); });
     at.template store_quickly<kStream>(y, p.out[0], i);
   }
 };
@@ -40,13 +41,14 @@ struct SwigluForward {
 struct SwigluBackward {
   template <class T, bool kStream, class Access>
   static HWY_INLINE void unit(const Row& p, const Access& at, std::int64_t i) {
-    const Pair gate = at.load(p.in[0], i), up = at.load(p.in[1], i), dy = at.load(p.in[2], i);
-    const Pair s = each(gate, sigmoid<T>);
-    const Pair d_up = each(gate, s, dy, [](Vec g, Vec v, Vec d) { return hn::Mul(d, hn::Mul(g, v)); });
-    const Pair slope = each(gate, s, [](Vec g, Vec v) {  // s (1 + gate (1 - s))
-      return hn::Mul(v, hn::MulAdd(g, hn::Sub(set(1.0f), v), set(1.0f)));
-    });
-    const Pair d_gate = each(slope, up, dy, [](Vec l, Vec u, Vec d) { return hn::Mul(hn::Mul(d, u), l); });
+    const auto gate = at.load(p.in[0], i);
+    const auto s = each(gate, sigmoid<T>);
+    const auto silu = each(gate, s, [](Vec g, Vec v) { return hn::Mul(g, v); });
+    const auto slope = each(s, silu, [](Vec v, Vec l) { return hn::MulAdd(l, hn::Sub(set(1.0f), v), v); });
+    const auto dy = at.load(p.in[2], i);
+    const auto product = [](Vec a, Vec b) { return hn::Mul(a, b); };
+    const auto d_up = each(dy, silu, product);
+    const auto d_gate = each(each(dy, at.load(p.in[1], i), product), slope, product);
     at.template store_quickly<kStream>(d_gate, p.out[0], i);
     at.template store_quickly<kStream>(d_up, p.out[1], i);
   }
@@ -61,7 +63,7 @@ HWY_INLINE Vec gelu_power(Vec x) {
 struct GeluForward {
   template <class T, bool kStream, class Access>
   static HWY_INLINE void unit(const Row& p, const Access& at, std::int64_t i) {
-    const Pair y = each(at.load(p.in[0], i), [](Vec x) { return over_one_and_power<T>(x, gelu_power(x)); });
+    const auto y = each(at.load(p.in[0], i), [](Vec x) { return over_one_and_power<T>(x, gelu_power(x)); });
     at.template store_quickly<kStream>(y, p.out[0], i);
   }
 };
@@ -69,13 +71,14 @@ struct GeluForward {
 struct GeluBackward {
   template <class T, bool kStream, class Access>
   static HWY_INLINE void unit(const Row& p, const Access& at, std::int64_t i) {
-    const Pair dx = each(at.load(p.in[0], i), at.load(p.in[1], i), [](Vec x, Vec dy) {
+    const auto slopes = each(at.load(p.in[0], i), [](Vec x) {
       const Vec s = reciprocal_of_power<T>(gelu_power(x));
       const Vec slope = hn::MulAdd(hn::Mul(x, x), set(float(3 * kGeluLinear * kGeluCubic)), set(float(kGeluLinear)));
       // s (1 - s) first: far out it is 0, where x times the slope may be infinite.
       const Vec bend = hn::Mul(hn::Mul(hn::Mul(s, hn::Sub(set(1.0f), s)), x), slope);
-      return hn::Mul(dy, hn::Add(s, bend));
+      return hn::Add(s, bend);
     });
+    const auto dx = each(slopes, at.load(p.in[1], i), [](Vec slope, Vec dy) { return hn::Mul(dy, slope); });
     at.template store_quickly<kStream>(dx, p.out[0], i);
   }
 };
@@ -83,7 +86,7 @@ struct GeluBackward {
 struct Addition {
   template <class T, bool kStream, class Access>
   static HWY_INLINE void unit(const Row& p, const Access& at, std::int64_t i) {
-    const Pair sum = each(at.load(p.in[0], i), at.load(p.in[1], i), [](Vec a, Vec b) { return hn::Add(a, b); });
+    const auto sum = each(at.load(p.in[0], i), at.load(p.in[1], i), [](Vec a, Vec b) { return hn::Add(a, b); });
     at.template store<kStream>(sum, p.out[0], i);
   }
 };
@@ -94,7 +97,8 @@ void sweep(const ElementwisePart& p) {
     Row row;
     for (int i = 0; i < 3; ++i) row.in[i] = advanced(p.dtype, p.in[i].data, r * p.in[i].stride);
     for (int i = 0; i < 2; ++i) row.out[i] = advanced(p.dtype, p.out[i].data, r * p.out[i].stride);
-    for_units<T>(p.count, [&row](const auto& at, std::int64_t i) { Operation::template unit<T, kStream>(row, at, i); });
+    for_two_units<T>(p.count, [&row](const auto& at, std::int64_t i)
+                                  ASSAY_INLINED { Operation::template unit<T, kStream>(row, at, i); });
   }
   if (kStream) hwy::FlushStream();  // once: it waits until all of it is in memory
 }

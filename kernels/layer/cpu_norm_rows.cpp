@@ -2,15 +2,16 @@
 // foreach_target; the best one is chosen at run time.
 //
 // A row is looked at two or three times: its sum of squares (LayerNorm: its sum, then the squares of the deviations),
-// and its output.
+// and its output.  Memory must not idle while the sums are taken: while a row is written, the row after the next is
+// asked into the second-level cache, so that sums find theirs there.  One core of Zen 4, f32, rows of 4096: 35 GB/s,
+// where it copies 41; 26 where the next row's sum is taken straight from memory in the loop that writes.
 //   take   read x (+ residual, write sum, keep it in caches): sum, or sum of squares
 //   vary   LayerNorm: sum of squared deviations
 //   give   write y
-// Backward: take reads x and dy for the row's one or two means, give writes dx and adds to dw and db.
-//
-// Memory must neither idle while the sums are taken nor only be written while the output is: one sweep gives a row and
-// takes the next, so that at every moment as much is read as written, and asks for what it takes so far ahead that it
-// finds it in the second-level cache.
+// bf16 with a residual gives a row and takes the next in one sweep, since what it computes on the way would otherwise
+// keep memory waiting (two cores placed far apart: 71 GB/s against 62 without); for fp32, bound by what the
+// second-level cache gives, that is slower (57 GB/s against 72). Backward: take reads x and dy for the row's one or two
+// means, give writes dx and adds to dw and db.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -35,7 +36,8 @@ HWY_INLINE Pair add_product(Pair x, Pair y, Pair sum) {
   return each(x, y, sum, [](Vec a, Vec b, Vec s) { return hn::MulAdd(a, b, s); });
 }
 
-// Elements ahead of a sum that its inputs are asked for, into the row after: 8 KiB.
+// Elements ahead of a sum that its inputs are asked for once more, since a core has no room for all that it asked for
+// while it wrote: 8 KiB (bf16 backward 30 GB/s of one core; 27 with 2 KiB, 28.5 with 4).
 template <class T>
 constexpr std::int64_t kAhead = 8192 / static_cast<std::int64_t>(sizeof(typename T::Element));
 
@@ -57,20 +59,25 @@ class Forward {
   explicit Forward(const NormPart& p) : p_(p) {}
 
   void run() {
-    if (p_.tokens == 0) return;
-    sweep<false, true>(-1);
     for (std::int64_t row = 0; row < p_.tokens; ++row) {
+      if (!kTogether || row == 0) sweep<false, true>(row - 1);
       finish(row);
-      row + 1 < p_.tokens ? sweep<true, true>(row) : sweep<true, false>(row);
+      if (kTogether && row + 1 < p_.tokens)
+        sweep<true, true>(row);
+      else
+        sweep<true, false>(row);
     }
   }
 
  private:
   using Element = typename T::Element;
+  static constexpr bool kTogether = kResidual && sizeof(Element) == 2;
 
   std::int64_t first(std::int64_t row) const { return row * p_.hidden; }
-  /// Where the sums of a row are kept: two rows of them, in turns.
-  Element* kept(std::int64_t row) const { return static_cast<Element*>(p_.kept) + row % 2 * p_.kept_stride; }
+  /// Where the sums of a row are kept while it is given and, if together, the next is taken.
+  Element* kept(std::int64_t row) const {
+    return static_cast<Element*>(p_.kept) + (kTogether ? row % 2 * p_.kept_stride : 0);
+  }
   /// What is normalised of a row that was taken.
   const void* taken(std::int64_t row) const {
     return kResidual ? kept(row) : static_cast<const Element*>(p_.x) + first(row);
@@ -95,10 +102,13 @@ class Forward {
     const void* in = kGive ? taken(row) : nullptr;
     void* keep = kResidual && kTake ? kept(row + 1) : nullptr;
     const std::int64_t out = first(row), next = first(row + 1);
+    const std::int64_t later = first(std::min(row + 2, p.tokens - 1));
     Pair sum = {set(0), set(0)};
-    for_units<T>(p.hidden, [&](const auto& at, std::int64_t i) {
+    for_single_units<T>(p.hidden, [&](const auto& at, std::int64_t i) ASSAY_INLINED {
       // All loads before stores, whose addresses may end in the same twelve bits.
       Pair y, x;
+      if constexpr (kGive && !kTogether) ask_ahead<T>(p.x, later + i);
+      if constexpr (kGive && !kTogether && kResidual) ask_ahead<T>(p.residual, later + i);
       if constexpr (kGive) y = given(at, p, at.load(in, i), i, mean, rstd);
       if constexpr (kTake) {
         ask_ahead<T>(p.x, next + i + kAhead<T>);
@@ -152,9 +162,9 @@ class Backward {
   explicit Backward(const NormPart& p) : p_(p) {}
 
   void run() const {
-    const std::int64_t groups = p_.tokens / kRows * kRows;
-    run_rows<kRows>(0, groups);
-    run_rows<1>(groups, p_.tokens);
+    std::int64_t token = 0;
+    for (; token + kRows <= p_.tokens; token += kRows) run_rows<kRows>(token);
+    for (; token < p_.tokens; ++token) run_rows<1>(token);
   }
 
  private:
@@ -175,86 +185,71 @@ class Backward {
     return each(x, y, [](Vec a, Vec b) { return hn::Mul(a, b); });
   }
 
-  /// Of some rows, of each of a unit's elements.
   template <int kCount>
-  struct Sums {
-    Pair g[kCount], slope[kCount];
-  };
-
-  /// Tokens `begin` .. `end` - 1, kCount at a time.
-  template <int kCount>
-  void run_rows(std::int64_t begin, std::int64_t end) const {
-    if (begin == end) return;
-    Row rows[kCount], next[kCount];
-    sweep<kCount, false, true>(begin - kCount, next, next);
-    for (std::int64_t token = begin; token < end; token += kCount) {
-      std::copy_n(next, kCount, rows);
-      if (token + kCount < end)
-        sweep<kCount, true, true>(token, rows, next);
-      else
-        sweep<kCount, true, false>(token, rows, next);
-    }
+  void run_rows(std::int64_t token) const {
+    Row rows[kCount];
+    take(token, rows);
+    give(token, rows);
   }
 
-  /// Gives the rows from `token` on and takes those behind them.
-  template <int kCount, bool kGive, bool kTake>
-  void sweep(std::int64_t token, const Row (&rows)[kCount], Row (&next)[kCount]) const {
+  template <int kCount>
+  void take(std::int64_t token, Row (&rows)[kCount]) const {
     const NormPart p = p_;
-    Row give[kCount], take[kCount];  // which a store to dw might change, for all the compiler knows
-    std::copy_n(rows, kCount, give);
-    Sums<kCount> sums;
+    Pair g_sum[kCount], slope_sum[kCount];
     for (int r = 0; r < kCount; ++r) {
-      if (kTake) take[r].rstd = plain(p.rstd[token + kCount + r]);
-      if (kTake && kCentred) take[r].mean = plain(p.mean[token + kCount + r]);
-      sums.g[r] = sums.slope[r] = {set(0), set(0)};
+      rows[r].rstd = plain(p.rstd[token + r]);
+      if constexpr (kCentred) rows[r].mean = plain(p.mean[token + r]);
+      g_sum[r] = slope_sum[r] = {set(0), set(0)};
     }
     for_units<T>(p.hidden, [&](const auto& at, std::int64_t i) {
       const Pair weight = at.load(p.weight, i);
-      if constexpr (kTake) {
 #pragma GCC unroll 2
-        for (int r = 0; r < kCount; ++r)
-          take_unit(at, p, (token + kCount + r) * p.hidden + i, weight, take[r], sums.g[r], sums.slope[r]);
+      for (int r = 0; r < kCount; ++r) {
+        const std::int64_t from = (token + r) * p.hidden + i;
+        ask_ahead<T>(p.x, from + kAhead<T>);
+        ask_ahead<T>(p.dy, from + kAhead<T>);
+        if constexpr (kResidual) ask_ahead<T>(p.d_sum, from);  // for give
+        const Pair g = product(at.load(p.dy, from), weight);
+        slope_sum[r] = add_product(g, xhat(at.load(p.x, from), rows[r]), slope_sum[r]);
+        if constexpr (kCentred) g_sum[r] = each(g_sum[r], g, [](Vec s, Vec v) { return hn::Add(s, v); });
       }
-      if constexpr (kGive) give_unit(at, p, token * p.hidden + i, i, weight, give);
     });
     const auto n = static_cast<float>(p.hidden);
-    for (int r = 0; kTake && r < kCount; ++r) {
-      take[r].slope = sum_of(sums.slope[r]) / n;
-      if constexpr (kCentred) take[r].g = sum_of(sums.g[r]) / n;
-      next[r] = take[r];
-    }
-  }
-
-  /// A unit of a row, from element `from` on.
-  template <class Access>
-  static HWY_INLINE void take_unit(const Access& at, const NormPart& p, std::int64_t from, Pair weight, const Row& row,
-                                   Pair& g_sum, Pair& slope_sum) {
-    ask_ahead<T>(p.x, from + kAhead<T>);
-    ask_ahead<T>(p.dy, from + kAhead<T>);
-    if constexpr (kResidual) ask_ahead<T>(p.d_sum, from);  // for give
-    const Pair g = product(at.load(p.dy, from), weight);
-    slope_sum = add_product(g, xhat(at.load(p.x, from), row), slope_sum);
-    if constexpr (kCentred) g_sum = each(g_sum, g, [](Vec s, Vec v) { return hn::Add(s, v); });
-  }
-
-  /// Unit `i` of some rows, the first of which has it from element `first` on.
-  template <class Access, int kCount>
-  static HWY_INLINE void give_unit(const Access& at, const NormPart& p, std::int64_t first, std::int64_t i, Pair weight,
-                                   const Row (&row)[kCount]) {
-    Pair dw = F32::load(p.dw + i), db = dw;
-    if constexpr (kCentred) db = F32::load(p.db + i);
-#pragma GCC unroll 2
     for (int r = 0; r < kCount; ++r) {
-      const std::int64_t from = first + r * p.hidden;
-      const Pair x = xhat(at.load(p.x, from), row[r]), dy = at.load(p.dy, from);
-      Pair dx = dx_of(x, product(dy, weight), row[r]);
-      if constexpr (kResidual) dx = each(dx, at.load(p.d_sum, from), [](Vec a, Vec b) { return hn::Add(a, b); });
-      at.template store_quickly<kStream>(dx, p.dx, from);
-      dw = add_product(dy, x, dw);
-      if constexpr (kCentred) db = each(dy, db, [](Vec d, Vec s) { return hn::Add(d, s); });
+      rows[r].slope = sum_of(slope_sum[r]) / n;
+      if constexpr (kCentred) rows[r].g = sum_of(g_sum[r]) / n;
     }
-    F32::store<false>(dw, p.dw + i);
-    if constexpr (kCentred) F32::store<false>(db, p.db + i);
+  }
+
+  template <int kCount>
+  void give(std::int64_t token, const Row (&rows)[kCount]) const {
+    const NormPart p = p_;
+    const std::int64_t ahead = std::min(token + 2 * kCount, p.tokens - kCount) - token;
+    Row row[kCount];  // which a store to dw might change, for all the compiler knows
+    std::copy_n(rows, kCount, row);
+    for_units<T>(p.hidden, [&](const auto& at, std::int64_t i) {
+      const Pair weight = at.load(p.weight, i);
+      Pair dw = F32::load(p.dw + i), db = dw;
+      if constexpr (kCentred) db = F32::load(p.db + i);
+#pragma GCC unroll 2
+      for (int r = 0; r < kCount; ++r) {
+        const std::int64_t from = (token + r) * p.hidden + i;
+        ask_ahead<T>(p.x, from + ahead * p.hidden);
+        ask_ahead<T>(p.dy, from + ahead * p.hidden);
+        const Pair x = xhat(at.load(p.x, from), row[r]), dy = at.load(p.dy, from);
+        const Pair dx = dx_of(x, product(dy, weight), row[r]);
+        if constexpr (kResidual) {
+          at.template store_quickly<kStream>(
+              each(dx, at.load(p.d_sum, from), [](Vec a, Vec b) { return hn::Add(a, b); }), p.dx, from);
+        } else {
+          at.template store_quickly<kStream>(dx, p.dx, from);
+        }
+        dw = add_product(dy, x, dw);
+        if constexpr (kCentred) db = each(dy, db, [](Vec d, Vec s) { return hn::Add(d, s); });
+      }
+      F32::store<false>(dw, p.dw + i);
+      if constexpr (kCentred) F32::store<false>(db, p.db + i);
+    });
   }
 
   static HWY_INLINE Pair dx_of(Pair x, Pair g, const Row& row) {

@@ -17,6 +17,10 @@ struct Pair {
   Vec a, b;
 };
 
+// Behind the parameters of a lambda: called for every unit, it would fetch its constants each time.
+#undef ASSAY_INLINED
+#define ASSAY_INLINED __attribute__((always_inline))
+
 HWY_INLINE Vec set(float x) { return hn::Set(D(), x); }
 
 /// How near an exponential is to 2^x, in relative error.
@@ -216,6 +220,48 @@ HWY_INLINE void for_units(std::int64_t count, const Body& body) {
   if (i < count) body(Part<T>{count - i}, i);
 }
 
+/// Two units, for what has long chains of operations: four of them in flight before what waits for their ends.
+struct Four {
+  Pair low, high;
+};
+
+/// Access to two whole units.
+template <class T>
+struct Twice {
+  static HWY_INLINE Four load(const void* from, std::int64_t i) {
+    return {Whole<T>::load(from, i), Whole<T>::load(from, i + kUnit)};
+  }
+  template <bool kStream>
+  static HWY_INLINE void store(Four x, void* to, std::int64_t i) {
+    Whole<T>::template store<kStream>(x.low, to, i), Whole<T>::template store<kStream>(x.high, to, i + kUnit);
+  }
+  template <bool kStream>
+  static HWY_INLINE void store_quickly(Four x, void* to, std::int64_t i) {
+    Whole<T>::template store_quickly<kStream>(x.low, to, i);
+    Whole<T>::template store_quickly<kStream>(x.high, to, i + kUnit);
+  }
+};
+
+/// body(access, i) for every two units of `count` elements, and what is left.
+template <class T, class Body>
+HWY_INLINE void for_two_units(std::int64_t count, const Body& body) {
+  std::int64_t i = 0;
+  for (; i + 2 * kUnit <= count; i += 2 * kUnit) body(Twice<T>(), i);
+  if (i + kUnit <= count) {
+    body(Whole<T>(), i);
+    i += kUnit;
+  }
+  if (i < count) body(Part<T>{count - i}, i);
+}
+
+/// The same, unit by unit, for a body long enough that the loop itself costs nothing.
+template <class T, class Body>
+HWY_INLINE void for_single_units(std::int64_t count, const Body& body) {
+  std::int64_t i = 0;
+  for (; i + kUnit <= count; i += kUnit) body(Whole<T>(), i);
+  if (i < count) body(Part<T>{count - i}, i);
+}
+
 /// f(element) of each, and f(element, other) of each two.
 template <class F>
 HWY_INLINE Pair each(Pair x, const F& f) {
@@ -228,6 +274,19 @@ HWY_INLINE Pair each(Pair x, Pair y, const F& f) {
 template <class F>
 HWY_INLINE Pair each(Pair x, Pair y, Pair z, const F& f) {
   return {f(x.a, y.a, z.a), f(x.b, y.b, z.b)};
+}
+
+template <class F>
+HWY_INLINE Four each(Four x, const F& f) {
+  return {each(x.low, f), each(x.high, f)};
+}
+template <class F>
+HWY_INLINE Four each(Four x, Four y, const F& f) {
+  return {each(x.low, y.low, f), each(x.high, y.high, f)};
+}
+template <class F>
+HWY_INLINE Four each(Four x, Four y, Four z, const F& f) {
+  return {each(x.low, y.low, z.low, f), each(x.high, y.high, z.high, f)};
 }
 
 /// A polynomial by Horner's rule, the highest coefficient first.

@@ -3,7 +3,7 @@
 // 1. Every exponential's argument is x - m, m the largest logit, perhaps after both were scaled to base 2: its absolute
 //    error is at most 4 u (|x| + |m|), and the exponential's own is below 8 u.  Of bf16 below 2^-17, 64 times less than
 //    what the logits lost when they were rounded to be below 1: a polynomial of degree 4 is 2^-18.5 from 2^f, and where
-//    m - 8.4 (ln 4096, rounded up) is taken off in place of m the argument's error is larger by 2.25 u 8.4 < 2^-19.7.
+//    m - 9.8 (ln 16384, rounded up) is taken off in place of m the argument's error is larger by 2.25 u 9.8 < 2^-19.5.
 // 2. The sum of V positive numbers adds 2 sqrt(V) u, as sums of random roundings do, to the mean of those errors,
 //    weighted by p.  The logarithm turns this relative error into an absolute one.
 // 3. dlogits: p has the relative errors of its exponential and of the sum; then few roundings, and one to the type.

@@ -2,6 +2,7 @@
 // thread counts, extreme values, NaN, in place, streamed.
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <functional>
 #include <limits>
 
@@ -101,6 +102,26 @@ TEST(CpuSwiglu, ExtremeValuesOnEveryInstructionSet) {
   });
 }
 
+/// Every bf16 number up to 1e18.
+std::vector<double> all_of_bf16() {
+  std::vector<double> values;
+  for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const double value = double(bf16_to_float(static_cast<std::uint16_t>(bits)));
+    if (std::abs(value) <= 1e18) values.push_back(value);
+  }
+  return values;
+}
+
+TEST(CpuSwiglu, EveryGateOfBf16OnEveryInstructionSet) {
+  const std::vector<double> gates = all_of_bf16();
+  test::on_every_instruction_set([&] {
+    SwigluFixture fixture({1, std::int64_t(gates.size()), 0, DType::bf16});
+    for (std::int64_t i = 0; i < fixture.gate.count(); ++i)
+      fixture.gate.set(i, gates[std::size_t(i)]), fixture.up.set(i, 1), fixture.dy.set(i, 1);
+    EXPECT_EQ(fixture.fault(2), "");
+  });
+}
+
 TEST(CpuSwiglu, NanStaysWhereItIs) {
   test::on_every_instruction_set([] {
     for (const DType dtype : {DType::f32, DType::bf16})
@@ -158,6 +179,15 @@ TEST(CpuGelu, RaggedSizesAndExtremeValues) {
       EXPECT_EQ(fixture.fault(1), "") << name(dtype);
     });
   }
+}
+
+TEST(CpuGelu, EveryInputOfBf16OnEveryInstructionSet) {
+  const std::vector<double> inputs = all_of_bf16();
+  test::on_every_instruction_set([&] {
+    GeluFixture fixture(std::int64_t(inputs.size()), DType::bf16);
+    for (std::int64_t i = 0; i < fixture.x.count(); ++i) fixture.x.set(i, inputs[std::size_t(i)]), fixture.dy.set(i, 1);
+    EXPECT_EQ(fixture.fault(2), "");
+  });
 }
 
 TEST(CpuGelu, NanStaysWhereItIs) {
@@ -239,6 +269,26 @@ TEST(CpuRope, PositionsGiven) {
   fixture.ids = {8, 0, 3, 3, 1};
   EXPECT_EQ(fixture.fault(LayerPass::forward, 2), "");
   EXPECT_EQ(fixture.fault(LayerPass::backward, 1), "");
+}
+
+// Angles that are no numbers: with a payload that rounding must not carry into the sign.
+TEST(CpuRope, NanOfATableStaysWhereItIs) {
+  test::on_every_instruction_set([] {
+    for (const DType dtype : {DType::f32, DType::bf16}) {
+      RopeFixture fixture({1, 2, 128, 1, dtype});
+      const std::uint32_t bits = 0x7fffffff;
+      std::memcpy(static_cast<float*>(fixture.cos.data()) + 40, &bits, sizeof bits);
+      launch(rope_kernels().front(), fixture.problem, fixture.buffers(), 1);
+      for (std::int64_t i = 0; i < 256; ++i) EXPECT_EQ(std::isnan(fixture.y.at(i)), i % 64 == 40) << i;
+    }
+  });
+}
+
+// A half of more columns than are rotated at once.
+TEST(CpuRope, LongHeads) {
+  for (const DType dtype : {DType::f32, DType::bf16})
+    for (const LayerPass pass : {LayerPass::forward, LayerPass::backward})
+      EXPECT_EQ(RopeFixture({3, 2, 1046, 4, dtype}).fault(pass, 2), "") << name(dtype);
 }
 
 TEST(CpuRope, InPlaceAndNan) {

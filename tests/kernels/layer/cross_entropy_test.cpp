@@ -131,6 +131,26 @@ TEST(CrossEntropy, HugeAndEqualLogits) {
     }
 }
 
+// What is taken off is the largest logit of what came before: later ones exceed it by less than is allowed, or by more.
+TEST(CrossEntropy, LogitsThatRise) {
+  for (const DType dtype : test::kTypes)
+    test::on_every_instruction_set([&] {
+      for (const bool gradient : {true, false}) {
+        CrossEntropyProblem problem = problem_of(5, 20000, dtype);
+        problem.gradient = gradient;
+        Fixture f(problem, 0.5);
+        const double rise[] = {0.6, 4, 9.5, 30, 0};
+        for (std::int64_t t = 0; t < 5; ++t)
+          for (std::int64_t j = 0; j < 20000; ++j)
+            f.logits.set(t * 20000 + j, f.logits.at(t * 20000 + j) - 60 + double(j / 2500) * rise[t]);
+        for (std::int64_t j = 0; j < 9000; ++j) f.logits.set(4 * 20000 + j, -double(kInfinity));  // a block and more
+        const std::vector<CrossEntropyRow> expected = f.references();
+        test::launch(kernel(), problem, f.buffers());
+        f.expect(expected);
+      }
+    });
+}
+
 TEST(CrossEntropy, IgnoredTokensAreNotLookedAt) {
   for (const DType dtype : test::kTypes) {
     Fixture f(problem_of(6, 300, dtype));
