@@ -94,6 +94,13 @@ TEST(TrainSteps, TextSaysWhichGradientsWereBesideFp64AndHowSureTheProjectionIs) 
   EXPECT_THAT(to_train_step_text(sample_result({record})), HasSubstr("fp64: all 4096\n"));
 }
 
+TEST(TrainSteps, TextSaysWhosePeakItIs) {
+  Record record = step_record();
+  EXPECT_THAT(to_train_step_text(sample_result({record})), HasSubstr("peak_cpu_fma on the same cores)"));
+  record.point.device = Device::gpu, record.point.device_index = 0;
+  EXPECT_THAT(to_train_step_text(sample_result({record})), HasSubstr("on the same GPU)"));
+}
+
 TEST(TrainSteps, TextSaysWhatIsUnknown) {
   Record record = step_record();
   EXPECT_THAT(to_train_step_text(sample_result({record})),
