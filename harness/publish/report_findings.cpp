@@ -39,6 +39,7 @@ Json step_json(const TrainStepSummary& step, std::size_t result) {
           {"flops_per_second", step.flops_per_second},
           {"peak_flops_per_second", finite(step.peak_flops_per_second)},
           {"peak_kernel", step.peak_kernel},
+          {"units", step.units},
           {"utilisations", utilisations},
           {"tokens_per_joule", finite(step.tokens_per_joule)},
           {"parts", parts},

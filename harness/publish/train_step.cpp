@@ -50,6 +50,7 @@ std::optional<TrainStepSummary> summary_of(const Record& record) {
   out.flops_per_second = *derived->flops_per_second;
   out.peak_flops_per_second = detail_number(record, "peak_flops_per_second");
   out.peak_kernel = detail_word(record, "peak_kernel").value_or("");
+  out.units = record.point.device == Device::gpu ? "GPU" : "cores";
   for (const auto& [detail, text] : kConventions)
     if (out.peak_flops_per_second)
       out.utilisations.push_back({text, number(detail) / out.seconds / *out.peak_flops_per_second});
@@ -86,8 +87,8 @@ std::string utilisation_text(const TrainStepSummary& step) {
   std::vector<std::string> parts;
   for (const auto& [convention, share] : step.utilisations)
     parts.push_back(fmt::format("{} {:.1f} %", convention, 100 * share));
-  return fmt::format("{} (of {}, {} on the same cores)", fmt::join(parts, ", "),
-                     format_flops(*step.peak_flops_per_second), step.peak_kernel);
+  return fmt::format("{} (of {}, {} on the same {})", fmt::join(parts, ", "), format_flops(*step.peak_flops_per_second),
+                     step.peak_kernel, step.units);
 }
 
 std::string time_text(const TrainStepSummary& step) {

@@ -16,6 +16,7 @@ struct TrainStepSummary {
   double flops_per_second = 0;                  // of one rank, causal
   std::optional<double> peak_flops_per_second;  // of one rank's units, measured beside the step
   std::string peak_kernel;
+  std::string units;  // whose peak it is: "cores", "GPU"
   struct Utilisation {
     std::string convention;  // "full attention"
     double of_peak = 0;

@@ -48,7 +48,7 @@ function stepFacts(step) {
     ["FLOP/s of a rank", withUnit(step.flops_per_second, "FLOP/s", 1e6)],
     [
       "MFU",
-      mfu ? `${mfu} (of ${withUnit(step.peak_flops_per_second, "FLOP/s")}, ${step.peak_kernel} on the same cores)` :
+      mfu ? `${mfu} (of ${withUnit(step.peak_flops_per_second, "FLOP/s")}, ${step.peak_kernel} on the same ${step.units})` :
             "unknown: no peak of that type was measured"
     ],
     [

@@ -49,6 +49,13 @@ TEST(TrainSteps, RatesFollowFromTheMedianAndTheDetails) {
   EXPECT_FALSE(all[0].tokens_per_joule) << "no power was read";
 }
 
+TEST(TrainSteps, TextSaysWhosePeakItIs) {
+  Record record = step_record();
+  EXPECT_THAT(to_train_step_text(sample_result({record})), HasSubstr("peak_cpu_fma on the same cores)"));
+  record.point.device = Device::gpu, record.point.device_index = 0;
+  EXPECT_THAT(to_train_step_text(sample_result({record})), HasSubstr("on the same GPU)"));
+}
+
 TEST(TrainSteps, TokensOfAJouleAreThoseOfOneRankWhosePowerWasRead) {
   Record record = step_record();
   Telemetry telemetry;
