@@ -125,6 +125,7 @@ class Train(Ranks):
                 self.assertEqual(together["ranks"], ranks)
                 self.assertEqual(together["states"], [together["states"][0]] * ranks, "ranks have other parameters than each other")
                 self.assertEqual(together["again"], together["states"], "the same steps again left other bits")
+                self.assertTrue(together["gradients_right"], together["gradients"])
                 self.assertEqual(together["buckets"] > 2, buckets > 0)
                 # As ranks on CPUs (tests/program/train_step_test.py): they differ from one by the order of sums alone.
                 self.assertAlmostEqual(together["losses"][0], alone["losses"][0], delta=1e-6)

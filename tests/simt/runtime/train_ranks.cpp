@@ -51,10 +51,19 @@ int train_and_print(std::int64_t bucket_bytes) {
     const auto states = train(step, *ranks);
     const auto losses = mean_over_ranks(*ranks, step.losses());
     const auto again = ranks->size() > 1 ? train(step, *ranks) : states;
+    step.reset();
+    step.run_gradients();
+    Check check;  // against the whole batch's gradients in fp64
+    if (ranks->is_root()) compare_gradients(check, step);
     int buckets = 0;
     for (const StepOp* op : step.ops()) buckets += op->alone ? 1 : 0;
-    const nlohmann::json out = {
-        {"ranks", ranks->size()}, {"losses", losses}, {"states", states}, {"again", again}, {"buckets", buckets}};
+    const nlohmann::json out = {{"ranks", ranks->size()},
+                                {"losses", losses},
+                                {"states", states},
+                                {"again", again},
+                                {"buckets", buckets},
+                                {"gradients", check.describe()},
+                                {"gradients_right", check.ok()}};
     if (ranks->is_root()) std::printf("%s\n", out.dump().c_str());
     return 0;
   });
