@@ -57,9 +57,10 @@ void report(const Result& result, std::string_view text) {
   out.results.push_back({kName, std::string(text), "", result});
   out.verdict = judged(result);
   out.results_given = 1;
-  const std::string data = script_json(report_data(out));
-  require(data.find_first_of("<>&") == std::string::npos, "no text ends the script that it stands in");
-  require(is_json(data), "a page's data is JSON");
+  const nlohmann::ordered_json data = report_data(out);
+  require(packed(data).find_first_of("<>&") == std::string::npos, "no text ends the script that it stands in");
+  require(is_json(data.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)),
+          "a page's data is JSON");
   if (text.size() < kPageBytes) to_report(out, kPageBytes);
 }
 
