@@ -86,8 +86,8 @@ std::string to_latex(const std::vector<TableRow>& rows, const TableColumns& colu
   }
   out += "\\bottomrule\n\\end{tabular}\n";
   std::string below;
-  for (const auto& text : notes.texts) below += "\nNote " + escaped(text) + "\n";
-  for (const auto& note : peak_notes(rows)) below += "\n" + escaped(note) + "\n";
+  for (const auto& text : notes.texts) below += fmt::format("\nNote {}\n", escaped(text));
+  for (const auto& note : peak_notes(rows)) below += fmt::format("\n{}\n", escaped(note));
   below += reasons(rows);
   return below.empty() ? out : out + "\n{\\footnotesize\n" + below + "}\n";
 }

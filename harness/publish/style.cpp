@@ -94,7 +94,7 @@ std::string folded_line(std::string_view line, std::size_t columns) {
     at = end;
     while (at < glyphs.size() && glyphs[at].space) ++at;
     out += codes_of(glyphs, last, at);
-    if (at < glyphs.size()) out += "\n" + std::string(deeper, ' ');
+    if (at < glyphs.size()) out.append(1, '\n').append(deeper, ' ');
     room = columns - deeper;
   }
   return out;

@@ -48,7 +48,7 @@ std::string computed_by(const Target& target, const std::string& variant) {
 /// The case on whichever device.
 std::string id_without_device(const Case& point) {
   std::string id = point.id();
-  const std::string device = "/" + point.device_name() + "/";
+  const std::string device = fmt::format("/{}/", point.device_name());
   return id.replace(id.find(device), device.size(), "/");
 }
 

@@ -70,7 +70,9 @@ TEST(CoresBeside, AreTheRestOfTheShareOrAllOfIt) {
   const std::vector<int> share(all.begin(), all.begin() + std::min<std::ptrdiff_t>(available_threads(), all.size()));
   EXPECT_EQ(cores_beside(available_threads()), share) << "none is left: the same ones";
   EXPECT_EQ(cores_beside(available_threads() + 5), share);
-  if (share.size() > 1) EXPECT_EQ(cores_beside(1), std::vector<int>(share.begin() + 1, share.end()));
+  if (share.size() > 1) {
+    EXPECT_EQ(cores_beside(1), std::vector<int>(share.begin() + 1, share.end()));
+  }
 }
 
 }  // namespace
