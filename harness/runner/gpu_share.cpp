@@ -1,12 +1,11 @@
 #include "harness/runner/gpu_share.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <map>
-
-#include <fmt/format.h>
 
 #include "harness/backends/backend.h"
 #include "harness/core/system_files.h"

@@ -167,7 +167,7 @@ TEST_F(RunTest, RefusesAJournalItWasNotAskedToResume) {
 
 TEST_F(RunTest, AnErrorOfTheRunItselfEndsIt) {
   options_.out = folder_ / "no such folder" / "r.json";
-  EXPECT_THROW(go(), MeasureError);
+  EXPECT_THROW(go(), InputError);
 }
 
 TEST_F(RunTest, OnlyRankZeroWritesAndEveryRankRunsTheSame) {

@@ -21,7 +21,7 @@ TEST(OptionalAxes, AreLeftOutAtTheirDefault) {
   EXPECT_THAT(ids(kPlain, {"scaling=none"}), plain);
   const Suite suite = parse_text(suite_text(kPlain));
   EXPECT_EQ(suite.cases.at(0).word_or("scaling", "none"), "none");
-  EXPECT_THROW(suite.cases.at(0).word("scaling"), std::logic_error);
+  EXPECT_THROW(suite.cases.at(0).word("scaling"), InputError);
 }
 
 TEST(OptionalAxes, AreThereInTheWorkloadsOrderAtAnyOtherValue) {
