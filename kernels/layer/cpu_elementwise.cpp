@@ -91,14 +91,33 @@ struct Addition {
   }
 };
 
+// Bytes at the end of a row over which those at the next one's beginning are asked for.  Where rows do not follow each
+// other in memory, as SwiGLU's fused inputs, the processor's own prefetching begins anew with each, which costs 0.8 us a
+// row; with this 0.4 (bf16; 8 KiB and 16 KiB are no better).
+constexpr std::int64_t kNextRowBytes = 4096;
+
 template <class Operation, class T, bool kStream>
 void sweep(const ElementwisePart& p) {
+  constexpr auto kNextRow = kNextRowBytes / static_cast<std::int64_t>(sizeof(typename T::Element));
+  static_assert(kNextRow % (2 * kUnit) == 0);
   for (std::int64_t r = 0; r < p.rows; ++r) {
-    Row row;
-    for (int i = 0; i < 3; ++i) row.in[i] = advanced(p.dtype, p.in[i].data, r * p.in[i].stride);
+    Row row, next;
+    for (int i = 0; i < 3; ++i) {
+      row.in[i] = advanced(p.dtype, p.in[i].data, r * p.in[i].stride);
+      next.in[i] = advanced(p.dtype, p.in[i].data, (r + 1) * p.in[i].stride);
+    }
     for (int i = 0; i < 2; ++i) row.out[i] = advanced(p.dtype, p.out[i].data, r * p.out[i].stride);
-    for_two_units<T>(p.count, [&row](const auto& at, std::int64_t i)
-                                  ASSAY_INLINED { Operation::template unit<T, kStream>(row, at, i); });
+    const std::int64_t last =
+        r + 1 < p.rows && p.count > kNextRow ? (p.count - kNextRow) / (2 * kUnit) * (2 * kUnit) : p.count;
+    for_two_units<T>(last, [&row](const auto& at, std::int64_t i)
+                               ASSAY_INLINED { Operation::template unit<T, kStream>(row, at, i); });
+    for_two_units<T>(p.count - last, [&](const auto& at, std::int64_t i) ASSAY_INLINED {
+      for (int in = 0; in < 3 && p.in[in].data != nullptr; ++in) {
+        ask_ahead<T>(next.in[in], i);
+        ask_ahead<T>(next.in[in], i + kUnit);
+      }
+      Operation::template unit<T, kStream>(row, at, last + i);
+    });
   }
   if (kStream) hwy::FlushStream();  // once: it waits until all of it is in memory
 }

@@ -44,15 +44,6 @@ constexpr std::int64_t kAhead = 8192 / static_cast<std::int64_t>(sizeof(typename
 /// A NaN without the payload that store_quickly could carry into a number.
 float plain(float x) { return x == x ? x : std::numeric_limits<float>::quiet_NaN(); }
 
-/// Asks for a unit of a row that is read later.
-template <class T>
-HWY_INLINE void ask_ahead(const void* row, std::int64_t i) {
-  constexpr std::int64_t kLine = 64;
-  const auto* from = reinterpret_cast<const char*>(static_cast<const typename T::Element*>(row) + i);
-  for (std::int64_t at = 0; at < kUnit * static_cast<std::int64_t>(sizeof(typename T::Element)); at += kLine)
-    __builtin_prefetch(from + at, 0, 2);  // into the second-level cache
-}
-
 template <class T, bool kCentred, bool kResidual, bool kStream>
 class Forward {
  public:

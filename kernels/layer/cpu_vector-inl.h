@@ -262,6 +262,15 @@ HWY_INLINE void for_single_units(std::int64_t count, const Body& body) {
   if (i < count) body(Part<T>{count - i}, i);
 }
 
+/// Asks for a unit of a row that is read later.
+template <class T>
+HWY_INLINE void ask_ahead(const void* row, std::int64_t i) {
+  constexpr std::int64_t kLine = 64;
+  const auto* from = reinterpret_cast<const char*>(static_cast<const typename T::Element*>(row) + i);
+  for (std::int64_t at = 0; at < kUnit * static_cast<std::int64_t>(sizeof(typename T::Element)); at += kLine)
+    __builtin_prefetch(from + at, 0, 2);  // into the second-level cache
+}
+
 /// f(element) of each, and f(element, other) of each two.
 template <class F>
 HWY_INLINE Pair each(Pair x, const F& f) {
