@@ -92,8 +92,8 @@ struct Addition {
 };
 
 // Bytes at the end of a row over which those at the next one's beginning are asked for.  Where rows do not follow each
-// other in memory, as SwiGLU's fused inputs, the processor's own prefetching begins anew with each, which costs 0.8 us a
-// row; with this 0.4 (bf16; 8 KiB and 16 KiB are no better).
+// other in memory, as SwiGLU's fused inputs, the processor's own prefetching begins anew with each, which costs 0.8 us
+// a row; with this 0.4 (bf16; 8 KiB and 16 KiB are no better).
 constexpr std::int64_t kNextRowBytes = 4096;
 
 template <class Operation, class T, bool kStream>
