@@ -10,7 +10,8 @@ namespace {
 class Beside {
  public:
   void start(const ProjectedLaunch& launch) {
-    if (launch.seconds > 0) left_.push_back({launch.seconds, 1 + std::max(0.0, launch.lost) / launch.seconds});
+    if (launch.seconds <= 0) return;  // a time that is no number stays, and makes the step's none
+    left_.push_back({launch.seconds, 1 + std::max(launch.lost, 0.0) / launch.seconds});
   }
   /// How long a launch of `seconds` takes now.
   double pass(double seconds) {

@@ -18,6 +18,18 @@ def assay(*arguments, cwd=None, timeout=300, **options):
     return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=timeout, **options)
 
 
+def environment_of(pid):
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
+
+
+def processes_of(mark):
+    """Pids of processes that carry the mark in their environment."""
+    return [int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit() and mark.encode() in environment_of(one.name)]
+
+
 class Folder(unittest.TestCase):
     def setUp(self):
         self.folder = Path(tempfile.mkdtemp(prefix="assay-test-"))

@@ -25,18 +25,6 @@ def suite(**more):
     }
 
 
-def environment_of(pid):
-    try:
-        return Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return b""
-
-
-def processes_of(mark):
-    """Pids of this program that carry the mark in their environment."""
-    return [int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit() and mark.encode() in environment_of(one.name)]
-
-
 class TrainStep(program.Folder):
     def measured(self, out="r.json", ranks=1, **more):
         (self.folder / "small.json").write_text(json.dumps(suite(**more)))
@@ -132,17 +120,17 @@ class TrainStep(program.Folder):
                    "env", mark, program.PROGRAM, "run", "small.json", "--out", "r.json"]
         process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         time.sleep(4)  # it measures by then, or prepares to: it has to end either way
-        ranks = [pid for pid in processes_of(mark) if b"OMPI_COMM_WORLD_RANK=1" in environment_of(pid)]
+        ranks = [pid for pid in program.processes_of(mark) if b"OMPI_COMM_WORLD_RANK=1" in program.environment_of(pid)]
         self.assertEqual(len(ranks), 1, ranks)
         os.kill(ranks[0], signal.SIGKILL)
         said = process.communicate(timeout=40)[0]
         self.assertIn("lost rank 1", said)
         self.assertNotEqual(process.returncode, 0)
         for _ in range(50):
-            if not processes_of(mark):
+            if not program.processes_of(mark):
                 break
             time.sleep(0.1)
-        self.assertEqual(processes_of(mark), [])
+        self.assertEqual(program.processes_of(mark), [])
 
     def test_check_judges_a_step_as_any_case(self):
         self.measured()

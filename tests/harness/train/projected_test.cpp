@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace assay {
 namespace {
 
@@ -36,6 +38,14 @@ TEST(ProjectedStep, WhatItCostsIsWhatItWasMeasuredToCost) {
   EXPECT_DOUBLE_EQ(projected_seconds({beside(2, 5), in_turn(8), waits()}), 13);
   EXPECT_DOUBLE_EQ(projected_seconds({beside(2, 0.5), in_turn(1), waits()}), 1.25 + 1);
   EXPECT_DOUBLE_EQ(projected_seconds({beside(2, -0.5), in_turn(8), waits()}), 8) << "nothing is gained by company";
+}
+
+/// A shorter step would be the answer of a comparison that is blind to it.
+TEST(ProjectedStep, ATimeThatIsNoNumberMakesNoStep) {
+  EXPECT_TRUE(std::isnan(projected_seconds({in_turn(1), in_turn(NAN)})));
+  EXPECT_TRUE(std::isnan(projected_seconds({beside(NAN, 1), in_turn(1), waits()})));
+  EXPECT_TRUE(std::isnan(projected_seconds({beside(NAN, 1), waits()})));
+  EXPECT_TRUE(std::isnan(projected_seconds({beside(2, NAN), in_turn(1), waits()})));
 }
 
 }  // namespace

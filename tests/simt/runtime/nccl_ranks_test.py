@@ -21,17 +21,9 @@ SAMPLING = {"min_samples": 1, "max_samples": 1, "relative_half_width": 0.5, "wal
 WRAPPER = 'trap "" TERM; "$@"; code=$?; echo $code >"$CODES/$OMPI_COMM_WORLD_RANK"; exit $code'
 
 
-def environment_of(pid):
-    try:
-        return Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return b""
-
-
 def processes_of(mark):
-    """Pids that carry the mark in their environment and are this program."""
-    return [int(one.name) for one in Path("/proc").iterdir()
-            if one.name.isdigit() and mark.encode() in environment_of(one.name) and "assay" in (one / "comm").read_text()]
+    """Of this program: the shell around it carries the mark too."""
+    return [pid for pid in program.processes_of(mark) if "assay" in (Path("/proc") / str(pid) / "comm").read_text()]
 
 
 @unittest.skipUnless(shutil.which("mpirun"), "no mpirun")
@@ -168,7 +160,7 @@ class Lost(Ranks):
             if journal.exists() and '"begin"' in journal.read_text():
                 time.sleep(1.5)
                 for pid in processes_of(self.mark):
-                    if f"OMPI_COMM_WORLD_RANK={rank}".encode() in environment_of(pid).split(b"\0"):
+                    if f"OMPI_COMM_WORLD_RANK={rank}".encode() in program.environment_of(pid).split(b"\0"):
                         return pid
             time.sleep(0.1)
         self.fail("the case does not begin")
