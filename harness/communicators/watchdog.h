@@ -11,7 +11,7 @@
 //   code 4.  It does so in the watchdog's thread: the measuring one may be stuck anywhere.  What has not ended a second
 //   later (a stopped process has not) is killed (kill_later.h), where it is on a host whose processes this one can see;
 //   elsewhere the launcher ends it. Rank 0 is lost: the lowest of the others says so, and all end with exit code 4. Its
-//   journal is on disk.
+//   journal is on disk.  A rank 0 that was only stopped, and wakes, reads that it was given up, and accuses nobody.
 // A process that was stopped together with all others (Ctrl-Z, a virtual machine that was suspended) accuses nobody:
 // time in which this thread itself did not run is not counted.
 #pragma once

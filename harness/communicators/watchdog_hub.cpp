@@ -73,8 +73,8 @@ class HubWatchdog final : public Watchdog {
     if (failed_) end_here(*failed_);
     std::vector<RankView> views;
     for (const Peer& peer : peers_) views.push_back(peer.view);
-    if (slept_too_long &&
-        std::any_of(peers_.begin(), peers_.end(), [](const Peer& peer) { return peer.view.state == State::ended; }))
+    // Before it judges others: what it has just read are their last words, and they have already said who is lost.
+    if (given_up_)
       lose({{0}, describe(self(), peers_[0].view.status) + " was stopped, and the others have given up on it"});
     if (const auto loss = find_loss(views, deadline())) lose(*loss);
     greet();
@@ -108,6 +108,7 @@ class HubWatchdog final : public Watchdog {
     peer.heard = now;
     if (said.contains("status")) peer.view.status = status_from_json(said["status"]);
     if (said.contains("bye") || said.contains("failed")) peer.view.state = State::left;
+    if (said.contains("given_up")) given_up_ = true;
     if (said.contains("failed") && !failed_) failed_ = Failed{peer.view, said["failed"].get<int>()};
   }
 
@@ -163,6 +164,7 @@ class HubWatchdog final : public Watchdog {
   std::vector<Peer> peers_;
   std::vector<LineSocket> strangers_;
   std::optional<Failed> failed_;
+  bool given_up_ = false;  // by a rank that had not heard of this one for the deadline
 };
 
 }  // namespace

@@ -88,6 +88,7 @@ class MemberWatchdog final : public Watchdog {
   bool speaks() const { return self().rank <= lowest_; }  // nobody else may be there
 
   [[noreturn]] void lose_hub(const std::string& how) {
+    socket_.send(R"({"given_up":true})");  // the launcher may wake a stopped rank 0 before it ends it
     // A launcher ends the others when the first of them has ended.
     if (!speaks()) std::this_thread::sleep_for(kForTheSpeaker);
     if (speaks())

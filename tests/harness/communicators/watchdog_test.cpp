@@ -12,6 +12,8 @@
 namespace assay {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
 /// True when the other side hangs up, which it does at once or never.
 bool is_sent_away(LineSocket socket) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
@@ -44,6 +46,28 @@ TEST(Watchdog, StrangersAreSentAwayWhateverTheySay) {
   one.send(R"({"bye":true})");
   one.hang_up();
   hub.reset();
+}
+
+/// A rank 0 that reads what rank 1 wrote while it was stopped: that it waits, for longer than the deadline, for rank 0;
+/// and that it has given up.
+void wake_up_given_up() {
+  constexpr double kDeadline = 2;
+  Listener listener = listen_here(true);
+  LineSocket one = connect_to({"127.0.0.1"}, listener.port, 30);
+  one.send(R"({"token":"secret","hello":{"rank":1,"host":"here","pid":1,"pid_space":"elsewhere"}})");
+  RankStatus waits;
+  waits.operation = 896;
+  waits.inside = true;
+  waits.seconds = 2.1;
+  one.send(Json{{"status", to_json(waits)}}.dump());
+  one.send(R"({"given_up":true})");
+  one.hang_up();
+  auto hub = make_hub_watchdog(2, std::move(listener), "secret", kDeadline);
+  std::this_thread::sleep_for(std::chrono::seconds(30));
+}
+
+TEST(WatchdogDeathTest, ARank0ThatWasGivenUpAccusesNobody) {
+  EXPECT_EXIT(wake_up_given_up(), testing::ExitedWithCode(4), "^assay: rank 0 [^\n]* was stopped, and the others");
 }
 
 }  // namespace
