@@ -46,7 +46,7 @@ class SoakRun {
     progress_.done();
     compare_devices();
     const double lasted = elapsed();
-    result_.complete = lasted >= suite_.soak->seconds || no_case_left();
+    result_.complete = !cut_short_;
     collect(lasted);
     save_result(result_, options_.out);
     start.journal->remove();  // what it could resume is over
@@ -79,7 +79,10 @@ class SoakRun {
   void drive(Lane& lane, Barrier& ready) {
     for (SoakCase* one : lane.cases) {
       const std::lock_guard one_at_a_time(preparing_);  // a check takes all cores
-      if (!interrupted_) one->begin();
+      if (interrupted_)
+        cut_short_ = true;
+      else
+        one->begin();
     }
     ready.arrive_and_wait();  // all devices are hot for the same time
     TelemetrySampler telemetry(std::move(lane.sources), lane.cores_beside, suite_.sampling.telemetry_seconds);
@@ -91,14 +94,13 @@ class SoakRun {
         one->repeat([this] { return elapsed(); });
         look_up();
       }
+    // Asked here: telemetry that is slow to end does not make up for what a signal left out.
+    if (std::any_of(lane.cases.begin(), lane.cases.end(), alive) && elapsed() < suite_.soak->seconds) cut_short_ = true;
     lane.telemetry = telemetry.finish();
   }
 
   double elapsed() const { return steady_seconds() - began_; }
   bool over() const { return interrupted_ || stop_ || elapsed() >= suite_.soak->seconds; }
-  bool no_case_left() const {
-    return !interrupted_ && std::none_of(cases_.begin(), cases_.end(), [](const SoakCase& one) { return one.alive(); });
-  }
 
   /// After every repetition of whichever device: progress, and what there is so far on the disk.
   void look_up() {
@@ -159,6 +161,7 @@ class SoakRun {
   double began_ = 0, saved_ = 0;
   std::int64_t repetitions_ = 0;
   std::atomic<bool> stop_{false};
+  std::atomic<bool> cut_short_{false};  // by a signal: a case was not begun, or had time left
   Result result_;
 };
 

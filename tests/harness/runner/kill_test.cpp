@@ -45,6 +45,21 @@ class KillTest : public testing::Test {
     ::waitpid(child, &status, 0);
     return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
   }
+  /// How many cases the journal holds as finished, whether or not its process still writes.
+  int finished() const {
+    int count = 0;
+    std::ifstream file(journal_path(out()));
+    for (std::string line; std::getline(file, line) && !file.eof();) count += line.rfind("{\"record\"", 0) == 0;
+    return count;
+  }
+  /// Until one more case is finished than `before`, or the process has ended.
+  void await_a_case(pid_t child, int before) const {
+    const auto ended = [child] {
+      siginfo_t info{};
+      return ::waitid(P_PID, id_t(child), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == child;
+    };
+    while (finished() <= before && !ended()) ::usleep(500);
+  }
   std::string out() const { return folder_ / "r.json"; }
   std::string log() const { return folder_ / "log"; }
   std::map<std::string, int> attempts() const {
@@ -87,11 +102,13 @@ TEST_F(KillTest, LosesNothingFinishedAndMeasuresNothingTwice) {
   const auto seed = std::random_device{}();
   RecordProperty("seed", std::to_string(seed));
   std::mt19937 random(seed);
-  std::uniform_int_distribution<useconds_t> microseconds(1'000, 150'000);
+  std::uniform_int_distribution<useconds_t> from_start(1'000, 150'000), from_a_case(0, 50'000);
   int kills = 0, resumed_in_the_middle = 0;
-  while (kills < kKills) {
+  for (bool among_cases = false; kills < kKills; among_cases = !among_cases) {
+    const int before = finished();
     const pid_t child = start(kernels);
-    ::usleep(microseconds(random));
+    if (among_cases) await_a_case(child, before);  // a busy machine has not begun one when the other kills come
+    ::usleep(among_cases ? from_a_case(random) : from_start(random));
     ::kill(child, SIGKILL);
     const int end = end_of(child);
     ASSERT_TRUE(end == 0 || end == -SIGKILL) << end;

@@ -101,7 +101,12 @@ class SoakTest : public testing::Test {
 };
 
 TEST_F(SoakTest, ComparesEveryOutputAndKeepsWhatItSaw) {
-  const Result result = go();
+  Result result = go();
+  // A busy machine may not get two repetitions done in a hundredth of a second.
+  for (int i = 0; i < 10 && result.records.at(0).soak.value().digested <= 2; ++i) {
+    suite_.soak->seconds *= 2;
+    result = go();
+  }
   ASSERT_EQ(result.records.size(), 1u);
   const Record& record = result.records[0];
   ASSERT_TRUE(record.outcome.ok()) << record.outcome.reason;
@@ -110,7 +115,7 @@ TEST_F(SoakTest, ComparesEveryOutputAndKeepsWhatItSaw) {
   EXPECT_GT(record.soak->digested, 2);
   EXPECT_EQ(record.soak->digested, record.soak->launches);
   EXPECT_EQ(record.soak->corrupted, 0);
-  EXPECT_GE(record.soak->lasted_seconds, 0.01);
+  EXPECT_GE(record.soak->lasted_seconds, suite_.soak->seconds);
   EXPECT_EQ(record.soak->digest.size(), 16u);
   EXPECT_EQ(record.soak->digest_of, "gemm/cpu_blocked/f32/layout=tn/m=24/n=40/k=16/hot/burst/normal/seed=1");
   EXPECT_THAT(record.soak->computed_by, HasSubstr("1 threads"));
@@ -199,6 +204,7 @@ TEST_F(SoakTest, CountsHowOftenItHappens) {
 
 TEST_F(SoakTest, EndsOnASignalWithAValidResult) {
   interrupted_ = true;
+  suite_.soak->seconds = 1e-9;  // over before the first case could have been begun: its time alone completes no soak
   const Result before = go();
   EXPECT_FALSE(before.complete);
   EXPECT_EQ(before.records[0].outcome.kind, OutcomeKind::failed);
