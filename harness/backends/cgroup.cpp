@@ -60,9 +60,10 @@ void read_cpus(const fs::path& folder, CgroupLimits& out) {
 /// `mount`/a/b, `mount`/a, `mount`: those that exist.  A container may see its group at the mount's root.
 std::vector<fs::path> folders(const fs::path& mount, const std::string& group) {
   std::vector<fs::path> out;
+  std::error_code unreadable;  // a host may hide its groups from users: then no limit is known
   for (fs::path at = fs::path(group).relative_path(); !at.empty(); at = at.parent_path())
-    if (fs::exists(mount / at)) out.push_back(mount / at);
-  if (fs::exists(mount)) out.push_back(mount);
+    if (fs::exists(mount / at, unreadable)) out.push_back(mount / at);
+  if (fs::exists(mount, unreadable)) out.push_back(mount);
   return out;
 }
 

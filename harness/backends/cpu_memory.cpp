@@ -24,7 +24,9 @@ std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit
 std::size_t system_available() {
   std::ifstream in("/proc/meminfo");
   for (std::string line; std::getline(in, line);)
-    if (line.rfind("MemAvailable:", 0) == 0) return std::size_t(std::stoull(line.substr(13))) << 10;
+    if (line.rfind("MemAvailable:", 0) == 0)
+      if (const auto kibibytes = std::strtoull(line.c_str() + 13, nullptr, 10); kibibytes > 0)
+        return std::size_t(kibibytes) << 10;
   return std::numeric_limits<std::size_t>::max();
 }
 

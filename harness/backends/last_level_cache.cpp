@@ -56,8 +56,10 @@ std::size_t last_level_cache_from_sysfs(const std::vector<int>& cores, const cha
   std::string highest = "2";
   for (const int core : cores) {
     const std::filesystem::path folder = std::filesystem::path(cpus) / ("cpu" + std::to_string(core)) / "cache";
-    for (int index = 0; std::filesystem::exists(folder / ("index" + std::to_string(index))); ++index) {
-      const std::filesystem::path cache = folder / ("index" + std::to_string(index));
+    const auto cache_at = [&](int index) { return folder / ("index" + std::to_string(index)); };
+    std::error_code unreadable;
+    for (int index = 0; std::filesystem::exists(cache_at(index), unreadable); ++index) {
+      const std::filesystem::path cache = cache_at(index);
       const std::string level = first_line(cache / "level");
       if (level < highest) continue;
       if (level > highest) caches.clear(), highest = level;

@@ -52,17 +52,19 @@ std::map<int, Found> ranks_here(const LauncherMark& mark) {
   if (equals == std::string::npos) return out;
   std::error_code failed;
   const fs::path program = fs::read_symlink("/proc/self/exe", failed);
-  for (const auto& entry : fs::directory_iterator("/proc", failed)) {
-    const int pid = std::atoi(entry.path().filename().c_str());
-    if (pid <= 0 || fs::read_symlink(entry.path() / "exe", failed) != program || failed) continue;
-    const std::string environment = read_all(entry.path() / "environ");
+  std::error_code ended;  // an exception of this thread's would end the process without a word
+  for (fs::directory_iterator entry("/proc", ended), end; !ended && entry != end; entry.increment(ended)) {
+    const fs::path folder = entry->path();
+    const int pid = std::atoi(folder.filename().c_str());
+    if (pid <= 0 || fs::read_symlink(folder / "exe", failed) != program || failed) continue;
+    const std::string environment = read_all(folder / "environ");
     if (variable_in(environment, mark.job.substr(0, equals)) != mark.job.substr(equals + 1)) continue;
-    const std::string rank = variable_in(environment, mark.rank_variable), stat = read_all(entry.path() / "stat");
+    const std::string rank = variable_in(environment, mark.rank_variable), stat = read_all(folder / "stat");
     // "pid (name) STATE": the name may hold anything but ends with the last bracket.
     const std::size_t state = stat.rfind(')');
     if (!rank.empty() && state != std::string::npos && state + 2 < stat.size())
       out[std::atoi(rank.c_str())] = {pid, stat[state + 2] == 'T' || stat[state + 2] == 't',
-                                      read_all(entry.path() / "maps").find("libassay_mpi") != std::string::npos};
+                                      read_all(folder / "maps").find("libassay_mpi") != std::string::npos};
   }
   return out;
 }
@@ -103,6 +105,7 @@ void StartWatch::watch() {
   // In slices, since a signal handler cannot notify.
   while (monotonic_seconds() - from < deadline_ && !interrupted_)
     if (started_.wait_for(lock, std::chrono::milliseconds(50), [this] { return done_; })) return;
+  if (done_) return;  // told to end before this thread had its first turn, and MPI has started meanwhile
   const std::string missing = missing_ranks(mark_);
   const RankIdentity self = identify(mark_.rank);
   end_with(fmt::format("assay: rank {} ({}, pid {}): {}, while MPI started for {} processes of {}: {}\n", self.rank,

@@ -118,10 +118,10 @@ class CpuTelemetry final : public TelemetrySource {
 
   std::optional<double> cpuinfo_mhz() const {
     std::istringstream lines(small_file(root_ / "proc/cpuinfo"));
-    int core = -1, count = 0;
-    double sum = 0;
+    int count = 0;
+    double core = -1, sum = 0;
     for (std::string line; std::getline(lines, line);) {
-      if (const auto number = to_number(value_of(line, "processor", ':'))) core = int(*number);
+      if (const auto number = to_number(value_of(line, "processor", ':'))) core = *number;
       const bool ours = std::find(cores_.begin(), cores_.end(), core) != cores_.end();
       const auto mhz = ours ? to_number(value_of(line, "cpu MHz", ':')) : std::nullopt;
       if (mhz) sum += *mhz, ++count;

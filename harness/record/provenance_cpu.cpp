@@ -1,12 +1,14 @@
 #include <hwloc.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <memory>
 #include <sstream>
 #include <thread>
+#include <vector>
 
 #include "harness/backends/backend.h"
+#include "harness/backends/cgroup.h"
+#include "harness/backends/cores.h"
 #include "harness/core/system_files.h"
 #include "harness/record/provenance.h"
 
@@ -59,19 +61,17 @@ void add_topology(Json& out) {
 }
 
 /// "0-3,8": the CPUs this process may run on.
+/// Not the calling thread's: a CPU backend has pinned that one to a single core.
 std::string affinity() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (::sched_getaffinity(0, sizeof set, &set) != 0) return {};
+  std::vector<int> cores = process_cores();
+  std::sort(cores.begin(), cores.end());
   std::string out;
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (!CPU_ISSET(cpu, &set)) continue;
-    int last = cpu;
-    while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, &set)) ++last;
+  for (std::size_t i = 0; i < cores.size(); ++i) {
+    const std::size_t first = i;
+    while (i + 1 < cores.size() && cores[i + 1] == cores[i] + 1) ++i;
     if (!out.empty()) out += ',';
-    out += std::to_string(cpu);
-    if (last > cpu) out.append("-").append(std::to_string(last));
-    cpu = last;
+    out += std::to_string(cores[first]);
+    if (i > first) out.append("-").append(std::to_string(cores[i]));
   }
   return out;
 }
@@ -87,30 +87,6 @@ Json features(const std::string& flags) {
     if (std::find(std::begin(kInteresting), std::end(kInteresting), word) != std::end(kInteresting))
       out.push_back(word);
   return out;
-}
-
-/// Cores' worth of time the control group grants; the tightest on the way from ours to the root.  Null: no limit.
-std::optional<double> cgroup_cores(const std::filesystem::path& root) {
-  std::optional<double> least;
-  const auto consider = [&](std::optional<double> quota, std::optional<double> period) {
-    if (!quota || !period || *quota <= 0 || *period <= 0) return;
-    least = std::min(least.value_or(*quota / *period), *quota / *period);
-  };
-  std::istringstream groups(small_file(root / "proc/self/cgroup"));
-  for (std::string line; std::getline(groups, line);) {
-    const auto path_at = line.rfind(':');
-    if (path_at == std::string::npos || path_at + 2 > line.size()) continue;
-    for (std::filesystem::path path = line.substr(path_at + 2);; path = path.parent_path()) {
-      // Version 2 has one file "quota period" ("max" where there is no limit), version 1 two files.
-      std::istringstream both(small_file(root / "sys/fs/cgroup" / path / "cpu.max"));
-      std::string quota, period;
-      if (both >> quota >> period) consider(to_number(quota), to_number(period));
-      const auto v1 = root / "sys/fs/cgroup/cpu" / path;
-      consider(to_number(first_line(v1 / "cpu.cfs_quota_us")), to_number(first_line(v1 / "cpu.cfs_period_us")));
-      if (path.empty() || !path.has_relative_path()) break;
-    }
-  }
-  return least;
 }
 
 void add_frequency(Json& out, const std::string& cpuinfo, const std::filesystem::path& root) {
@@ -151,7 +127,7 @@ Json cpu_provenance(const std::filesystem::path& root) {
   out["microcode"] = or_null(first_of({"microcode"}));
   out["features"] = features(flags);
   out["hypervisor"] = (' ' + flags + ' ').find(" hypervisor ") != std::string::npos;
-  out["cgroup_cores"] = or_null(cgroup_cores(root));
+  out["cgroup_cores"] = or_null(cgroup_limits(root / "proc/self/cgroup", root / "sys/fs/cgroup").cpus);
   out["affinity"] = affinity();
   return out;
 }

@@ -50,16 +50,18 @@ int nvidia_gpus_on_bus(const path& root) {
   constexpr const char* kDisplayClass = "0x03";  // VGA and 3D controllers
   std::error_code failed;
   int count = 0;
-  for (const auto& device : std::filesystem::directory_iterator(root / "sys/bus/pci/devices", failed)) {
-    const auto vendor = first_line(device.path() / "vendor"), kind = first_line(device.path() / "class");
+  for (std::filesystem::directory_iterator device(root / "sys/bus/pci/devices", failed), end; !failed && device != end;
+       device.increment(failed)) {
+    const auto vendor = first_line(device->path() / "vendor"), kind = first_line(device->path() / "class");
     if (vendor && kind && *vendor == kNvidia && kind->rfind(kDisplayClass, 0) == 0) ++count;
   }
   return count;
 }
 
 Json kibibytes(const std::string& meminfo, const char* key) {
+  constexpr double kMost = 1e15;  // an exabyte: more is no memory's size
   const auto value = to_number(value_of(meminfo, key, ':'));
-  return value ? Json(std::uint64_t(*value) * 1024) : Json(nullptr);
+  return value && *value >= 0 && *value <= kMost ? Json(std::uint64_t(*value) * 1024) : Json(nullptr);
 }
 
 }  // namespace

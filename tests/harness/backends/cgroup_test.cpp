@@ -59,6 +59,13 @@ TEST(Cgroup, NothingSetOrNothingThere) {
   EXPECT_FALSE(limits_of(folder).cpus);
 }
 
+TEST(Cgroup, AGroupsNameMayHoldColonsAndBeLongerThanAFilesMay) {
+  TemporaryFolder folder;
+  folder.write("membership", "0::/kubepods-pod1.slice:cri-containerd:2f\n0::/" + std::string(300, 'x') + "\n");
+  folder.write("fs/kubepods-pod1.slice:cri-containerd:2f/cpu.max", "300000 100000\n");
+  EXPECT_EQ(limits_of(folder).cpus, 3);
+}
+
 TEST(Cgroup, CountsHowOftenAndHowLongQuotasStoppedIt) {
   TemporaryFolder folder;
   const auto throttling = [&] { return cgroup_throttling(folder.path() / "membership", folder.path() / "fs"); };

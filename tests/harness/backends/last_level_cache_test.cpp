@@ -37,6 +37,11 @@ TEST(LastLevelCache, WithoutAThirdLevelTheSecond) {
   EXPECT_EQ(last_level_cache_from_sysfs({9}, folder.path().c_str()), 0u);
 }
 
+TEST(LastLevelCache, AFolderThatCannotBeLookedAtHasNone) {
+  const std::string longer_than_a_path(5000, 'x');
+  EXPECT_EQ(last_level_cache_from_sysfs({0}, longer_than_a_path.c_str()), 0u);
+}
+
 TEST(LastLevelCache, OfThisMachine) {
   const std::size_t bytes = last_level_cache_bytes_of(process_cores());
   EXPECT_GE(bytes, std::size_t(256) << 10);

@@ -6,6 +6,9 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <thread>
+
+#include "harness/backends/cores.h"
 
 namespace assay {
 namespace {
@@ -83,6 +86,29 @@ TEST_F(FakeRoot, ReadsALimitOfAnOldControlGroup) {
   put("sys/fs/cgroup/cpu/docker/abc/cpu.cfs_quota_us", "50000");
   put("sys/fs/cgroup/cpu/docker/abc/cpu.cfs_period_us", "100000");
   EXPECT_EQ(cpu_provenance(root_)["cgroup_cores"], 0.5);
+}
+
+TEST_F(FakeRoot, ReadsALimitOfAGroupWithColonsInItsName) {
+  put("proc/self/cgroup", "0::/system.slice/kubepods-pod1.slice:cri-containerd:2f");
+  put("sys/fs/cgroup/system.slice/kubepods-pod1.slice:cri-containerd:2f/cpu.max", "400000 100000");
+  EXPECT_EQ(cpu_provenance(root_)["cgroup_cores"], 4.0);
+}
+
+TEST_F(FakeRoot, AffinityIsTheProcesssNotThatOfAThreadThatComputes) {
+  const Json before = cpu_provenance(root_)["affinity"];
+  std::thread([&] {
+    ASSERT_TRUE(settle_on(process_cores().front()));
+    EXPECT_EQ(cpu_provenance(root_)["affinity"], before);
+  }).join();
+}
+
+TEST_F(FakeRoot, ASizeThatIsNoneIsAbsent) {
+  for (const char* text : {"-5 kB", "inf kB", "nan kB", "1e300 kB", "much"}) {
+    put("proc/meminfo", std::string("MemTotal: ") + text);
+    EXPECT_TRUE(system_provenance(root_)["memory_bytes"].is_null()) << text;
+  }
+  put("proc/meminfo", "MemTotal: 16 kB");
+  EXPECT_EQ(system_provenance(root_)["memory_bytes"], 16384);
 }
 
 TEST_F(FakeRoot, ReadsTheSystem) {
