@@ -119,7 +119,10 @@ class TrainStep(program.Folder):
         command = ["mpirun", *(["--allow-run-as-root"] if os.getuid() == 0 else []), "--oversubscribe", "--bind-to", "none", "-n", "2",
                    "env", mark, program.PROGRAM, "run", "small.json", "--out", "r.json"]
         process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        time.sleep(4)  # it measures by then, or prepares to: it has to end either way
+        journal = self.folder / "r.json.journal"
+        while process.poll() is None and not (journal.exists() and '{"begin"' in journal.read_text()):
+            time.sleep(0.05)
+        time.sleep(1)  # it measures by then, or prepares to: it has to end either way
         ranks = [pid for pid in program.processes_of(mark) if b"OMPI_COMM_WORLD_RANK=1" in program.environment_of(pid)]
         self.assertEqual(len(ranks), 1, ranks)
         os.kill(ranks[0], signal.SIGKILL)

@@ -5,10 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <thread>
 
 #include "kernels/collectives/shm_ring.h"
 #include "kernels/collectives/shm_window.h"
@@ -138,15 +136,22 @@ TEST(ShmProcesses, EveryOperationIsRightInOwnBuffersAndInAWindow) {
 
 TEST(ShmRingProcesses, AKilledRankIsNamedByTheOthersAndNothingStays) {
   const std::string name = group_name();
+  int launched[2];  // a byte, once the one to be killed has launched with the others
+  ASSERT_EQ(pipe(launched), 0);
   std::vector<Child> children;
   for (int rank = 0; rank < 3; ++rank)
     children.push_back(spawn(rank, [&](int r) -> std::string {
       const CollectiveProblem problem = problem_of(r, 3, 200000, DType::f32, name);
       Ranks data(problem);
       const auto operation = prepare_shm_ring(problem, Target{}, {.deadline_seconds = 2});
-      for (;;) operation->launch(data.buffers(), nullptr);
+      for (int launches = 1;; ++launches) {
+        operation->launch(data.buffers(), nullptr);
+        if (r == 1 && launches == 3 && write(launched[1], "", 1) != 1) return "pipe";
+      }
     }));
-  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  char byte;
+  ASSERT_EQ(read(launched[0], &byte, 1), 1);
+  close(launched[0]), close(launched[1]);
   kill(children[1].pid, SIGKILL);
   for (const int rank : {0, 2}) {
     int status = 0;
