@@ -96,7 +96,9 @@ class SoakRun {
       }
     // Asked here: telemetry that is slow to end does not make up for what a signal left out.
     if (std::any_of(lane.cases.begin(), lane.cases.end(), alive) && elapsed() < suite_.soak->seconds) cut_short_ = true;
-    lane.telemetry = telemetry.finish();
+    auto seen = telemetry.finish();
+    const std::lock_guard lock(guard_);  // another device's look_up() may be reading it
+    lane.telemetry = std::move(seen);
   }
 
   double elapsed() const { return steady_seconds() - began_; }
