@@ -47,9 +47,10 @@ std::string computed_by(const Target& target, const std::string& variant) {
 
 /// The case on whichever device.
 std::string id_without_device(const Case& point) {
-  std::string id = point.id();
+  const std::string id = point.id();
   const std::string device = fmt::format("/{}/", point.device_name());
-  return id.replace(id.find(device), device.size(), "/");
+  const std::size_t at = id.find(device);
+  return id.substr(0, at) + id.substr(at + device.size() - 1);
 }
 
 }  // namespace

@@ -103,7 +103,8 @@ void repair_ids(Json& root) {
     std::string id = part("workload") + "/" + part("kernel") + "/" + device + "/" + part("dtype");
     const Json axes = point.value("axes", Json::object());
     for (const auto& [name, value] : axes.items()) id += "/" + name + "=" + as_segment(value);
-    id += "/" + part("cache") + "/" + part("mode") + "/" + part("data") + "/seed=" + part("seed");
+    for (const char* key : {"cache", "mode", "data"}) id.append("/").append(part(key));
+    id.append("/seed=").append(part("seed"));
     if (point.contains("together")) id += "/together=" + part("together");
     record["id"] = id;
   }

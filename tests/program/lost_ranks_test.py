@@ -18,6 +18,8 @@ import unittest
 import uuid
 from pathlib import Path
 
+import program
+
 PHASES = ["start", "plan", "preparation", "warm_up", "sampling", "check", "saving"]
 DEADLINE = 2.0
 # What is not the deadline: mpirun's start and end, the program's start, and cases that take no time to speak of; on a
@@ -37,23 +39,10 @@ WRAPPER = 'trap "" TERM; "$@"; code=$?; echo $code >"$CODES/$OMPI_COMM_WORLD_RAN
 PROGRAM = ASSAY = None
 
 
-def processes_of(mark):
-    """Pids that carry the mark in their environment."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if mark.encode() in (entry / "environ").read_bytes() and (entry / "stat").read_text().split()[2] != "Z":
-                    found.append(int(entry.name))
-            except OSError:
-                pass
-    return found
-
-
 def describe_processes(mark):
     """A line each: what it is, its state, what it waits in."""
     out = ""
-    for pid in processes_of(mark):
+    for pid in program.processes_of(mark):
         proc = Path(f"/proc/{pid}")
         command = (proc / "cmdline").read_bytes().replace(b"\0", b" ").decode()[:120]
         out += f"{pid} {(proc / 'stat').read_text().rsplit(')')[-1].split()[0]} {(proc / 'wchan').read_text()} {command}\n"
@@ -63,7 +52,7 @@ def describe_processes(mark):
 def what_is_left(mark):
     """After five seconds at most: whoever is on the way out has gone by then."""
     for _ in range(50):
-        left = processes_of(mark)
+        left = program.processes_of(mark)
         if not left:
             break
         time.sleep(0.1)
@@ -96,7 +85,7 @@ class Run:
                 self.stdout, self.stderr = run.communicate(timeout=60)
             except subprocess.TimeoutExpired:
                 left = describe_processes(self.mark)
-                for pid in processes_of(self.mark):
+                for pid in program.processes_of(self.mark):
                     os.kill(pid, signal.SIGKILL)
                 self.stdout, self.stderr = run.communicate()
                 ended = {p.name: p.read_text().strip() for p in codes.iterdir()}
@@ -243,8 +232,8 @@ class Launches(unittest.TestCase):
             self.assertIsNone(run.poll(), run.stderr.read() if run.poll() is not None else "")
             if journal.exists() and journal.read_text().count('{"begin"') == 2:
                 time.sleep(1.5)
-                for pid in processes_of(mark):
-                    environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+                for pid in program.processes_of(mark):
+                    environment = program.environment_of(pid).split(b"\0")
                     if f"OMPI_COMM_WORLD_RANK={rank}".encode() in environment:
                         return pid
             time.sleep(0.1)

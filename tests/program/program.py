@@ -26,7 +26,7 @@ def environment_of(pid):
 
 
 def processes_of(mark):
-    """Pids of processes that carry the mark in their environment."""
+    """Pids of processes that carry the mark in their environment; one that has ended and is not yet waited for has none."""
     return [int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit() and mark.encode() in environment_of(one.name)]
 
 

@@ -15,7 +15,7 @@ struct WgmmaSm90Instance {
   DType dtype;
   GemmLayout layout;
   int tile_m, tile_n;
-  const char* kernel;  // demangled name, as in the tables of wgmma_*_sm90.cu
+  const char* kernel;  // demangled name, as in the tables of wgmma_*.cu
 };
 
 extern const WgmmaSm90Instance kWgmmaSm90Instances[];

@@ -16,7 +16,7 @@ enum class WgmmaOutput : std::uint8_t {
 
 template <class Schedule>
 struct WgmmaSm90Params {
-  // Boxes: of a and b what one bulk copy of a stage loads (see WgmmaBox), of d 128 bytes by 64 rows.
+  // Boxes: of a and b what one bulk copy of a stage loads (operand_map in wgmma.cpp), of d 128 bytes by 64 rows.
   CUtensorMap map_a, map_b, map_d;
   Schedule schedule;
   int cluster_m, cluster_n;  // CTAs of a cluster along m and n; their product is 1 or 2

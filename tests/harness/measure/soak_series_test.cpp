@@ -32,8 +32,12 @@ TEST(SoakSeries, FoldsADayIntoAFewThousandIntervalsAndLosesNothing) {
     launches += intervals[i].launches;
     busy += intervals[i].busy_seconds;
     slowest = std::max(slowest, intervals[i].slowest_seconds);
-    if (i > 0) EXPECT_GT(intervals[i].start_seconds, intervals[i - 1].start_seconds);
-    if (i + 1 < intervals.size()) EXPECT_EQ(intervals[i].launches, intervals[0].launches) << "equal stretches";
+    if (i > 0) {
+      EXPECT_GT(intervals[i].start_seconds, intervals[i - 1].start_seconds);
+    }
+    if (i + 1 < intervals.size()) {
+      EXPECT_EQ(intervals[i].launches, intervals[0].launches) << "equal stretches";
+    }
   }
   EXPECT_EQ(launches, 4 * kRepetitions);
   EXPECT_EQ(busy, 0.0625 * kRepetitions);

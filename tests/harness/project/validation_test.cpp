@@ -51,7 +51,9 @@ TEST(Validation, ProjectsExperts) {
   double sum = 0;
   std::size_t rows = 0;
   for (const auto& each : shipped().runs) {
-    if (each.run->setup.model.expert_layers() > 0) EXPECT_FALSE(each.run->calibrates) << each.run->id;
+    if (each.run->setup.model.expert_layers() > 0) {
+      EXPECT_FALSE(each.run->calibrates) << each.run->id;
+    }
     if (each.kind == RunKind::experts) sum += std::abs(each.error()), ++rows;
   }
   EXPECT_GE(rows, 20u);

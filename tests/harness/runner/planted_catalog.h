@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "harness/core/error.h"
+#include "harness/measure/sampler.h"
 #include "harness/workloads/workload.h"
 
 namespace assay {

@@ -49,9 +49,10 @@ TEST(ShippedSuites, SmokeRunsEveryCpuKernelOfTheBuild) {
   std::map<std::string, std::set<std::string>> ran;
   for (const auto& point : smoke.cases) ran[point.workload].insert(point.kernel);
   for (const auto& kind : catalog())
-    for (const auto& kernel : kind.kernels)
-      if (kernel.device == Device::cpu)
-        EXPECT_TRUE(ran[kind.name].count(kernel.name)) << kind.name << " " << kernel.name;
+    for (const auto& kernel : kind.kernels) {
+      if (kernel.device != Device::cpu) continue;
+      EXPECT_TRUE(ran[kind.name].count(kernel.name)) << kind.name << " " << kernel.name;
+    }
   EXPECT_LE(double(smoke.cases.size()) * smoke.sampling.wall_seconds, 8.0);
 }
 
@@ -83,7 +84,9 @@ TEST(ShippedSuites, GemmHasEightBitTrainingOnGpus) {
     EXPECT_EQ(point.word("layout"), "tn") << point.id();
     const bool wgrad = !point.labels.empty() && point.labels[0].find("/wgrad/") != std::string::npos;
     EXPECT_EQ(point.word_or("accumulate", "auto"), wgrad ? "f32" : "auto") << point.id();
-    if (wgrad && scaling == "tensor") EXPECT_EQ(point.dtype, DType::e5m2) << point.id();
+    if (wgrad && scaling == "tensor") {
+      EXPECT_EQ(point.dtype, DType::e5m2) << point.id();
+    }
   }
   for (const char* kind : {"e4m3 tensor", "e5m2 tensor", "e4m3 block", "e4m3 mx", "e2m1 nv"})
     EXPECT_GE(counts[kind], 15) << kind;

@@ -4,22 +4,18 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <fstream>
 #include <set>
 
 #include "harness/core/error.h"
 #include "harness/core/file.h"
 #include "harness/publish/fleet_text.h"
 #include "tests/harness/record/sample_records.h"
-#include "tests/harness/verdict/soaked.h"
-#include "tests/harness/verdict/synthetic_fleet.h"
+#include "tests/harness/verdict/fleet_files.h"
 
 namespace assay {
 namespace {
 
-namespace fs = std::filesystem;
 using testing::HasSubstr;
 
 /// The fleet without files.
@@ -94,106 +90,10 @@ TEST(FleetTest, FindsANodeThatIsSlowInOneCaseAlone) {
   EXPECT_LE(r.falsely, 0.01);
 }
 
-class FleetFilesTest : public testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / fmt::format("fleet_test_{}", ::getpid());
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-  void write(const std::string& name, const std::string& text) {
-    std::ofstream(folder_ / name, std::ios::binary) << text;
-  }
-  void write_fleet(const SyntheticFleet& fleet) {
-    const FleetMaker maker(fleet);
-    for (std::size_t n = 0; n < fleet.nodes; ++n) write(FleetMaker::host(n) + ".json", maker.text(n));
-  }
-  FleetVerdict judge() {
-    files_ = read_fleet(expand_results({folder_.string()}), cases_);
-    return judge_fleet(files_, cases_);
-  }
-
-  fs::path folder_;
-  FleetCases cases_;
-  FleetFiles files_;
-};
-
 std::string gaps_of(const FleetVerdict& verdict) {
   std::string out;
   for (const auto& gap : verdict.gaps) out += gap.node + ": " + gap.why + "\n";
   return out;
-}
-
-/// Cores, and GPUs, alone and together, beside the same on the whole CPU.
-std::vector<Record> together_records() {
-  std::vector<Record> out = {ok_record(64)};
-  for (int device = 0; device < 2; ++device)
-    for (const int together : {1, 2}) {
-      Record core = ok_record(64), gpu = ok_record(64);
-      core.point.core = device;
-      gpu.point.device = Device::gpu;
-      gpu.point.device_index = device;
-      core.point.together = gpu.point.together = together;
-      out.insert(out.end(), {core, gpu});
-    }
-  return out;
-}
-
-TEST_F(FleetFilesTest, KeepsCoresApartAndAloneFromTogether) {
-  write("together.json", to_text(sample_result(together_records())));
-  const FleetNode node = read_fleet_node(folder_ / "together.json", cases_);
-  std::set<std::string> units;
-  for (const auto& value : node.values) units.insert(cases_[value.point].id + " on " + node.device_name(value.device));
-  EXPECT_EQ(units.size(), 9u);
-  EXPECT_EQ(cases_.size(), 5u);  // the CPU; a core alone, with others; a GPU alone, with others
-  const std::string& id = cases_[node.values.back().point].id;
-  EXPECT_THAT(id, HasSubstr("/gpu/"));
-  EXPECT_THAT(id, HasSubstr("/together=2"));
-  const Record read = read_fleet_record(folder_ / "together.json", id, node.values.back().device);
-  EXPECT_EQ(read.point.id(), together_records().back().point.id());
-  const std::string core_id = cases_[node.values[1].point].id;
-  EXPECT_THAT(core_id, HasSubstr("/core/"));
-  EXPECT_EQ(read_fleet_record(folder_ / "together.json", core_id, core_device(1)).point.core, 1);
-}
-
-TEST_F(FleetFilesTest, ReadsFastWhatItReadsSlowly) {
-  SyntheticFleet fleet;
-  fleet.nodes = 1;
-  fleet.cases = 4;
-  write_fleet(fleet);
-  Result mixed =
-      sample_result({ok_record(64), wrong_record(65), reason_record(OutcomeKind::skipped, "no such kernel", 66)});
-  mixed.records[0].measurement.placement.assign(mixed.records[0].measurement.seconds.size(), Placement::near);
-  mixed.records[0].measurement.placement[3] = Placement::far;
-  write("mixed.json", to_text(mixed));
-  write("soaked.json", to_text(sample_result({soaked("c0ffee"), soaked("", 65), ok_record(66)})));
-  Result twice = sample_result({soaked("c0ffee", 64, 0), soaked("c0ffee", 64, 1), wrong_record(65)});
-  twice.records[2].soak = soaked("c0ffee").soak;
-  twice.records[1].soak->corrupted = 1;  // leaves the fast way
-  write("corrupted.json", to_text(twice));
-  write("together.json", to_text(sample_result(together_records())));
-  for (const std::string name : {"node00000.json", "mixed.json", "soaked.json", "corrupted.json", "together.json"}) {
-    EXPECT_EQ(fast_read_fleet_node(folder_ / name, cases_).has_value(), name != "corrupted.json") << name;
-    const FleetNode fast = read_fleet_node(folder_ / name, cases_), slow = slow_read_fleet_node(folder_ / name, cases_);
-    EXPECT_EQ(fast.seal, Seal::intact);
-    EXPECT_EQ(slow.seal, Seal::intact);
-    EXPECT_EQ(fast.name, slow.name);
-    EXPECT_EQ(fast.hardware, slow.hardware);
-    EXPECT_EQ(fast.uuids, slow.uuids);
-    EXPECT_EQ(fast.complete, slow.complete);
-    ASSERT_EQ(fast.values.size(), slow.values.size());
-    for (std::size_t i = 0; i < fast.values.size(); ++i) {
-      EXPECT_EQ(fast.values[i].point, slow.values[i].point);
-      EXPECT_EQ(fast.values[i].device, slow.values[i].device);
-      EXPECT_EQ(fast.values[i].median, slow.values[i].median);
-      EXPECT_EQ(fast.values[i].quantiles, slow.values[i].quantiles);
-    }
-    ASSERT_EQ(fast.failures.size(), slow.failures.size());
-    for (std::size_t i = 0; i < fast.failures.size(); ++i) EXPECT_EQ(fast.failures[i].reason, slow.failures[i].reason);
-    EXPECT_EQ(fast.digests.size(), name == "soaked.json" ? 1u : name == "corrupted.json" ? 2u : 0u) << name;
-    ASSERT_EQ(fast.digests.size(), slow.digests.size());
-    for (std::size_t i = 0; i < fast.digests.size(); ++i) EXPECT_TRUE(fast.digests[i].repeats(slow.digests[i]));
-  }
 }
 
 TEST_F(FleetFilesTest, JudgesTrainingStepsAsAnyCase) {
@@ -317,60 +217,6 @@ TEST_F(FleetFilesTest, PrintsWhoIsSlowAndWhatItCosts) {
   EXPECT_EQ(json["accused"][0]["node"], host);
   EXPECT_EQ(json["heat_map"]["rows"].size(), 30u);
   EXPECT_NEAR(double(verdict.accused[0].deficit), 0.1, 0.03);
-}
-
-std::string accused_by_bits(const FleetVerdict& verdict, const FleetFiles& files) {
-  std::string out;
-  for (const auto& a : verdict.accused)
-    if (a.cause && a.cause->code == CauseCode::other_bits)
-      out += files.nodes[a.node].name + " " + files.nodes[a.node].device_name(a.device) + ", " + name(a.cause->action) +
-             "; ";
-  return out;
-}
-
-TEST_F(FleetFilesTest, AccusesTheMinorityByItsBits) {
-  for (int n = 0; n < 4; ++n) {
-    const std::string host = fmt::format("node{}", n);
-    write(host + ".json",
-          to_text(soaked_node(host, {soaked("c0ffee", 64, 0), soaked(n == 2 ? "bad" : "c0ffee", 64, 1)})));
-  }
-  write("node9.json", to_text(soaked_node("node9", {ok_record(64)})));
-  const FleetVerdict verdict = judge();
-  EXPECT_EQ(accused_by_bits(verdict, files_), "node2 GPU 1, return; ");
-  EXPECT_EQ(exit_code_of(verdict), int(ExitCode::wrong_numbers));
-  EXPECT_THAT(verdict.accused.front().cause->text,
-              HasSubstr("its output's digest is bad, that of node0 GPU 0 and 6 more is c0ffee"));
-  ASSERT_EQ(verdict.notes.size(), 1u);
-  EXPECT_EQ(verdict.notes[0], "1 of 5 nodes gave no soak's digest and are not judged by it: node9");
-  const FleetPage page{files_, cases_, verdict, 0, std::nullopt};
-  EXPECT_THAT(fleet_text(page, 100), HasSubstr("node2 GPU 1: silent data corruption"));
-  EXPECT_THAT(fleet_json(page), HasSubstr("\"code\":\"other_bits\""));
-}
-
-TEST_F(FleetFilesTest, OfTwoThatDifferOneIsWrong) {
-  write("a.json", to_text(soaked_node("a", {soaked("c0ffee")})));
-  write("b.json", to_text(soaked_node("b", {soaked("bad")})));
-  const FleetVerdict verdict = judge();
-  EXPECT_EQ(accused_by_bits(verdict, files_), "a CPU, drain; b CPU, drain; ");
-  EXPECT_THAT(verdict.accused.front().cause->text, HasSubstr("one of the two is wrong"));
-  EXPECT_EQ(exit_code_of(verdict), int(ExitCode::wrong_numbers));
-}
-
-TEST_F(FleetFilesTest, ComparesNoBitsOfDifferentProcessors) {
-  Record other = soaked("bad");
-  other.soak->computed_by = "cpu, 4 threads";
-  Record shape = soaked("bad", 65);
-  write("a.json", to_text(soaked_node("a", {soaked("c0ffee")})));
-  write("b.json", to_text(soaked_node("b", {other, shape})));
-  EXPECT_EQ(accused_by_bits(judge(), files_), "");
-}
-
-TEST_F(FleetFilesTest, ADeviceThatContradictsItselfIsWrong) {
-  for (const std::string host : {"a", "b", "c"}) write(host + ".json", to_text(soaked_node(host, {soaked("c0ffee")})));
-  Result again = soaked_node("c", {soaked("bad")});
-  again.provenance["started_utc"] = "2026-02-01T12:34:56Z";
-  write("c_again.json", to_text(again));
-  EXPECT_EQ(accused_by_bits(judge(), files_), "c CPU, return; ");
 }
 
 TEST_F(FleetFilesTest, FindsWhatBecameSlower) {
