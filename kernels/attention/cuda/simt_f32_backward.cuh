@@ -26,7 +26,7 @@
 // Shared, KiB      85   117   149   q, do, k, v, p: an A100 has 163, so one block an SM (H100: two at 64); sm_86, sm_89
 //                                   and sm_120 have 99: they take 64 alone
 // Sums             64    80    96   of s, dp, dk and dv a thread (queries: 48, 56, 64)
-// Registers   REGISTERS
+// Registers        128   204   224   at most, from sm_80 to sm_103a, no spills (queries: 128, 168, 168)
 // Shapes      as forward's (simt_f32.cuh): any lengths below 2^29, packed or not, zero included; windows; all arrays of
 //             elements 16-byte aligned
 // Prediction  not yet run on a GPU.  A pair of tiles at head_dim 128 is 7 x 524288 FMA: 28672 cycles of the 128 lanes
@@ -61,14 +61,18 @@ constexpr int kOwn = 64 / kColumns;  // columns of s and dp a thread
 template <int HeadDim>
 __device__ __forceinline__ void copy_rows(float (&shared)[64][HeadDim + 4], const void* array, std::int64_t first,
                                           std::int64_t row_stride, int valid) {
-  constexpr int kQuads = HeadDim / 4, kThreads = SimtF32BackwardTile<HeadDim>::kThreads;
-  const float* source = static_cast<const float*>(array) + first;
+  // Threads side by side copy this many vectors of a row: the largest power of two that divides one.
+  constexpr int kVectors = HeadDim / 4, kPassVectors = kVectors & -kVectors;
+  constexpr int kPassRows = SimtF32BackwardTile<HeadDim>::kThreads / kPassVectors;
+  const int column = int(threadIdx.x) % kPassVectors * 4, first_row = int(threadIdx.x) / kPassVectors;
+  const float* source = static_cast<const float*>(array) + first + first_row * row_stride + column;
 #pragma unroll
-  for (int pass = 0; pass < 64 * kQuads / kThreads; ++pass) {
-    const int i = int(threadIdx.x) + pass * kThreads, row = i / kQuads, column = i % kQuads * 4;
+  for (int row = first_row; row < 64; row += kPassRows) {
     const bool inside = row < valid;
-    ptx::cp_async_16(ptx::shared_address(&shared[row][column]), inside ? source + row * row_stride + column : array,
-                     inside ? 16 : 0);
+#pragma unroll
+    for (int c = 0; c < HeadDim; c += kPassVectors * 4)
+      ptx::cp_async_16(ptx::shared_address(&shared[row][column + c]), inside ? source + c : array, inside ? 16 : 0);
+    source += kPassRows * row_stride;
   }
 }
 
@@ -208,9 +212,9 @@ __device__ __forceinline__ void backward_keys(const Params& params) {
     float s[kRows][kOwn], dp[kRows][kOwn];
     wait_for_copies();  // do has landed, at first k and v too, and everyone has finished with q
     copy_queries(shared.q, p.q, step);
-    multiply_rows<HeadDim>(dp, shared.v, shared.d_o, first_row, x);
+    multiply_rows<HeadDim, Tile::kUnroll>(dp, shared.v, shared.d_o, first_row, x);
     wait_for_copies();  // q has landed
-    multiply_rows<HeadDim>(s, shared.k, shared.q, first_row, x);
+    multiply_rows<HeadDim, Tile::kUnroll>(s, shared.k, shared.q, first_row, x);
     weigh_keys(s, dp, params, block, first_key + first_row, step, x);
     store_weights(shared.weights, s, first_row, x);
     add_product<HeadDim>(dv, shared.weights, shared.d_o, first_row, x);
@@ -250,10 +254,6 @@ __device__ __forceinline__ void backward_queries(const Params& params) {
     ptx::cp_async_commit();
   };
 
-  QueryStatistics of[kRows];
-#pragma unroll
-  for (int r = 0; r < kRows; ++r)
-    of[r] = load_statistics(params, lse_offset(p, block, block.head), block.first_query + first_row + r, block.queries);
   const int block_end = visible_end(p, block, block.first_query);  // of what the block's first query sees
   const KeyTiles tiles = key_tiles<Tile::kKeys>(p, block_end, queries);
   const int last_key = tiles.end * Tile::kKeys;  // behind the last tile
@@ -269,18 +269,20 @@ __device__ __forceinline__ void backward_queries(const Params& params) {
     float s[kRows][kOwn], dp[kRows][kOwn];
     wait_for_copies();  // v has landed, at first q and do too, and everyone has finished with k and ds
     copy_keys(shared.k, p.k, first_key);
-    multiply_rows<HeadDim>(dp, shared.d_o, shared.v, first_row, x);
+    multiply_rows<HeadDim, Tile::kUnroll>(dp, shared.d_o, shared.v, first_row, x);
     wait_for_copies();  // k has landed, and everyone has finished with v
     if (first_key + Tile::kKeys < last_key) copy_keys(shared.v, p.v, first_key + Tile::kKeys);
-    multiply_rows<HeadDim>(s, shared.q, shared.k, first_row, x);
+    multiply_rows<HeadDim, Tile::kUnroll>(s, shared.q, shared.k, first_row, x);
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
       const int end = block_end + (first_row + r) * p.causal - first_key;  // of what the row sees of this tile
+      const QueryStatistics of =
+          load_statistics(params, lse_offset(p, block, block.head), block.first_query + first_row + r, block.queries);
 #pragma unroll
       for (int c = 0; c < kOwn; ++c) {
         const int key = x + c * kColumns;
         const bool visible = key < end && key >= end - p.window;
-        s[r][c] = probability(s[r][c], p.scale_log2, of[r].lse_log2, visible) * (dp[r][c] - of[r].delta);
+        s[r][c] = probability(s[r][c], p.scale_log2, of.lse_log2, visible) * (dp[r][c] - of.delta);
       }
     }
     store_weights(shared.weights, s, first_row, x);

@@ -24,8 +24,9 @@ struct AttentionSimtF32BackwardParams {
 /// A block owns 64 queries, or 64 keys, and walks over the others 64 at a time.
 template <int HeadDim>
 struct SimtF32BackwardTile {
-  static constexpr int kThreads = 256;  // 16 x 16, four rows each: see simt_f32_products.cuh
-  static constexpr int kBlocks = HeadDim == 64 ? 2 : 1;  // an SM of Hopper: at 64 no more than 128 registers
+  static constexpr int kThreads = 256;                   // 16 x 16, four rows each: see simt_f32_products.cuh
+  static constexpr int kBlocks = HeadDim == 64 ? 2 : 1;  // an SM of Hopper: at 64 no more than 128 registers,
+  static constexpr int kUnroll = HeadDim == 64 ? 1 : 2;  // which ptxas keeps to without spills only by one step at once
   static constexpr int kQueries = 64, kKeys = 64;
   static constexpr int kRow = HeadDim + 4, kWeightRow = 64 + 4;  // padded by 16 bytes
   struct Shared {

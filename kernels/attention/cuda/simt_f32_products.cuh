@@ -64,8 +64,9 @@ __device__ __forceinline__ void store_columns(float* row, const float (&columns)
         make_float2(columns[Width / 64 * 4] * factor, columns[Width / 64 * 4 + 1] * factor);
 }
 
-/// s[r][c] = a_row . b_column over `Width` elements, of rows first_row + r of a and rows x + 16 c of b.
-template <int Width, int RowsA, int RowsB, int Stride>
+/// s[r][c] = a_row . b_column over `Width` elements, of rows first_row + r of a and rows x + 16 c of b.  `Unroll`:
+/// times four elements.
+template <int Width, int Unroll = 2, int RowsA, int RowsB, int Stride>
 __device__ __forceinline__ void multiply_rows(float (&s)[kRows][RowsB / kColumns], const float (&a)[RowsA][Stride],
                                               const float (&b)[RowsB][Stride], int first_row, int x) {
   constexpr int kOwn = RowsB / kColumns;
@@ -73,7 +74,7 @@ __device__ __forceinline__ void multiply_rows(float (&s)[kRows][RowsB / kColumns
   for (int r = 0; r < kRows; ++r)
 #pragma unroll
     for (int c = 0; c < kOwn; ++c) s[r][c] = 0;
-#pragma unroll 4
+#pragma unroll Unroll
   for (int d = 0; d < Width; d += 4) {
     float row[kRows][4], column[kOwn][4];
 #pragma unroll
