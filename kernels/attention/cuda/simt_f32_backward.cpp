@@ -26,15 +26,15 @@ std::int64_t key_tiles(const AttentionProblem& problem, int keys_per_block) {
 struct Instance {
   std::int64_t head_dim;
   std::size_t shared_bytes;
-  const char *prepare, *keys, *queries;
+  const char *delta, *keys, *queries;
   LaunchPlan<AttentionKernelParams> (*plan)(const char*, const AttentionProblem&, const AttentionBuffers&);
 };
 
-#define ASSAY_INSTANCE(head_dim)                                                                                \
-  {                                                                                                             \
-    head_dim, sizeof(SimtF32BackwardTile<head_dim>::Shared), "attention_simt_f32_backward_prepare_d" #head_dim, \
-        "attention_simt_f32_backward_keys_d" #head_dim, "attention_simt_f32_backward_queries_d" #head_dim,      \
-        attention_plan<SimtF32BackwardTile<head_dim>>                                                           \
+#define ASSAY_INSTANCE(head_dim)                                                                              \
+  {                                                                                                           \
+    head_dim, sizeof(SimtF32BackwardTile<head_dim>::Shared), "attention_simt_f32_backward_delta_d" #head_dim, \
+        "attention_simt_f32_backward_keys_d" #head_dim, "attention_simt_f32_backward_queries_d" #head_dim,    \
+        attention_plan<SimtF32BackwardTile<head_dim>>                                                         \
   }
 constexpr Instance kInstances[] = {ASSAY_INSTANCE(64), ASSAY_INSTANCE(96), ASSAY_INSTANCE(128)};
 #undef ASSAY_INSTANCE
@@ -68,9 +68,9 @@ Support attention_simt_f32_backward_support(const AttentionProblem& problem, con
   return Support::yes();
 }
 
-std::vector<AttentionSimtF32BackwardPlan> attention_simt_f32_backward_plans(
-    const AttentionProblem& problem, const AttentionBuffers& buffers,
-    const AttentionSimtF32BackwardWorkspace& workspace) {
+std::vector<AttentionSimtF32BackwardPlan> attention_simt_f32_backward_plans(const AttentionProblem& problem,
+                                                                            const AttentionBuffers& buffers,
+                                                                            float* delta) {
   const Instance* instance = find_instance(problem);
   if (instance == nullptr) throw std::logic_error("attention backward was planned for a problem that it refuses");
   const LaunchPlan<AttentionKernelParams> forward = instance->plan(instance->queries, problem, buffers);
@@ -80,16 +80,16 @@ std::vector<AttentionSimtF32BackwardPlan> attention_simt_f32_backward_plans(
   AttentionSimtF32BackwardParams& p = queries.params;
   p.forward = forward.params;
   p.d_o = buffers.d_o, p.dq = buffers.dq, p.dk = buffers.dk, p.dv = buffers.dv;
-  p.lse_log2 = workspace.lse_log2, p.delta = workspace.delta;
+  p.delta = delta;
   p.key_tiles = static_cast<std::int32_t>(key_tiles(problem, kKeysPerBlock));
   p.scale = static_cast<float>(problem.scale());
 
-  AttentionSimtF32BackwardPlan prepare = queries, keys = queries;
-  prepare.kernel = instance->prepare, prepare.shared_bytes = 0;
+  AttentionSimtF32BackwardPlan deltas = queries, keys = queries;
+  deltas.kernel = instance->delta, deltas.shared_bytes = 0;
   keys.kernel = instance->keys;
   keys.grid.x = static_cast<unsigned>(p.key_tiles * attention_batch_folds(problem));
   keys.grid.y = static_cast<unsigned>(problem.kv_heads);
-  return {prepare, keys, queries};
+  return {deltas, keys, queries};
 }
 
 }  // namespace assay

@@ -13,7 +13,7 @@ namespace assay {
     simt_f32_backward::function<head_dim>(p);                                                      \
   }
 #define ASSAY_BACKWARD_KERNELS(head_dim)               \
-  ASSAY_BACKWARD_KERNEL(prepare, prepare, head_dim)    \
+  ASSAY_BACKWARD_KERNEL(delta, sum_delta, head_dim)    \
   ASSAY_BACKWARD_KERNEL(keys, backward_keys, head_dim) \
   ASSAY_BACKWARD_KERNEL(queries, backward_queries, head_dim)
 
@@ -24,7 +24,7 @@ ASSAY_BACKWARD_KERNELS(128)
 namespace {
 
 #define ASSAY_BACKWARD_ROWS(head_dim)                                                                   \
-  {"attention_simt_f32_backward_prepare_d" #head_dim, attention_simt_f32_backward_prepare_d##head_dim}, \
+  {"attention_simt_f32_backward_delta_d" #head_dim, attention_simt_f32_backward_delta_d##head_dim},     \
       {"attention_simt_f32_backward_keys_d" #head_dim, attention_simt_f32_backward_keys_d##head_dim}, { \
     "attention_simt_f32_backward_queries_d" #head_dim, attention_simt_f32_backward_queries_d##head_dim  \
   }

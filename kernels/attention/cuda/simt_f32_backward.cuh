@@ -1,13 +1,12 @@
 // Attention backward in fp32 on ordinary cores: every product rounded as IEEE fp32, the same bits every time.
 //
 // Algorithm   Three launches.
-//             prepare  delta_i = sum_c o_ic do_ic and lse_i log2(e), once for all who need them.
+//             delta    delta_i = sum_c o_ic do_ic, once for all who need it.
 //             keys     A block owns 64 keys of one kv head and walks over the queries of all query heads of its group:
-//                      dp = v do^T, s = k q^T, p = 2^(s c - lse), ds = p (dp - delta); dv += p do, dk += ds q.
+//                      dp = v do^T, s = k q^T, p = exp(scale s - lse), ds = p (dp - delta); dv += p do, dk += ds q.
 //             queries  A block owns 64 queries of one head and walks over the keys they see: dp = do v^T, s = q k^T,
 //                      ds again, dq += ds k.
-//             dq and dk take the scale at the end.  Both compute p by the formula of attention.h from the lse that
-//             forward left.
+//             dq and dk take the scale at the end.
 // Why twice   Of dq, dk and dv each element has one owner, who adds in one order.  That costs s and dp a second time: 7
 //             products instead of 5, 40 % more FLOP than counted.  dq by atomic additions would spare them, and change
 //             its last bits from run to run; by parts that are added in order it would take as many copies of dq as
@@ -19,7 +18,8 @@
 //             beside ds q, q beside v do^T.  queries: the next v beside q k^T and ds k, k beside do v^T.  Three
 //             barriers a tile in keys, two in queries.
 // Rows beyond Copies past a sequence's end bring zeros.  Queries there have lse = +infinity, so that their p is 0; keys
-//             there are masked: with k = 0 p would be 2^-lse, which overflows where lse < -88, and times k = 0 is NaN.
+//             there are masked: with k = 0 p would be exp(-lse), which overflows where lse < -88, and times k = 0 is
+//             NaN.
 //
 // head_dim         64    96   128
 // Tile        64 owned x 64 walked; 256 threads
@@ -30,11 +30,12 @@
 // Shapes      as forward's (simt_f32.cuh): any lengths below 2^29, packed or not, zero included; windows; all arrays of
 //             elements 16-byte aligned
 // Prediction  not yet run on a GPU.  A pair of tiles at head_dim 128 is 7 x 524288 FMA: 28672 cycles of the 128 lanes
-//             of an H100's SM.  Products s and dp read 8 16-byte vectors a thread for 64 FMA, of which 4 are the same
-//             for 16 threads: 12 to 32 cycles of shared memory for 16 of FMA; sums read 12 for 128, 20 to 48 for 32. At
-//             the upper figures shared memory would bound it at 60 % of the FMA rate, that is 43 % by the FLOP counted:
-//             28 TFLOP/s on an H100 at 1.98 GHz.  An A100 has half the lanes, with the same shared memory: near its FMA
-//             rate, 12 TFLOP/s.
+//             of an H100's SM.  Of s and dp four elements of the width are 8 16-byte reads a thread for 64 FMA, 12 to
+//             32 cycles of shared memory a warp beside 16 of FMA; of dk, dv and dq four terms are 12 for 128, 20 to 48
+//             beside 32 (the lower figures where what 16 threads read alike counts once).  So FMA may take all of the
+//             time or, at the upper figures, 56 % of it: by the 5 products counted 71 to 40 % of the rate, 48 to 27
+//             TFLOP/s on an H100 at 1.98 GHz.  An A100 has half the lanes, with the same shared memory, and is bound by
+//             FMA either way: at most 14 TFLOP/s.
 // Source      Formulas: Dao et al., "FlashAttention" (arXiv 2205.14135), appendix B.4; owners of rows and of columns in
 //             kernels of their own: as mma_sm80's deterministic form.  The exchange of roles is ours.  C++17.
 #pragma once
@@ -90,21 +91,20 @@ struct QueryStatistics {
 __device__ __forceinline__ QueryStatistics load_statistics(const Params& p, std::int64_t first, int query,
                                                            int queries) {
   if (query >= queries) return {INFINITY, 0};
-  return {p.lse_log2[first + query], p.delta[first + query]};
+  return {p.forward.lse[first + query] * 1.44269504088896f, p.delta[first + query]};  // log2(e)
 }
 
-/// p = 2^(s c - lse) of a key that the query sees, else 0.
+/// p = 2^(s c - lse log2(e)) of a key that the query sees, else 0: a query that sees none has lse = -infinity.
 __device__ __forceinline__ float probability(float s, float scale_log2, float lse_log2, bool visible) {
   return visible ? exp2f(s * scale_log2 - lse_log2) : 0.f;
 }
 
 /// The kernel before the others: a block has 64 queries of one head.
 template <int HeadDim>
-__device__ __forceinline__ void prepare(const Params& params) {
+__device__ __forceinline__ void sum_delta(const Params& params) {
   const AttentionKernelParams& p = params.forward;
   const int x = int(threadIdx.x) % kColumns, first_row = int(threadIdx.x) / kColumns * kRows;
   const AttentionBlock block = locate_block(p, SimtF32BackwardTile<HeadDim>::kQueries);
-  const std::int64_t statistics = lse_offset(p, block, block.head);
 #pragma unroll
   for (int r = 0; r < kRows; ++r) {
     const int query = block.first_query + first_row + r;
@@ -117,11 +117,7 @@ __device__ __forceinline__ void prepare(const Params& params) {
 #pragma unroll
     for (int d = 0; d < HeadDim / kColumns; ++d) delta += o[d] * d_o[d];
     delta = simt_f32::row_sum(delta);
-    if (x > 0 || query >= block.queries) continue;
-    const float lse = p.lse[statistics + query];
-    params.delta[statistics + query] = delta;
-    // 2^(s c - lse) is 0 with +infinity, where -infinity minus itself would be NaN.
-    params.lse_log2[statistics + query] = lse == -INFINITY ? INFINITY : lse * 1.44269504088896f;  // log2(e)
+    if (x == 0 && query < block.queries) params.delta[lse_offset(p, block, block.head) + query] = delta;
   }
 }
 

@@ -1,4 +1,4 @@
-// Host side of simt_f32's backward pass: what it accepts, the workspaces it needs, its three launches.  C++17, no CUDA:
+// Host side of simt_f32's backward pass: what it accepts, the workspace it needs, its three launches.  C++17, no CUDA:
 // tests use the same launch plans.
 #pragma once
 #include <vector>
@@ -11,17 +11,11 @@ namespace assay {
 
 Support attention_simt_f32_backward_support(const AttentionProblem&, const Target&);
 
-/// Of lse_elements() floats each, which need not be cleared.
-struct AttentionSimtF32BackwardWorkspace {
-  float* lse_log2 = nullptr;
-  float* delta = nullptr;
-};
-
 using AttentionSimtF32BackwardPlan = LaunchPlan<AttentionSimtF32BackwardParams>;
-/// One behind the other on one stream: prepare, keys, queries.
+/// One behind the other on one stream: delta, keys, queries.  `delta`: a workspace of lse_elements() floats, which need
+/// not be cleared.
 std::vector<AttentionSimtF32BackwardPlan> attention_simt_f32_backward_plans(const AttentionProblem&,
-                                                                            const AttentionBuffers&,
-                                                                            const AttentionSimtF32BackwardWorkspace&);
+                                                                            const AttentionBuffers&, float* delta);
 
 /// Before the first launch on a device; launches then only enqueue.
 void prepare_attention_simt_f32_backward(const std::vector<AttentionSimtF32BackwardPlan>&);

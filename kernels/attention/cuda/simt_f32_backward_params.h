@@ -13,10 +13,7 @@ struct AttentionSimtF32BackwardParams {
   void* dq = nullptr;
   void* dk = nullptr;
   void* dv = nullptr;
-  // Workspaces, laid out as lse.  lse_log2 is lse log2(e), +infinity for a query that sees no key; delta as in
-  // attention.h.
-  float* lse_log2 = nullptr;
-  float* delta = nullptr;
+  float* delta = nullptr;      // a workspace: attention.h's, laid out as lse
   std::int32_t key_tiles = 1;  // per kv head, of the longest sequence
   float scale = 1;             // of the scores
 };

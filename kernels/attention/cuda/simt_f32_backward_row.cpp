@@ -9,34 +9,30 @@
 namespace assay {
 namespace {
 
-std::size_t workspace_bytes(const AttentionProblem& problem) {  // of each of the two
+std::size_t workspace_bytes(const AttentionProblem& problem) {
   return static_cast<std::size_t>(problem.lse_elements()) * sizeof(float);
 }
 
-/// The workspaces are one problem's: launches on different streams at once would share them.
+/// The workspace is one problem's: launches on different streams at once would share it.
 class BackwardOperation final : public AttentionOperation {
  public:
   explicit BackwardOperation(const AttentionProblem& problem)
-      : problem_(problem),
-        lse_log2_(device_memory(workspace_bytes(problem))),
-        delta_(device_memory(workspace_bytes(problem))) {
-    prepare_attention_simt_f32_backward(attention_simt_f32_backward_plans(problem, {}, {}));
+      : problem_(problem), delta_(device_memory(workspace_bytes(problem))) {
+    prepare_attention_simt_f32_backward(attention_simt_f32_backward_plans(problem, {}, nullptr));
   }
 
   void launch(const AttentionBuffers& buffers, Stream stream) override {
-    const AttentionSimtF32BackwardWorkspace workspace{static_cast<float*>(lse_log2_.get()),
-                                                      static_cast<float*>(delta_.get())};
-    launch_attention_simt_f32_backward(attention_simt_f32_backward_plans(problem_, buffers, workspace), stream);
+    launch_attention_simt_f32_backward(
+        attention_simt_f32_backward_plans(problem_, buffers, static_cast<float*>(delta_.get())), stream);
   }
 
  private:
   AttentionProblem problem_;
-  DeviceMemory lse_log2_, delta_;
+  DeviceMemory delta_;
 };
 
 std::string explain(const AttentionProblem& problem, const Target&) {
-  return "dq by a kernel of its own (7 products), " + std::to_string(2 * workspace_bytes(problem)) +
-         " bytes of workspace";
+  return "dq by a kernel of its own (7 products), " + std::to_string(workspace_bytes(problem)) + " bytes of workspace";
 }
 
 }  // namespace
