@@ -5,17 +5,19 @@
 namespace assay {
 namespace {
 
-// Each is a way to compute the whole step.  A build lacks some of their parts.  On a GPU it is bf16: our attention has
-// no backward pass in f32 there, and neither has cuDNN's.
+// Each is a way to compute the whole step.  A build lacks some of their parts.  On a GPU it is bf16 on tensor cores, or
+// f32 without them: a check of what bf16 trains, slower by an order of magnitude (cuDNN has no attention in f32).
 const StepKernels kAll[] = {
     {"step_cpu", Device::cpu, false, "cpu_blocked", "cpu_flash", "shm_ring"},
     {"step_sm100", Device::gpu, false, "tcgen05_sm100", "tcgen05_sm100", "nccl", {DType::bf16}, "mma_sm80"},
     {"step_sm90", Device::gpu, false, "wgmma_sm90", "wgmma_sm90", "nccl", {DType::bf16}},
     {"step_sm80", Device::gpu, false, "mma_sm80", "mma_sm80", "nccl", {DType::bf16}},
+    {"step_simt", Device::gpu, false, "simt_f32", "simt_f32", "nccl", {DType::f32}},
     {"onednn_step_cpu", Device::cpu, true, "onednn", "cpu_flash", "openmpi"},
     {"cublaslt_step", Device::gpu, true, "cublaslt_tuned", "cudnn", "nccl", {DType::bf16}},
     // Where cuDNN is not there, or has no backward pass with the same bits every time (Blackwell).
     {"cublaslt_step_mma", Device::gpu, true, "cublaslt_tuned", "mma_sm80", "nccl", {DType::bf16}},
+    {"cublaslt_step_simt", Device::gpu, true, "cublaslt_tuned", "simt_f32", "nccl", {DType::f32}},
 };
 
 bool is_complete(const StepKernels& kernels) {
@@ -27,6 +29,18 @@ bool is_complete(const StepKernels& kernels) {
 /// A refusal that says of what.
 Support of_part(const std::string& what, const std::string& row, const Support& support) {
   return support.ok() ? support : Support::no(what + " by " + row + ": " + support.reason);
+}
+
+bool has(const StepKernels& kernels, DType dtype) {
+  return std::find(kernels.dtypes.begin(), kernels.dtypes.end(), dtype) != kernels.dtypes.end();
+}
+
+/// With the first of the same device that has the type.
+Support lacks(const StepKernels& kernels, DType dtype) {
+  std::string reason = kernels.name + " has no " + name(dtype);
+  for (const StepKernels& other : step_kernels())
+    if (other.device == kernels.device && has(other, dtype)) return Support::no(reason + ", " + other.name + " has");
+  return Support::no(std::move(reason));
 }
 
 Support gemm_support(const StepKernels& kernels, const TrainSetup& s, std::int64_t tokens, const Target& target) {
@@ -78,9 +92,7 @@ AttentionProblem step_attention(const TrainSetup& s, int ranks, AttentionPass pa
 }
 
 Support step_support(const StepKernels& kernels, const TrainSetup& s, int ranks, const Target& target) {
-  if (std::find(kernels.dtypes.begin(), kernels.dtypes.end(), s.dtype) == kernels.dtypes.end())
-    return Support::no(kernels.name + " has no " + name(s.dtype) +
-                       (target.device == Device::gpu ? ": no attention here has a backward pass of it" : ""));
+  if (!has(kernels, s.dtype)) return lacks(kernels, s.dtype);
   if (Support support = gemm_support(kernels, s, s.tokens() / ranks, target); !support.ok()) return support;
   for (const AttentionPass pass : {AttentionPass::forward, AttentionPass::backward}) {
     const AttentionKernel& row = *find_kernel_row(attention_kernels(), kernels.attention_of(pass));

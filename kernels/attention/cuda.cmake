@@ -1,9 +1,10 @@
 # The CUDA rows of the attention table; included where CUDA was found.
 # Launch plans are built for every architecture: tests run them on the functional GPU.
-target_sources(assay_attention PRIVATE cuda/kernels.cpp cuda/simt_f32_row.cpp cuda/persistent_forward.cpp
+target_sources(assay_attention PRIVATE cuda/kernels.cpp cuda/simt_f32_row.cpp
+               cuda/simt_f32_backward.cpp cuda/simt_f32_backward_row.cpp cuda/persistent_forward.cpp
                sm80/mma_row.cpp sm80/mma_backward.cpp sm80/mma_backward_row.cpp
                sm90/wgmma_forward.cpp sm90/wgmma_backward.cpp sm100/tcgen05_forward.cpp)
-assay_cuda_sources(assay_attention cuda/simt_f32.cu sm80/mma.cu sm80/mma_backward.cu)
+assay_cuda_sources(assay_attention cuda/simt_f32.cu cuda/simt_f32_backward.cu sm80/mma.cu sm80/mma_backward.cu)
 if(ASSAY_HAS_SM90)
   target_sources(assay_attention PRIVATE sm90/wgmma_forward_row.cpp sm90/wgmma_backward_row.cpp)
   assay_cuda_sources(assay_attention sm90/wgmma_forward_bf16.cu sm90/wgmma_forward_f16.cu

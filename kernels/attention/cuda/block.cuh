@@ -10,15 +10,13 @@ struct AttentionBlock {
   std::int64_t query_row, key_row;  // the sequence's first rows in q and o, in k and v
 };
 
-/// The grid is (query tiles * folds, heads, batch / folds): y and z end at 65535, so a longer batch is folded into x,
-/// one subtraction a fold (a division would keep its results in vector registers).  The last fold may reach past the
-/// batch, and the tiles are those of the longest sequence: in both cases queries end before first_query.
-/// Query tiles vary fastest, so that blocks that run together share k and v in L2; the last tile, which under a causal
-/// mask sees most keys, starts first.
-__device__ __forceinline__ AttentionBlock locate_block(const AttentionKernelParams& p, int queries_per_block) {
-  int tile = int(blockIdx.x), batch = int(blockIdx.z);
-  for (; tile >= p.query_tiles; tile -= p.query_tiles) batch += int(gridDim.z);
-  AttentionBlock block{batch, int(blockIdx.y), (p.query_tiles - 1 - tile) * queries_per_block, 0, 0, 0, 0};
+/// The sequence and head of a block, and which of the longest sequence's `tiles` it has.  The grid is (tiles * folds,
+/// heads, batch / folds): y and z end at 65535, so a longer batch is folded into x, one subtraction a fold (a division
+/// would keep its results in vector registers).  The last fold may reach past the batch: no queries, no keys then.
+__device__ __forceinline__ AttentionBlock locate_sequence(const AttentionKernelParams& p, int tiles, int& tile) {
+  int batch = int(blockIdx.z);
+  for (tile = int(blockIdx.x); tile >= tiles; tile -= tiles) batch += int(gridDim.z);
+  AttentionBlock block{batch, int(blockIdx.y), 0, 0, 0, 0, 0};
   if (batch >= p.batch) return block;
   if (p.q_offsets == nullptr) {
     block.queries = p.seq_q, block.keys = p.seq_kv;
@@ -31,9 +29,23 @@ __device__ __forceinline__ AttentionBlock locate_block(const AttentionKernelPara
   return block;
 }
 
-/// lse of the sequence's first query: [batch, heads, seq_q], or packed [heads, queries of all sequences].
+/// A block that owns a tile of queries; past the batch or the sequence its queries end before first_query.  Query tiles
+/// vary fastest, so that blocks that run together share k and v in L2; the last tile, which under a causal mask sees
+/// most keys, starts first.
+__device__ __forceinline__ AttentionBlock locate_block(const AttentionKernelParams& p, int queries_per_block) {
+  int tile;
+  AttentionBlock block = locate_sequence(p, p.query_tiles, tile);
+  block.first_query = (p.query_tiles - 1 - tile) * queries_per_block;
+  return block;
+}
+
+/// Where lse of the sequence's first query is: [batch, heads, seq_q], or packed [heads, queries of all sequences].
+__device__ __forceinline__ std::int64_t lse_offset(const AttentionKernelParams& p, const AttentionBlock& block,
+                                                   int head) {
+  return block.query_row * (p.q_offsets == nullptr ? p.heads : 1) + head * p.lse_head_stride;
+}
 __device__ __forceinline__ float* lse_row(const AttentionKernelParams& p, const AttentionBlock& block) {
-  return p.lse + block.query_row * (p.q_offsets == nullptr ? p.heads : 1) + block.head * p.lse_head_stride;
+  return p.lse + lse_offset(p, block, block.head);
 }
 
 /// One behind the last key that query `query` of the block's sequence sees; not positive where it sees none.

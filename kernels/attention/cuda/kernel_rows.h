@@ -29,6 +29,7 @@ inline AttentionPassKernel stateless_pass(Support (*supports)(const AttentionPro
 }
 
 AttentionPassKernel attention_simt_f32_forward();
+AttentionPassKernel attention_simt_f32_backward();
 AttentionPassKernel attention_mma_sm80_forward();
 AttentionPassKernel attention_mma_sm80_backward();
 AttentionPassKernel attention_wgmma_sm90_forward();  // these two where the build has sm_90a

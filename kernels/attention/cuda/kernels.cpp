@@ -50,7 +50,7 @@ void append_cuda_attention_kernels(std::vector<AttentionKernel>& kernels) {
 #endif
   kernels.push_back(
       cuda_row("mma_sm80", {DType::bf16, DType::f16}, attention_mma_sm80_forward(), attention_mma_sm80_backward()));
-  kernels.push_back(cuda_row("simt_f32", {DType::f32}, attention_simt_f32_forward()));
+  kernels.push_back(cuda_row("simt_f32", {DType::f32}, attention_simt_f32_forward(), attention_simt_f32_backward()));
 #if ASSAY_HAS_CUDNN
   kernels.push_back(cudnn_attention());
 #endif

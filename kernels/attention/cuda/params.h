@@ -35,7 +35,7 @@ template <int HeadDim>
 struct SimtF32Tile {
   static constexpr int kThreads = 256;  // 16 x 16: thread (y, x) owns 4 query rows and every 16th column
   static constexpr int kQueries = 64;
-  static constexpr int kKeys = 4096 / HeadDim;  // 64 or 32: two blocks fit the shared memory of one A100 SM
+  static constexpr int kKeys = HeadDim == 64 ? 64 : 32;  // two blocks fit the shared memory of one A100 SM
   // Rows are padded by 16 bytes.  Threads that differ in x read 16 bytes each from consecutive rows of k: the padding
   // puts those rows four banks apart.  p's padding puts rows that are four apart (two y of a warp) 16 banks apart.
   static constexpr int kRow = HeadDim + 4, kProbabilityRow = kKeys + 4;

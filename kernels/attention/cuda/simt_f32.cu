@@ -10,6 +10,10 @@ extern "C" __global__ void __launch_bounds__(SimtF32Tile<64>::kThreads)
     attention_simt_f32_d64(const AttentionKernelParams params) {
   simt_f32::attention<64>(params);
 }
+extern "C" __global__ void __launch_bounds__(SimtF32Tile<96>::kThreads)
+    attention_simt_f32_d96(const AttentionKernelParams params) {
+  simt_f32::attention<96>(params);
+}
 extern "C" __global__ void __launch_bounds__(SimtF32Tile<128>::kThreads)
     attention_simt_f32_d128(const AttentionKernelParams params) {
   simt_f32::attention<128>(params);
@@ -19,6 +23,7 @@ namespace {
 
 const NamedKernel<AttentionKernelParams> kKernels[] = {
     {"attention_simt_f32_d64", attention_simt_f32_d64},
+    {"attention_simt_f32_d96", attention_simt_f32_d96},
     {"attention_simt_f32_d128", attention_simt_f32_d128},
 };
 

@@ -7,12 +7,11 @@
 //             Powers are of 2, with log2(e) inside the scale.
 // Per block   64 queries of one head.  For each tile of keys: k and v to shared memory; s = q k^T; mask; new maxima;
 //             p = 2^(s - m) to shared memory; o = o * 2^(m_old - m) + p v.
-// Threads     16 x 16.  Thread (y, x) owns rows 4 y .. 4 y + 3 of s, p and o, and of their columns every 16th, from x.
-//             The 16 threads of a row are half a warp, so a row's maximum and sum take four shuffles, and p, written
-//             and read by the same half warp, needs no block-wide barrier.
+// Threads     16 x 16, as simt_f32_products.cuh says.  The 16 threads of a row are half a warp, so a row's maximum and
+//             sum take four shuffles, and p, written and read by the same half warp, needs no block-wide barrier.
 //
-// Tile        64 queries x 64 keys (head_dim 64) or x 32 keys (128); 256 threads
-// Shared      67 KiB (64), 75 KiB (128): q, k, v, p; rows padded so that no access conflicts (see SimtF32Tile)
+// Tile        64 queries x 64 keys (head_dim 64) or x 32 keys (96, 128); 256 threads
+// Shared      67 KiB (64), 59 KiB (96), 75 KiB (128): q, k, v, p; rows padded so that no access conflicts
 // Shapes      any seq_q, seq_kv below 2^29 (none, and none in sight, included), packed or not, with a window or none;
 //             heads (at most 65535) a multiple of kv_heads, any batch; all arrays of elements 16-byte aligned
 // Source      Milakov & Gimelshein, "Online normalizer calculation for softmax" (arXiv 1805.02867); tiling after Dao et
@@ -20,12 +19,10 @@
 #pragma once
 #include "kernels/attention/cuda/block.cuh"
 #include "kernels/attention/cuda/params.h"
+#include "kernels/attention/cuda/simt_f32_products.cuh"
 #include "kernels/common/ptx/shared_address.cuh"
 
 namespace assay::simt_f32 {
-
-constexpr int kRows = 4;      // of s, p and o per thread
-constexpr int kColumns = 16;  // threads that share a row
 
 /// Copies `Count` rows of `HeadDim` floats to shared memory, 16 bytes at a time; rows from `valid` on become zero.
 template <int HeadDim, int Count, int Stride>
@@ -37,64 +34,6 @@ __device__ __forceinline__ void load_rows(float (&shared)[Count][Stride], const 
     const int row = i / kQuads, column = i % kQuads * 4;
     *reinterpret_cast<float4*>(&shared[row][column]) =
         row < valid ? *reinterpret_cast<const float4*>(rows + row * row_stride + column) : make_float4(0, 0, 0, 0);
-  }
-}
-
-/// Over the 16 threads of a row.
-__device__ __forceinline__ float row_max(float value) {
-#pragma unroll
-  for (int distance = kColumns / 2; distance > 0; distance /= 2)
-    value = fmaxf(value, __shfl_xor_sync(0xffffffff, value, distance));
-  return value;
-}
-__device__ __forceinline__ float row_sum(float value) {
-#pragma unroll
-  for (int distance = kColumns / 2; distance > 0; distance /= 2) value += __shfl_xor_sync(0xffffffff, value, distance);
-  return value;
-}
-
-/// s[r][c] = q_row . k_column, of rows first_row + r and columns x + 16 c of the tile.
-template <class Shared, int HeadDim, int Columns>
-__device__ __forceinline__ void multiply_q_k(float (&s)[kRows][Columns], const Shared& shared, int first_row, int x) {
-#pragma unroll
-  for (int r = 0; r < kRows; ++r)
-#pragma unroll
-    for (int c = 0; c < Columns; ++c) s[r][c] = 0;
-#pragma unroll 4
-  for (int d = 0; d < HeadDim; d += 4) {
-    float4 q[kRows], k[Columns];
-#pragma unroll
-    for (int r = 0; r < kRows; ++r) q[r] = *reinterpret_cast<const float4*>(&shared.q[first_row + r][d]);
-#pragma unroll
-    for (int c = 0; c < Columns; ++c) k[c] = *reinterpret_cast<const float4*>(&shared.k[x + c * kColumns][d]);
-#pragma unroll
-    for (int r = 0; r < kRows; ++r)
-#pragma unroll
-      for (int c = 0; c < Columns; ++c)
-        s[r][c] += q[r].x * k[c].x + q[r].y * k[c].y + q[r].z * k[c].z + q[r].w * k[c].w;
-  }
-}
-
-/// o[r][d] += p_row v, of rows first_row + r; o's element 4 j + e is column 64 j + 4 x + e: whole float4 of v.
-template <class Shared, int HeadDim, int Keys>
-__device__ __forceinline__ void multiply_p_v(float (&o)[kRows][HeadDim / kColumns], const Shared& shared, int first_row,
-                                             int x) {
-#pragma unroll 4
-  for (int key = 0; key < Keys; ++key) {
-    float p[kRows];
-#pragma unroll
-    for (int r = 0; r < kRows; ++r) p[r] = shared.p[first_row + r][key];
-#pragma unroll
-    for (int j = 0; j < HeadDim / 64; ++j) {
-      const float4 v = *reinterpret_cast<const float4*>(&shared.v[key][j * 64 + x * 4]);
-#pragma unroll
-      for (int r = 0; r < kRows; ++r) {
-        o[r][4 * j] += p[r] * v.x;
-        o[r][4 * j + 1] += p[r] * v.y;
-        o[r][4 * j + 2] += p[r] * v.z;
-        o[r][4 * j + 3] += p[r] * v.w;
-      }
-    }
   }
 }
 
@@ -132,7 +71,7 @@ __device__ __forceinline__ void attention(const AttentionKernelParams& p) {
     __syncthreads();
 
     float s[kRows][kColumnsOfS];
-    multiply_q_k<typename Tile::Shared, HeadDim>(s, shared, first_row, x);
+    multiply_rows<HeadDim>(s, shared.q, shared.k, first_row, x);
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {
       const int end = block_end + (first_row + r) * p.causal - first_key;  // of what the row sees of this tile
@@ -158,7 +97,7 @@ __device__ __forceinline__ void attention(const AttentionKernelParams& p) {
       }
     }
     __syncwarp();  // a row of p is written and read by one half warp
-    multiply_p_v<typename Tile::Shared, HeadDim, Tile::kKeys>(o, shared, first_row, x);
+    add_product<HeadDim>(o, shared.p, shared.v, first_row, x);
   }
 
 #pragma unroll
@@ -167,11 +106,7 @@ __device__ __forceinline__ void attention(const AttentionKernelParams& p) {
     const float sum = row_sum(l[r]);
     if (query >= block.queries) continue;
     const float inverse = sum == 0 ? 0.f : 1 / sum;  // no key in sight: o = 0, lse = -inf
-    float* row = static_cast<float*>(p.o) + q_start + (first_row + r) * q_stride;
-#pragma unroll
-    for (int j = 0; j < HeadDim / 64; ++j)
-      *reinterpret_cast<float4*>(row + j * 64 + x * 4) = make_float4(
-          o[r][4 * j] * inverse, o[r][4 * j + 1] * inverse, o[r][4 * j + 2] * inverse, o[r][4 * j + 3] * inverse);
+    store_columns<HeadDim>(static_cast<float*>(p.o) + q_start + (first_row + r) * q_stride, o[r], inverse, x);
     if (x == 0) lse_row(p, block)[query] = m[r] * 0.693147180559945f + logf(sum);
   }
 }

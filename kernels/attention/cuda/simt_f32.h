@@ -9,8 +9,14 @@ namespace assay {
 
 inline LaunchPlan<AttentionKernelParams> attention_simt_f32_plan(const AttentionProblem& problem,
                                                                  const AttentionBuffers& buffers) {
-  return problem.head_dim == 64 ? attention_plan<SimtF32Tile<64>>("attention_simt_f32_d64", problem, buffers)
-                                : attention_plan<SimtF32Tile<128>>("attention_simt_f32_d128", problem, buffers);
+  switch (problem.head_dim) {
+    case 64:
+      return attention_plan<SimtF32Tile<64>>("attention_simt_f32_d64", problem, buffers);
+    case 96:
+      return attention_plan<SimtF32Tile<96>>("attention_simt_f32_d96", problem, buffers);
+    default:
+      return attention_plan<SimtF32Tile<128>>("attention_simt_f32_d128", problem, buffers);
+  }
 }
 
 /// Before the first launch on a device; launches then only enqueue.

@@ -14,8 +14,8 @@ Support supports(const AttentionProblem& problem, const Target& target) {
   AttentionFeatures features;
   features.packed = features.window = true;
   if (const Support has = supports_features(problem, features); !has.ok()) return has;
-  if (problem.head_dim != 64 && problem.head_dim != 128)
-    return Support::no("head_dim " + std::to_string(problem.head_dim) + ": only 64 and 128 are implemented");
+  if (problem.head_dim != 64 && problem.head_dim != 96 && problem.head_dim != 128)
+    return Support::no("head_dim " + std::to_string(problem.head_dim) + ": only 64, 96 and 128 are implemented");
   return attention_cuda_support(problem, target, features, SimtF32Tile<128>::kQueries,
                                 sizeof(SimtF32Tile<128>::Shared));
 }

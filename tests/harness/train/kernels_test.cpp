@@ -50,7 +50,10 @@ TEST(StepKernels, OfGpusSayWhatTheyLack) {
   EXPECT_EQ(step_support(*ours, setup, 1, gpu(90)).reason, "");
   EXPECT_THAT(step_support(*ours, setup, 1, gpu(75)).reason, HasSubstr("layout tn of layer 0 qkv by mma_sm80: needs"));
   setup.dtype = DType::f32;
-  EXPECT_THAT(step_support(*ours, setup, 1, gpu(80)).reason, HasSubstr("no attention here has a backward pass of it"));
+  EXPECT_EQ(step_support(*ours, setup, 1, gpu(80)).reason, "step_sm80 has no f32, step_simt has");
+  EXPECT_EQ(step_support(*find_step_kernels("step_simt"), setup, 1, gpu(80)).reason, "");
+  setup.dtype = DType::f16;
+  EXPECT_EQ(step_support(*ours, setup, 1, gpu(80)).reason, "step_sm80 has no f16");
   setup = llama(), setup.model.head_dim = 80;
   EXPECT_THAT(step_support(*ours, setup, 1, gpu(80)).reason, HasSubstr("attention forward by mma_sm80"));
   setup = llama(), setup.batch = 2;

@@ -3,7 +3,7 @@ import mutants
 from mutants import Mutant, Suite
 
 MMA, F32, BLOCK = (f"kernels/attention/{f}.cuh" for f in ("sm80/mma", "cuda/simt_f32", "cuda/block"))
-PARAMS = "kernels/attention/cuda/params.h"
+PARAMS, PRODUCTS = "kernels/attention/cuda/params.h", "kernels/attention/cuda/simt_f32_products.cuh"
 WRONG, RACE, BOUNDS, BANKS = "wrong result", "data race", "out of bounds", "bank conflicts"
 
 
@@ -94,8 +94,8 @@ MMA_SM80 = [
     quick("the next sequence's v read into the last tile", MMA, "v_stride, block.keys - first_key", "v_stride, p.seq_kv - first_key"),
     quick("lse of packed sequences laid out as of others", BLOCK, "(p.q_offsets == nullptr ? p.heads : 1)", "p.heads"),
     mutant("lse of other sequences laid out as of packed ones", BLOCK, "(p.q_offsets == nullptr ? p.heads : 1)", "1", WRONG),
-    mutant("lse's heads as far apart as the sequence is long", BLOCK, "block.head * p.lse_head_stride",
-           "block.head * std::int64_t(block.queries)", WRONG),
+    mutant("lse's heads as far apart as the sequence is long", BLOCK, " + head * p.lse_head_stride",
+           " + head * std::int64_t(block.queries)", WRONG),
     mutant("o of the first sequence", MMA, "((block.query_row + first_query) * p.heads", "(std::int64_t(first_query) * p.heads", WRONG),
     mutant("q of the first sequence", MMA, "(block.query_row + block.first_query) * q_stride",
            "std::int64_t(block.first_query) * q_stride", WRONG),
@@ -130,7 +130,7 @@ SIMT_F32 = [
     quick("mask the same for a thread's rows", F32, "block_end + (first_row + r) * p.causal", "block_end + first_row * p.causal", WRONG),
     mutant("o not rescaled", F32, "o[r][d] *= rescale", "o[r][d] *= 1", WRONG),
     mutant("sum not rescaled", F32, "      l[r] *= rescale;\n", "", WRONG),
-    mutant("maximum of half the columns", F32,
+    mutant("maximum of half the columns", PRODUCTS,
            "for (int distance = kColumns / 2; distance > 0; distance /= 2)\n    value = fmaxf",
            "for (int distance = kColumns / 4; distance > 0; distance /= 2)\n    value = fmaxf", WRONG),
     mutant("sum of one thread only", F32, "row_sum(l[r])", "l[r]", WRONG),

@@ -1,5 +1,6 @@
 // The training step of our CUDA kernels, launched through the CUDA runtime on the functional GPU, as the architecture
-// that ASSAY_SIMT says: its gradients against fp64, its losses against the CPU's, its bits against a repetition.
+// that ASSAY_SIMT says: its gradients against fp64, its losses against the CPU's, its bits against a repetition.  In
+// bf16 by the architecture's kernels, in f32 by those without tensor cores, which are the same for all.
 #include <gtest/gtest.h>
 
 #include "harness/train/equality.h"
@@ -16,6 +17,12 @@ TrainSetup smallest() {
   TrainModel& m = setup.model;
   m.layers = 2, m.hidden = 64, m.heads = 2, m.kv_heads = 1, m.head_dim = 64, m.feed_forward = 64, m.vocabulary = 128;
   setup.batch = 1, setup.sequence = 24, setup.dtype = DType::bf16;
+  return setup;
+}
+
+TrainSetup smallest_in_f32() {
+  TrainSetup setup = smallest();
+  setup.dtype = DType::f32;
   return setup;
 }
 
@@ -37,7 +44,8 @@ class Trainer {
 
 Trainer on_gpu(const TrainSetup& setup, const ProgramMaker& make = make_program) {
   std::unique_ptr<Backend> backend = make_cuda_backend({0});
-  const std::string kernels = "step_sm" + std::to_string(backend->target().compute_capability);
+  const std::string kernels =
+      setup.dtype == DType::f32 ? "step_simt" : "step_sm" + std::to_string(backend->target().compute_capability);
   return {setup, std::move(backend), kernels.c_str(), make};
 }
 
@@ -75,21 +83,46 @@ TEST(TrainStepOnSimt, GradientsThatChangedPlacesAreFound) {
   EXPECT_GT(check.error_over_allowed, 10);
 }
 
-TEST(TrainStepOnSimt, LossesAreTheCpusAndTheBitsTheSameAgain) {
-  constexpr int kSteps = 3;
-  const TrainSetup setup = smallest();
+void expect_losses_of_the_cpu_and_the_same_bits_again(const TrainSetup& setup, int steps) {
   Trainer gpu = on_gpu(setup), cpu(setup, make_cpu_backend(1), "step_cpu");
-  for (int i = 0; i < kSteps; ++i) gpu->run(), cpu->run();
+  for (int i = 0; i < steps; ++i) gpu->run(), cpu->run();
   const std::vector<double> got = gpu->losses(), expected = cpu->losses();
-  ASSERT_EQ(got.size(), std::size_t(kSteps));
+  ASSERT_EQ(got.size(), std::size_t(steps));
   for (std::size_t i = 0; i < got.size(); ++i)
     EXPECT_NEAR(got[i], expected[i], allowed_loss_difference(setup, expected[0], expected[i])) << "step " << i + 1;
   EXPECT_LT(got.back(), got.front());
   const std::string state = gpu->state_digest();
   gpu->reset();
-  for (int i = 0; i < kSteps; ++i) gpu->run();
+  for (int i = 0; i < steps; ++i) gpu->run();
   EXPECT_EQ(gpu->losses(), got);
   EXPECT_EQ(gpu->state_digest(), state);
+}
+
+TEST(TrainStepOnSimt, LossesAreTheCpusAndTheBitsTheSameAgain) {
+  expect_losses_of_the_cpu_and_the_same_bits_again(smallest(), 3);
+}
+
+TEST(TrainStepOnSimt, InF32GradientsAreTheReferences) {
+  Trainer gpu = on_gpu(smallest_in_f32());
+  gpu->run_gradients();
+  Check check;
+  compare_gradients(check, gpu.step());
+  EXPECT_TRUE(check.ok()) << "wrong result: " << check.describe();
+  EXPECT_GT(check.elements, 60000);
+  EXPECT_GT(check.error_over_allowed, 0.001) << "the bound is loose";
+}
+
+TEST(TrainStepOnSimt, InF32LossesAreTheCpusAndTheBitsTheSameAgain) {
+  expect_losses_of_the_cpu_and_the_same_bits_again(smallest_in_f32(), 2);
+}
+
+TEST(TrainStepOnSimt, InF32GradientsThatChangedPlacesAreFound) {
+  Trainer gpu = on_gpu(smallest_in_f32(), keys_for_values);
+  gpu->run_gradients();
+  Check check;
+  compare_gradients(check, gpu.step());
+  EXPECT_FALSE(check.ok());
+  EXPECT_GT(check.error_over_allowed, 1000);
 }
 
 }  // namespace
