@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/cli/cli.h"
+#include "harness/cli/selection.h"
 #include "harness/cli/terminal.h"
 #include "harness/core/error.h"
 #include "harness/publish/bundle.h"
@@ -51,11 +52,14 @@ void bundle(const Options& options) {
 void add_bundle(CLI::App& app, const Catalog&, int&) {
   const auto options = std::make_shared<Options>();
   CLI::App* verb = app.add_subcommand("bundle", "results and their digests in one file, to be sent and verified");
-  verb->add_option("result", options->results, "result files, folders of them, or patterns");
-  verb->add_option("--out", options->out, "FILE.tar.gz; must not be there yet");
+  verb->add_option("result", options->results, "result files, folders of them, or patterns")->check(not_empty());
+  verb->add_option("--out", options->out, "FILE.tar.gz; must not be there yet")->type_name("FILE")->check(not_empty());
   verb->add_flag("--redact", options->redact, "pseudonyms for host names, GPU UUIDs, serial numbers and paths");
-  verb->add_option("--verify", options->verify, "check such a file; writes nothing");
+  verb->add_option("--verify", options->verify, "check such a file; writes nothing")
+      ->type_name("FILE")
+      ->check(not_empty());
   verb->add_flag("--json", options->json, "what was written or verified, for programs");
+  verb->footer("Examples:\n  assay bundle out/ --out node7.tar.gz --redact\n  assay bundle --verify node7.tar.gz");
   verb->callback([options] { bundle(*options); });
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "harness/cli/cli.h"
+#include "harness/cli/help.h"
 #include "harness/cli/selection.h"
 #include "harness/cli/terminal.h"
 #include "harness/core/error.h"
@@ -108,30 +109,50 @@ void learn_from(const Options& options) {
 void add_check(CLI::App& app, const Catalog&, int& exit_code) {
   const auto options = std::make_shared<Options>();
   CLI::App* verb = app.add_subcommand("check", "the verdict: pass, fail or could not measure, case by case");
-  verb->add_option("result", options->results, "result files")->required();
-  verb->add_option("--expect", options->expect, "expectations: a file, or a shipped name; default: by the machine")
+  verb->add_option("result", options->results, "result files, folders of them, or patterns")
+      ->required()
       ->check(not_empty());
-  verb->add_option("--junit", options->junit, "also write JUnit XML there")->check(not_empty());
-  verb->add_option("--prometheus", options->prometheus, "also write Prometheus text there")->check(not_empty());
+  verb->add_option("--expect", options->expect, "expectations: a file, or a shipped name; default: by the machine")
+      ->type_name("FILE|NAME")
+      ->check(not_empty());
+  verb->add_option("--junit", options->junit, "also write JUnit XML there")->type_name("FILE")->check(not_empty());
+  verb->add_option("--prometheus", options->prometheus, "also write Prometheus text there")
+      ->type_name("FILE")
+      ->check(not_empty());
   verb->add_flag("--json", options->json, "the verdict as JSON");
   verb->add_option("--max-age", options->max_age, "older measurements do not count: 7d, 12h, off")
+      ->type_name("AGE")
       ->capture_default_str();
   verb->add_option("--gpus", options->gpus, "GPUs the node should have; default: those on its bus")
-      ->check(CLI::Range(1, 1024));
+      ->type_name("N")
+      ->check(whole_between(1, 1024));
   verb->add_flag("--unsealed", options->unsealed, "take results of an older assay, which have no seal");
   auto* learn = verb->add_flag("--learn", options->learn, "derive expectations from these results instead")
                     ->excludes("--expect")
                     ->excludes("--junit")
                     ->excludes("--prometheus")
                     ->excludes("--json");
-  verb->add_option("--out", options->out, "with --learn: file; default: stdout")->check(not_empty())->needs(learn);
-  verb->add_option("--suite", options->suite, "with --learn: that measures them; default: that of the first result")
+  verb->add_option("--out", options->out, "with --learn: file; default: stdout")
+      ->type_name("FILE")
+      ->check(not_empty())
       ->needs(learn);
-  verb->add_option("--filter", options->filters, "with --learn: only cases whose id matches")->needs(learn);
+  verb->add_option("--suite", options->suite,
+                   "with --learn: which suite measures them; default: that of the first result")
+      ->type_name("NAME")
+      ->check(not_empty("a suite's name"))
+      ->needs(learn);
+  verb->add_option("--filter", options->filters, "with --learn: only cases whose id matches")
+      ->type_name("GLOB")
+      ->needs(learn);
   verb->add_option("--least-tolerance", options->least_tolerance, "with --learn: no tolerance below this share")
-      ->check(CLI::Range(0.001, 0.6))
+      ->type_name("SHARE")
+      ->check(between(0.001, 0.6))
       ->needs(learn);
+  verb->footer(
+      "Examples:\n  assay check node.json --junit node.xml\n  assay check --learn good-*.json --out ours.json\n" +
+      shipped_names("Shipped expectations", "expectations"));
   verb->callback([options, &exit_code] {
+    options->results = result_files(options->results);
     if (options->learn)
       learn_from(*options);
     else

@@ -7,15 +7,16 @@
 
 #include "assay/build_config.h"
 #include "harness/cli/cli.h"
+#include "harness/cli/help.h"
 #include "harness/cli/terminal.h"
 #include "harness/core/error.h"
 
 namespace assay {
 namespace {
 
-/// One line on stderr, whatever the message holds.
+/// One line on stderr, whatever the message holds: a file's name may hold what a terminal would obey.
 int complain(const std::string& message, ExitCode code) {
-  std::string line = message;
+  std::string line = harmless(message);
   std::replace(line.begin(), line.end(), '\n', ' ');
   line = "assay: " + line + "\n";
   // Not fmt::print, which throws where stderr is full or closed: the exit code still speaks.
@@ -43,6 +44,12 @@ std::string verb_problem(const CLI::App& app, const std::vector<std::string>& ar
   return with_suggestion(fmt::format("there is no verb '{}'", word), nearest(word, verbs), choices);
 }
 
+/// -5, -1e6, -inf, -nan: a flag's value.
+bool is_negative_number(const std::string& word) {
+  if (word.size() < 2 || word[0] != '-') return false;
+  return std::isdigit(static_cast<unsigned char>(word[1])) || word[1] == '.' || word == "-inf" || word == "-nan";
+}
+
 /// A flag that the verb does not have, with the one it has; else the parser's own words.
 std::string parse_problem(const CLI::App& app, const CLI::ParseError& error,
                           const std::vector<std::string>& arguments) {
@@ -54,7 +61,7 @@ std::string parse_problem(const CLI::App& app, const CLI::ParseError& error,
   for (const auto& word : arguments) {
     const std::string flag = word.substr(0, word.find('='));
     if (flag == "--") break;  // what follows is no flag
-    if (flag.size() < 2 || flag[0] != '-' || flag == "-h" || std::isdigit(static_cast<unsigned char>(flag[1])) ||
+    if (flag.size() < 2 || flag[0] != '-' || flag == "-h" || is_negative_number(flag) ||
         std::find(flags.begin(), flags.end(), flag) != flags.end())
       continue;
     return with_suggestion(fmt::format("there is no flag '{}'", flag), nearest(flag, flags),
@@ -86,6 +93,10 @@ int dispatch(const std::vector<std::string>& arguments, const Catalog& workloads
       verb->add_flag_callback(
           "--quiet", [] { be_quiet(); }, "print nothing but errors: files and the exit code say the rest");
   app.footer(
+      "Is this node healthy?\n"
+      "  assay devices\n"
+      "  assay run acceptance --out node.json\n"
+      "  assay check node.json\n"
       "Exit codes: 0 done; 1 a verdict failed; 2 the command or a file is wrong; 3 a kernel computed wrong numbers; 4 "
       "could not measure.");
   if (const auto problem = verb_problem(app, arguments); !problem.empty())
@@ -96,7 +107,7 @@ int dispatch(const std::vector<std::string>& arguments, const Catalog& workloads
     print(std::string(version.what()) + "\n");
   } catch (const CLI::Success& request) {  // --help, of the program or of a verb
     const auto used = app.get_subcommands();
-    print(used.empty() ? app.help() : used.front()->help("assay"));
+    print_text(help_of(used.empty() ? app : *used.front(), terminal_columns()));
   } catch (const CLI::ParseError& error) {
     return complain(parse_problem(app, error, arguments), ExitCode::bad_input);
   }

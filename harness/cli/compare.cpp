@@ -12,7 +12,6 @@
 #include "harness/core/error.h"
 #include "harness/core/file.h"
 #include "harness/publish/comparison_text.h"
-#include "harness/record/provenance.h"
 #include "harness/verdict/compare.h"
 
 namespace assay {
@@ -55,14 +54,6 @@ std::vector<NamedResult> load_side(const std::string& text) {
   return out;
 }
 
-/// out/compare-20260131-123456 in the current folder.
-fs::path default_folder() {
-  std::string stamp = utc_now();
-  std::erase_if(stamp, [](char c) { return c == '-' || c == ':' || c == 'Z'; });
-  std::replace(stamp.begin(), stamp.end(), 'T', '-');
-  return fs::path("out") / ("compare-" + stamp);
-}
-
 std::vector<NamedResult> load_history(const std::vector<std::string>& texts) {
   std::vector<NamedResult> out;
   for (const auto& text : texts)
@@ -74,7 +65,7 @@ ComparedRuns runs_of(const Options& options) {
   if (options.commands.empty() == options.sides.empty())
     throw InputError("expected either BASE and NEW, or --ab 'COMMAND A' 'COMMAND B'");
   if (!options.commands.empty()) {
-    const fs::path folder = options.keep.empty() ? default_folder() : fs::path(options.keep);
+    const fs::path folder = options.keep.empty() ? dated_path("compare") : fs::path(options.keep);
     return run_alternately({options.commands[0], options.commands[1], options.rounds, folder});
   }
   if (options.sides.size() != 2)
@@ -104,21 +95,30 @@ void add_compare(CLI::App& app, const Catalog&, int& exit_code) {
                                       "slower, 4 where none can be compared");
   verb->add_option("result", options->sides, "BASE and NEW: each a result, or several runs' separated by commas");
   verb->add_option("--ab", options->commands,
-                   "COMMAND COMMAND, each with {out} where its result goes: runs them in turns, A B B A, and compares")
+                   "two commands, each with {out} where its result goes: runs them in turns, A B B A, and compares")
+      ->type_name("A B")
       ->expected(2)
       ->check(not_empty());
   verb->add_option("--rounds", options->rounds, "pairs of runs of --ab; even")
-      ->check(CLI::Range(2, kMostRounds))
+      ->type_name("N")
+      ->check(whole_between(2, kMostRounds))
       ->capture_default_str();
   verb->add_option("--keep", options->keep, "folder for the results of --ab; default: out/compare-DATE-TIME")
+      ->type_name("FOLDER")
       ->check(not_empty());
   verb->add_option("--history", options->history,
                    "results of one program on this machine, at least 3: how much its runs differ, instead of a prior; "
                    "for one result a side")
+      ->type_name("RESULT...")
       ->excludes("--ab")
       ->check(not_empty());
-  verb->add_option("--margin", options->margin, "relative difference that does not matter")->capture_default_str();
+  verb->add_option("--margin", options->margin, "relative difference that does not matter: 2% or 0.02")
+      ->type_name("SHARE")
+      ->capture_default_str();
   verb->add_flag("--json", options->json, "for programs");
+  verb->footer(
+      "Examples:\n  assay compare base.json new.json\n"
+      "  assay compare --ab 'old/assay run --out {out}' 'new/assay run --out {out}'");
   verb->callback([options, &exit_code] { exit_code = compare_verb(*options); });
 }
 

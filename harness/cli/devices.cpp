@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "harness/cli/cli.h"
+#include "harness/cli/selection.h"
 #include "harness/cli/terminal.h"
 #include "harness/core/error.h"
 #include "harness/core/units.h"
@@ -96,7 +97,9 @@ void add_devices(CLI::App& app, const Catalog&, int& exit_code) {
   const auto expected = std::make_shared<std::optional<int>>();
   CLI::App* verb = app.add_subcommand("devices", "what is here, and what makes the machine unfit to measure");
   verb->add_flag("--json", *json, "as JSON, as a result file records it");
-  verb->add_option("--expect-gpus", *expected, "unfit unless CUDA shows so many")->check(CLI::Range(0, 1024));
+  verb->add_option("--expect-gpus", *expected, "the machine is unfit, and the exit code 4, unless CUDA shows so many")
+      ->type_name("N")
+      ->check(whole_between(0, 1024));
   verb->callback([json, expected, &exit_code] {
     const Json provenance = collect_provenance({"assay", "devices"}, *expected);
     if (*json)

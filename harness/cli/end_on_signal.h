@@ -5,8 +5,8 @@
 
 namespace assay {
 
-/// While it lives, the first SIGINT or SIGTERM asks the run to end after the case at hand; a second one kills.  A
-/// reader of our output that goes away (`| head -1`) ends nothing.
+/// While it lives, the first SIGINT, SIGTERM or SIGHUP (a terminal that closes; not under nohup) asks the run to end
+/// after the case at hand; a second one kills.  A reader of our output that goes away (`| head -1`) ends nothing.
 class EndOnSignal {
  public:
   EndOnSignal() {
@@ -16,6 +16,8 @@ class EndOnSignal {
     action.sa_flags = int(SA_RESETHAND) | SA_RESTART;
     ::sigaction(SIGINT, &action, &interrupt_);
     ::sigaction(SIGTERM, &action, &terminate_);
+    ::sigaction(SIGHUP, nullptr, &hang_up_);
+    if (hang_up_.sa_handler != SIG_IGN) ::sigaction(SIGHUP, &action, nullptr);
     action.sa_handler = SIG_IGN;
     action.sa_flags = 0;
     ::sigaction(SIGPIPE, &action, &pipe_);
@@ -23,6 +25,7 @@ class EndOnSignal {
   ~EndOnSignal() {
     ::sigaction(SIGINT, &interrupt_, nullptr);
     ::sigaction(SIGTERM, &terminate_, nullptr);
+    ::sigaction(SIGHUP, &hang_up_, nullptr);
     ::sigaction(SIGPIPE, &pipe_, nullptr);
   }
   EndOnSignal(const EndOnSignal&) = delete;
@@ -34,7 +37,7 @@ class EndOnSignal {
 
  private:
   struct sigaction interrupt_ {
-  }, terminate_{}, pipe_{};
+  }, terminate_{}, hang_up_{}, pipe_{};
 };
 
 }  // namespace assay

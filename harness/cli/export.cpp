@@ -60,16 +60,18 @@ void export_result(const Options& options) {
 void add_export(CLI::App& app, const Catalog&, int&) {
   const auto options = std::make_shared<Options>();
   CLI::App* verb = app.add_subcommand("export", "a result in the form of other tools");
-  verb->add_option("result", options->result, "result file")->required();
+  verb->add_option("result", options->result, "result file")->required()->check(not_empty());
   std::vector<std::string> names;
   for (const auto& [name, writer] : formats()) names.push_back(name);
   verb->add_option(
           "--format", options->format,
           "bencher (Bencher Metric Format), google-benchmark (for its compare.py), nccl-tests (its text), junit "
           "and prometheus (the verdict of `assay check`, however old the result is)")
+      ->type_name("FORMAT")
       ->check(CLI::IsMember(names))
       ->required();
-  verb->add_option("--out", options->out, "file; default: stdout")->check(not_empty());
+  verb->add_option("--out", options->out, "file; default: stdout")->type_name("FILE")->check(not_empty());
+  verb->footer("Example:\n  assay export node.json --format junit --out node.xml");
   verb->callback([options] { export_result(*options); });
 }
 

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "harness/cli/cli.h"
+#include "harness/cli/selection.h"
 #include "harness/cli/terminal.h"
 #include "harness/core/error.h"
 #include "harness/core/file.h"
@@ -25,14 +26,28 @@ struct Options {
   bool json = false, unsealed = false;
 };
 
+bool is_host_name(const std::string& word) {
+  return std::all_of(word.begin(), word.end(),
+                     [](unsigned char c) { return std::isalnum(c) || c == '.' || c == '-' || c == '_' || c == ':'; });
+}
+
 /// One host name a line; what follows a # is a remark.
 std::vector<std::string> read_names(const std::string& path) {
   std::istringstream lines(read_file(path));
   std::vector<std::string> out;
+  int number = 0;
   for (std::string line; std::getline(lines, line);) {
+    ++number;
     std::istringstream words(line.substr(0, line.find('#')));
-    for (std::string word; words >> word;) out.push_back(word);
+    for (std::string word; words >> word;) {
+      constexpr std::size_t kShown = 40;
+      if (!is_host_name(word))
+        throw InputError(
+            fmt::format("{}:{}: '{}' is no host name, expected one a line", path, number, word.substr(0, kShown)));
+      out.push_back(word);
+    }
   }
+  if (out.empty()) throw InputError(path + ": names no host, expected one a line");
   return out;
 }
 
@@ -86,21 +101,29 @@ int fleet(const Options& options) {
 }  // namespace
 
 void add_fleet(CLI::App& app, const Catalog&, int& exit_code) {
-  // CLI11's PositiveNumber complains in a line with all 309 digits of the largest double.
   constexpr double kLeastPrice = 1e-4, kMostPrice = 1e6;
-  constexpr std::size_t kMostJobGpus = 10'000'000;
+  constexpr std::int64_t kMostJobGpus = 10'000'000;
   const auto options = std::make_shared<Options>();
   CLI::App* verb = app.add_subcommand("fleet", "outliers and stragglers over the results of many nodes");
-  verb->add_option("result", options->results, "result files, folders of them, or patterns")->required();
+  verb->add_option("result", options->results, "result files, folders of them, or patterns")
+      ->required()
+      ->check(not_empty());
   verb->add_option("--baseline", options->baseline, "earlier results of the same nodes, for drift; may be repeated")
+      ->type_name("RESULT|FOLDER")
+      ->check(not_empty())
       ->allow_extra_args(false);
-  verb->add_option("--nodes", options->nodes, "file of the host names that should have reported, one a line");
+  verb->add_option("--nodes", options->nodes, "file of the host names that should have reported, one a line")
+      ->type_name("FILE")
+      ->check(not_empty());
   verb->add_option("--price", options->price, "price of a GPU-hour, in any currency")
-      ->check(CLI::Range(kLeastPrice, kMostPrice));
+      ->type_name("PRICE")
+      ->check(between(kLeastPrice, kMostPrice));
   verb->add_option("--job-gpus", options->job_gpus, "GPUs of the job; default: all that were judged")
-      ->check(CLI::Range(std::size_t(1), kMostJobGpus));
+      ->type_name("N")
+      ->check(whole_between(1, kMostJobGpus));
   verb->add_flag("--unsealed", options->unsealed, "take results of an older assay, which have no seal");
-  verb->add_flag("--json", options->json, "for machines: every node and case");
+  verb->add_flag("--json", options->json, "for programs: every node and case");
+  verb->footer("Example:\n  assay fleet out/ --nodes hosts.txt --price 2.5 --job-gpus 1024");
   verb->callback([options, &exit_code] { exit_code = fleet(*options); });
 }
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/cli/cli.h"
+#include "harness/cli/help.h"
 #include "harness/cli/selection.h"
 #include "harness/cli/terminal.h"
 #include "harness/core/error.h"
@@ -106,7 +107,8 @@ void add_list(CLI::App& app, const Catalog& workloads, int&) {
   add_selection(*verb, options->selection);
   verb->add_flag("--json", options->json, "as a JSON array");
   verb->add_flag("--explain", options->explain, "with what each kernel would choose, and why");
-  verb->add_option("--as", options->as, "ACCELERATOR (h100, h200, b200, ...): as on it, whatever is here");
+  verb->add_option("--as", options->as, "as on h100, h200, b200, ..., whatever is here")->type_name("ACCELERATOR");
+  verb->footer("Example:\n  assay list gemm --explain --as h200\n" + shipped_names("Suites", "suites"));
   verb->callback([options, &workloads] { list(*options, workloads); });
 }
 

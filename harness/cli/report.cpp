@@ -161,20 +161,25 @@ void report_verb(const Options& options) {
 }  // namespace
 
 void add_report(CLI::App& app, const Catalog&, int&) {
-  constexpr std::size_t kLeastKilobytes = 100, kMostKilobytes = 1'000'000;
+  constexpr std::int64_t kLeastKilobytes = 100, kMostKilobytes = 1'000'000;
   const auto options = std::make_shared<Options>();
   CLI::App* verb = app.add_subcommand(
       "report", "one HTML page that needs no network: verdict, cases, charts, and the results themselves in it");
-  verb->add_option("result", options->results, "result files, folders of them, or patterns")->required();
-  verb->add_option("--out", options->out, "the page's file")->check(not_empty())->required();
+  verb->add_option("result", options->results, "result files, folders of them, or patterns")
+      ->required()
+      ->check(not_empty());
+  verb->add_option("--out", options->out, "the page's file")->type_name("FILE")->check(not_empty())->required();
   verb->add_option("--expect", options->expect, "expectations: a file, or a shipped name; default: by the machine")
+      ->type_name("FILE|NAME")
       ->check(not_empty());
   verb->add_flag("--unsealed", options->unsealed, "judge results of an older assay, which have no seal");
   verb->add_option("--kilobytes", options->kilobytes,
                    "the page's size at most, where rounding and leaving out samples reaches it: the page says what was")
-      ->check(CLI::Range(kLeastKilobytes, kMostKilobytes))
+      ->type_name("N")
+      ->check(whole_between(kLeastKilobytes, kMostKilobytes))
       ->capture_default_str();
   verb->add_flag("--json", options->json, "what was written, for programs");
+  verb->footer("Example:\n  assay report ours.json theirs.json --out page.html");
   verb->callback([options] { report_verb(*options); });
 }
 

@@ -7,6 +7,7 @@
 #include "harness/cli/cli.h"
 #include "harness/cli/duration.h"
 #include "harness/cli/end_on_signal.h"
+#include "harness/cli/help.h"
 #include "harness/cli/selection.h"
 #include "harness/cli/terminal.h"
 #include "harness/core/error.h"
@@ -18,7 +19,6 @@
 #include "harness/publish/stragglers.h"
 #include "harness/publish/table.h"
 #include "harness/publish/train_step.h"
-#include "harness/record/provenance.h"
 #include "harness/runner/progress.h"
 #include "harness/runner/search.h"
 #include "harness/runner/selftest.h"
@@ -36,19 +36,14 @@ constexpr const char* kJson = "json";
 
 struct Options {
   Selection selection;
-  std::string out, soak_for, telemetry;
-  std::string format = "console";
+  std::string out, soak_for, telemetry, format = "console";
   bool resume = false, quiet = false, anyway = false, json = false;
   double timeout_seconds = 0;  // 0: the suite's
 };
 
-/// out/quick-20260131-123456.json in the current folder.
 fs::path default_path(const std::string& suite) {
-  std::string stamp = utc_now();
-  std::erase_if(stamp, [](char c) { return c == '-' || c == ':' || c == 'Z'; });
-  std::replace(stamp.begin(), stamp.end(), 'T', '-');
-  std::string stem = fs::path(suite).stem().string();
-  return fs::path("out") / ((stem.empty() ? "run" : stem) + "-" + stamp + ".json");
+  const std::string stem = fs::path(suite).stem().string();
+  return dated_path(stem.empty() ? "run" : stem) += ".json";
 }
 
 ExitCode exit_code_of(const Result& result) {
@@ -89,14 +84,12 @@ void publish(const Result& result, const Suite& suite, const fs::path& out, cons
   print_text(as_nccl_tests ? to_nccl_tests({result}) : to_console(rows, terminal_style()) + more + "\n");
   print_text(fmt::format("{0}result: {1}\n{0}table: {2}\n{0}for Google Benchmark's compare.py: {3}\n", remark,
                          out.string(), markdown.string(), google.string()));
-  if (!result.complete && is_one_stretch(suite))
-    print(remark +
-          std::string("interrupted: the result holds what was measured until then, and cannot be continued\n"));
-  else if (!result.complete)
-    print(
-        remark +
-        fmt::format("interrupted: {} cases are there; the rest: assay run with the same arguments, --out {} --resume\n",
-                    result.records.size(), run_out.string()));
+  if (result.complete) return;
+  const std::string rest = fmt::format("{} finished; the rest: assay run with the same arguments, --out {} --resume",
+                                       result.records.size(), run_out.string());
+  print(fmt::format(
+      "{}interrupted: {}\n", remark,
+      is_one_stretch(suite) ? "the result holds what was measured until then, and cannot be continued" : rest));
 }
 
 /// All that the ranks must agree on: with other cases they would wait for each other for ever, with other seeds they
@@ -244,32 +237,46 @@ int measure(const Options& options, const std::vector<std::string>& arguments, c
   return int(communicator.broadcast(double(int(first_round_counts && last.code != ExitCode::ok ? last.code : code))));
 }
 
+void add_flags(CLI::App& verb, Options& options) {
+  add_selection(verb, options.selection);
+  verb.add_option("--out", options.out, "result file; default: out/SUITE-DATE-TIME.json in the current folder")
+      ->type_name("FILE")
+      ->check(not_empty());
+  verb.add_option("--for", options.soak_for, "how long a soak lasts: 90s, 30m, 2h; default: what its suite says")
+      ->type_name("TIME")
+      ->check(not_empty("a time, as in 30m"));
+  verb.add_flag("--resume", options.resume, "continue an interrupted run of the same --out");
+  verb.add_option("--timeout", options.timeout_seconds,
+                  "that one launch may last, and that a rank may keep the others waiting before it counts as lost; "
+                  "default: the suite's, 120")
+      ->type_name("SECONDS")
+      ->check(between(0.5, 1e6));
+  verb.add_option("--telemetry", options.telemetry,
+                  "how often clocks, power, temperature and load are looked at while a case is sampled: 100ms (the "
+                  "default), 1s, or off: then nothing explains a slow case, and the result says so")
+      ->type_name("PERIOD")
+      ->check(not_empty("a period, as in 100ms, or off"));
+  verb.add_flag("--anyway", options.anyway,
+                "measure although `assay devices` finds the machine unfit; the result says so");
+  verb.add_flag("--quiet", options.quiet, "no progress on stderr; what was measured is printed");
+  auto* format =
+      verb.add_option("--format", options.format,
+                      "of what is printed: console, json, or nccl-tests: collectives as that program prints them")
+          ->type_name("FORMAT")
+          ->check(CLI::IsMember({"console", kJson, kNcclTests}))
+          ->capture_default_str();
+  verb.add_flag("--json", options.json, "--format json: the rows as `assay table --format json` prints them")
+      ->excludes(format);
+  verb.footer("Example:\n  assay run gemm --set dtype=bf16 --filter '*/m=4096/*' --out gemm.json\n" +
+              shipped_names("Suites", "suites") + "; `assay list SUITE` shows the cases of one");
+}
+
 }  // namespace
 
 void add_run(CLI::App& app, const Catalog& workloads, int& exit_code, const std::vector<std::string>& arguments) {
   const auto options = std::make_shared<Options>();
   CLI::App* verb = app.add_subcommand("run", "measures a suite, checks every number it computed, and saves the result");
-  add_selection(*verb, options->selection);
-  verb->add_option("--out", options->out, "result file; default: out/SUITE-DATE-TIME.json in the current folder")
-      ->check(not_empty());
-  verb->add_option("--for", options->soak_for, "how long a soak lasts: 90s, 30m, 2h; default: what its suite says");
-  verb->add_flag("--resume", options->resume, "continue an interrupted run of the same --out");
-  verb->add_option("--timeout", options->timeout_seconds,
-                   "seconds that one launch may last, and that a rank may keep the others waiting before it counts as "
-                   "lost; default: the suite's, 120")
-      ->check(CLI::Range(0.5, 1e6));
-  verb->add_option("--telemetry", options->telemetry,
-                   "how often clocks, power, temperature and load are looked at while a case is sampled: 100ms (the "
-                   "default), 1s, or off: then nothing explains a slow case, and the result says so");
-  verb->add_flag("--anyway", options->anyway,
-                 "measure although `assay devices` finds the machine unfit; the result says so");
-  verb->add_flag("--quiet", options->quiet, "no progress on stderr");
-  auto* format = verb->add_option("--format", options->format,
-                                  "of what is printed: console, json, or nccl-tests: collectives as it does")
-                     ->check(CLI::IsMember({"console", kJson, kNcclTests}))
-                     ->capture_default_str();
-  verb->add_flag("--json", options->json, "--format json: the rows as `assay table --format json` prints them")
-      ->excludes(format);
+  add_flags(*verb, *options);
   verb->callback([options, &workloads, &exit_code, &arguments] {
     if (options->json) options->format = kJson;
     if (options->resume && options->out.empty())

@@ -1,5 +1,7 @@
 // What `list` and `run` share: which suite, with which axes replaced, which of its cases.
 #pragma once
+#include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -22,8 +24,18 @@ struct Selection {
 
 void add_selection(CLI::App& verb, Selection&);
 
-/// For a path: an empty one comes from a script's unset variable.
-CLI::Validator not_empty();
+/// An empty value comes from a script's unset variable.
+CLI::Validator not_empty(const std::string& expected = "a path");
+
+/// A number in digits, NaN being none; its help says the range.
+CLI::Validator between(double least, double most);
+CLI::Validator whole_between(std::int64_t least, std::int64_t most);
+
+/// Files, those of folders, and those that match patterns: what verbs that read results take.
+std::vector<std::string> result_files(const std::vector<std::string>& words);
+
+/// out/STEM-20260131-123456 in the current folder.
+std::filesystem::path dated_path(const std::string& stem);
 
 /// InputError where nothing is left.
 Suite select_cases(const Selection&, const Catalog&, const DevicesPresent&);

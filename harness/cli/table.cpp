@@ -122,28 +122,36 @@ void add_table(CLI::App& app, const Catalog&, int&) {
   for (const auto& [name, writer] : formats()) names.push_back(name);
   std::sort(names.begin(), names.end());
   CLI::App* verb = app.add_subcommand("table", "the comparison table of results");
-  verb->add_option("result", options->results, "result files")->required();
+  verb->add_option("result", options->results, "result files, folders of them, or patterns")
+      ->required()
+      ->check(not_empty());
   auto* format =
       verb->add_option("--format", options->format,
                        "md, csv, latex (booktabs), json, or nccl-tests: collectives as that program prints them")
+          ->type_name("FORMAT")
           ->check(CLI::IsMember(names))
           ->capture_default_str();
   verb->add_flag("--json", options->json, "--format json")->excludes(format);
   verb->add_option("--rows", options->rows,
                    "kernel: every case; accelerator: the fastest of each accelerator and dtype")
+      ->type_name("WHAT")
       ->check(CLI::IsMember({"accelerator", "kernel"}))
       ->capture_default_str();
   verb->add_option("--columns", options->columns,
                    "names of the JSON's keys, separated by commas; default: what there is")
+      ->type_name("KEY,KEY")
       ->delimiter(',')
       ->allow_extra_args(false);
   verb->add_option("--price", options->prices,
-                   "ACCELERATOR=DOLLARS,source=TEXT,date=DATE: of one device for an hour; cpu: of the machine")
+                   "of one device for an hour, as in 'h200=3.50,source=a list,date=2026-11'; cpu=...: of the machine")
+      ->type_name("NAME=DOLLARS,...")
       ->allow_extra_args(false);
   verb->add_flag("--published", options->published,
                  "rows of what others published, and of datasheets of what nothing here runs on");
-  verb->add_option("--out", options->out, "file; default: stdout")->check(not_empty());
+  verb->add_option("--out", options->out, "file; default: stdout")->type_name("FILE")->check(not_empty());
+  verb->footer("Example:\n  assay table ours.json theirs.json --rows accelerator --published --out table.md");
   verb->callback([options] {
+    options->results = result_files(options->results);
     if (options->json) options->format = "json";
     table(*options);
   });

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "harness/cli/cli.h"
+#include "harness/cli/selection.h"
 #include "harness/cli/terminal.h"
 #include "harness/core/error.h"
 #include "harness/core/file.h"
@@ -67,9 +68,14 @@ void add_validate(CLI::App& app, const Catalog&, int& exit_code) {
   const auto options = std::make_shared<Options>();
   CLI::App* verb = app.add_subcommand(
       "validate", "whether results are whole and can be true, with each file's digest; exit code 1 where one cannot");
-  verb->add_option("result", options->results, "result files")->required();
+  verb->add_option("result", options->results, "result files, folders of them, or patterns")
+      ->required()
+      ->check(not_empty());
   verb->add_flag("--json", options->json, "for programs");
-  verb->callback([options, &exit_code] { exit_code = int(validate(*options)); });
+  verb->callback([options, &exit_code] {
+    options->results = result_files(options->results);
+    exit_code = int(validate(*options));
+  });
 }
 
 }  // namespace assay

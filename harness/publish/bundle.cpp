@@ -16,12 +16,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Tar's own character set is ASCII: other bytes would depend on the locale of whoever packs and unpacks.
+std::string plain(std::string name) {
+  for (char& c : name)
+    if (static_cast<unsigned char>(c) < ' ' || static_cast<unsigned char>(c) > '~') c = '_';
+  return name;
+}
+
 /// "results/node7.tar.gz" -> "node7".
 std::string folder_of(const fs::path& out) {
   const std::string name = out.filename().string();
   for (const std::string_view end : {".tar.gz", ".tgz"})
     if (name.size() > end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0)
-      return name.substr(0, name.size() - end.size());
+      return plain(name.substr(0, name.size() - end.size()));
   throw InputError(fmt::format("{}: expected a name that ends in .tar.gz or .tgz", out.string()));
 }
 
@@ -31,7 +38,7 @@ std::vector<std::string> names_in_bundle(const std::vector<fs::path>& results, b
   std::vector<std::string> out;
   std::set<std::string> taken;
   for (std::size_t i = 0; i < results.size(); ++i) {
-    const std::string stem = redact ? fmt::format("result-{}", i + 1) : results[i].stem().string();
+    const std::string stem = redact ? fmt::format("result-{}", i + 1) : plain(results[i].stem().string());
     std::string name = stem;
     // "a.environment.json" beside "a.json" would be taken for the latter's environment.
     for (int copy = 2; taken.count(name) || taken.count(name + ".environment"); ++copy)

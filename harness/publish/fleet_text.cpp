@@ -100,15 +100,19 @@ std::string heat_map(const FleetPage& page, const FleetGroup& group, int columns
   return out;
 }
 
+/// "1 node", "3 nodes".
+std::string counted(std::size_t n, const char* what) { return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s"); }
+
 }  // namespace
 
 std::string fleet_text(const FleetPage& page, const Style& style) {
   const auto& v = page.verdict;
-  std::string out = fmt::format("{} nodes, {} devices accused, {} not or not wholly judged\n", page.files.nodes.size(),
-                                v.accused.size(), v.gaps.size());
+  std::string out =
+      fmt::format("{}, {} accused, {} not or not wholly judged\n", counted(page.files.nodes.size(), "node"),
+                  counted(v.accused.size(), "device"), v.gaps.size());
   for (const auto& group : v.groups)
-    out += fmt::format("{} nodes with {}: {} devices judged in {} cases\n", group.nodes.size(), group.hardware,
-                       group.devices, group.cases);
+    out += fmt::format("{} with {}: {} judged in {}\n", counted(group.nodes.size(), "node"), group.hardware,
+                       counted(group.devices, "device"), counted(group.cases, "case"));
   if (!v.accused.empty()) out += painted("\nAccused, worst first:", Tone::bad, style) + "\n";
   for (std::size_t i = 0; i < std::min(kListed, v.accused.size()); ++i) out += accused_line(page, v.accused[i]);
   if (v.accused.size() > kListed) out += fmt::format("and {} more, in --json\n", v.accused.size() - kListed);

@@ -44,7 +44,8 @@ void check_history(const ComparedRuns& runs, ComparedUnit unit) {
   if (unit != ComparedUnit::sample)
     throw InputError("a history is for one result a side: several show how runs differ");
   if (runs.history.size() < kLeastHistory)
-    throw InputError(fmt::format("a history of {} results, expected at least {}", runs.history.size(), kLeastHistory));
+    throw InputError(fmt::format("a history of {} result{}, expected at least {}", runs.history.size(),
+                                 runs.history.size() == 1 ? "" : "s", kLeastHistory));
   for (const auto& [file, result] : runs.history)
     if (const auto other = another_machine(runs.base.front().result, result); !other.empty())
       throw InputError(fmt::format("{}: a history is of the machine that is compared, but {}", file, other));

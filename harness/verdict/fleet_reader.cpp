@@ -120,10 +120,27 @@ std::vector<FleetNode> merged(std::vector<FleetNode> files, std::vector<std::str
 
 std::vector<fs::path> files_in(const fs::path& folder) {
   std::vector<fs::path> out;
-  for (const auto& entry : fs::recursive_directory_iterator(folder))
-    if (entry.is_regular_file() && entry.path().extension() == ".json") out.push_back(entry.path());
+  std::error_code failed;
+  for (fs::recursive_directory_iterator at(folder, failed), end; !failed && at != end; at.increment(failed)) {
+    std::error_code ignored;
+    const fs::file_type type = at->status(ignored).type();
+    // A link that leads nowhere is named with the unreadable ones.
+    const bool is_file =
+        type == fs::file_type::regular || type == fs::file_type::not_found || type == fs::file_type::none;
+    if (is_file && at->path().extension() == ".json") out.push_back(at->path());
+  }
+  if (failed) throw InputError(fmt::format("{}: cannot be read: {}", folder.string(), failed.message()));
   std::sort(out.begin(), out.end());
   return out;
+}
+
+/// x.gbench.json beside x.json: what `assay run` writes with each result, for Google Benchmark's compare.py.
+bool is_beside_a_result(const fs::path& path, const std::set<fs::path>& all) {
+  const std::string ending = ".gbench.json";
+  std::string name = path.lexically_normal().string();
+  if (!name.ends_with(ending)) return false;
+  name.resize(name.size() - ending.size());
+  return all.count(name + ".json") > 0;
 }
 
 std::vector<fs::path> matches(const std::string& pattern) {
@@ -189,6 +206,7 @@ std::vector<fs::path> expand_results(const std::vector<std::string>& words) {
     for (auto& path : found)
       if (seen.insert(path.lexically_normal()).second) out.push_back(std::move(path));
   }
+  std::erase_if(out, [&](const fs::path& path) { return is_beside_a_result(path, seen); });
   return out;
 }
 

@@ -33,6 +33,38 @@ class Mistakes(program.Folder):
             self.assertLess(len(done.stderr), 200, command)
             self.assertIn(command[-2], done.stderr)
 
+    def test_a_number_is_one_and_in_its_range(self):
+        takers = {"--expect-gpus": ["devices"], "--threads": ["list", "smoke"], "--timeout": ["run", "smoke"], "--gpus": ["check", "x.json"], "--least-tolerance": ["check", "x.json", "--learn"],
+                  "--rounds": ["compare", "x.json", "x.json"], "--price": ["fleet", "x.json"], "--job-gpus": ["fleet", "x.json"], "--kilobytes": ["report", "x.json", "--out", "p.html"]}
+        plan = ["project", "--cluster", "dgx-h100", "--model", "llama3-8b", "--gpus", "8"]
+        takers.update({flag: plan for flag in ("--tp", "--zero", "--seq", "--mtp", "--expert-imbalance", "--tokens", "--failures", "--checkpoint-seconds", "--restart-seconds")})
+        for flag, command in takers.items():
+            more = ("1e308", "-1", "1e-320", "", "0x10", "\u0663") if flag in ("--timeout", "--job-gpus", "--failures") else ()
+            for value in ("nan", "-inf", *more):
+                self.refused(2, [flag, f'"{value}", expected a '], *command, flag, value)
+
+    def test_a_flag_without_a_value_is_no_default(self):
+        self.refused(2, ["--for"], "run", "soak", "--for", "")
+        self.refused(2, ["--telemetry"], "run", "smoke", "--telemetry", "")
+        self.refused(2, ["--nodes"], "fleet", "x.json", "--nodes", "")
+        self.refused(2, ["--cluster"], "project", "--model", "llama3-8b", "--gpus", "8", "--cluster", "")
+        for verb in (["table"], ["check"], ["validate"], ["fleet"], ["export", "--format", "junit"], ["bundle", "--out", "b.tar.gz"]):
+            self.refused(2, ["result: is empty"], *verb, "")
+
+    def test_what_would_be_left_out_is_refused(self):
+        self.refused(2, ["--validate", "not --model"], "project", "--validate", "--model", "llama3-8b")
+        self.refused(2, ["--search", "--tp"], "project", "--cluster", "dgx-h100", "--model", "llama3-8b", "--gpus", "8", "--search", "--tp", "2")
+
+    def test_a_list_of_hosts_is_one(self):
+        for name, text, words in (("r.json", '{"schema": 1}', ["r.json:1:", "no host name"]), ("void", "# none\n", ["names no host"]), ("slurm", "n1\nn[2-4]\n", ["slurm:2:", "n[2-4]"])):
+            (self.folder / name).write_text(text)
+            self.refused(2, words, "fleet", str(program.RESULT), "--nodes", name)
+
+    def test_a_name_moves_no_cursor(self):
+        done = program.assay("table", "a\033[2Jb.json", cwd=self.folder)
+        self.assertEqual(done.returncode, 2)
+        self.assertNotIn("\033", done.stderr)
+
     def test_files(self):
         self.refused(2, ["absent.json"], "table", "absent.json")
         self.refused(2, ["absent.json"], "run", "./absent.json")

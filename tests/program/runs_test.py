@@ -61,6 +61,18 @@ class Interruptions(program.Folder):
         self.assertTrue(json.loads((self.folder / "r.json").read_text())["complete"])
         self.assertGreater(len(self.records()), some)
 
+    def test_a_terminal_that_closes_ends_a_run_as_ctrl_c_does(self):
+        cases = ["--filter", "gemm/cpu_blocked/*", "--set", "device=cpu"]
+        for handler, codes in ((signal.SIG_DFL, (4,)), (signal.SIG_IGN, (0,))):  # the second as under nohup
+            process = subprocess.Popen([program.PROGRAM, "run", "smoke", "--out", f"{int(handler)}.json", *cases], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                       preexec_fn=lambda chosen=handler: signal.signal(signal.SIGHUP, chosen))
+            while process.poll() is None and not (self.folder / f"{int(handler)}.json.journal").exists():
+                time.sleep(0.01)
+            process.send_signal(signal.SIGHUP)
+            process.wait(timeout=120)
+            self.assertIn(process.returncode, codes)
+            self.assertEqual(json.loads((self.folder / f"{int(handler)}.json").read_text())["complete"], codes == (0,))
+
     def test_kills_lose_nothing_and_measure_nothing_twice(self):
         cases = ["--filter", "gemm/*"]
         expected = len(json.loads(self.run_ok("list", "smoke", *cases, "--json").stdout))

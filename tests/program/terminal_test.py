@@ -57,6 +57,25 @@ class Terminal(Folder):
                 self.assertTrue(lines, verb)
                 self.assertLessEqual(max(map(len, lines)), columns, f"{verb} at {columns}: {max(lines, key=len)}")
 
+    def test_help_is_no_wider_and_says_every_flag(self):
+        verbs = re.findall(r"^  (\w+) ", program.assay("--help").stdout.split("Verbs:")[1].split("\n\n")[0], re.M)
+        self.assertIn("project", verbs)
+        for verb in verbs:
+            whole = program.assay(verb, "--help").stdout
+            flags = re.findall(r"^  (?:-h, )?(--[a-z-]+)", whole, re.M)
+            self.assertIn("--quiet", flags)
+            for columns in (40, 80, 200):
+                lines = COLOUR.sub("", on_terminal(self.folder, columns, verb, "--help")).splitlines()
+                self.assertLessEqual(max(map(len, lines)), columns, f"{verb} at {columns}: {max(lines, key=len)}")
+                self.assertEqual(re.findall(r"^  (?:-h, )?(--[a-z-]+)", "\n".join(lines), re.M), flags, verb)
+
+    def test_help_says_ranges_defaults_and_names(self):
+        for verb, words in {"compare": ["2 to 1000; default: 6"], "check": ["default: 7d", "amd-epyc-zen4"], "run": ["acceptance, all_reduce", "0.5 to 1000000"],
+                            "project": ["llama3-405b", "dgx-h100", "default: 2048"], "report": ["required", "default: 1000"], "table": ["default: md"]}.items():
+            text = " ".join(program.assay(verb, "--help").stdout.split())
+            for word in words:
+                self.assertIn(word, text, verb)
+
     def test_nothing_is_lost_on_a_narrow_one(self):
         ids = [record["id"] for record in json.loads(QUICK.read_text())["records"]]
         narrow = re.sub(r"\s", "", COLOUR.sub("", on_terminal(self.folder, 40, "check", QUICK, "--max-age", "off")))

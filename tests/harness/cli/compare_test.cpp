@@ -172,7 +172,8 @@ TEST_F(CompareVerb, ExportsForOtherTools) {
 }
 
 TEST_F(CompareVerb, ValidatesContributions) {
-  EXPECT_EQ(assay({path("base.json"), path("base.json")}, "validate"), 1);
+  std::filesystem::copy_file(path("base.json"), path("copy.json"));
+  EXPECT_EQ(assay({path("base.json"), path("copy.json")}, "validate"), 1);
   EXPECT_THAT(out_, HasSubstr("/provenance/build/revision: is missing"));
   EXPECT_THAT(out_, HasSubstr("is the same file as"));
   EXPECT_THAT(out_, HasSubstr("sha256 "));
