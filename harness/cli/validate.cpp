@@ -20,7 +20,7 @@ using Json = nlohmann::ordered_json;
 
 struct Options {
   std::vector<std::string> results;
-  bool json = false;
+  bool json = false, unsealed = false;
 };
 
 std::string as_text(const std::string& path, const char* verdict, const Plausibility& found) {
@@ -45,7 +45,7 @@ ExitCode validate(const Options& options) {
   std::string text;
   Json json = Json::array();
   for (const auto& path : options.results) {
-    Plausibility found = examine(read_file(path), path, now);
+    Plausibility found = examine(read_file(path), path, now, options.unsealed);
     const auto [first, fresh] = seen.try_emplace(found.digest, path);
     if (!fresh) found.problems.push_back("is the same file as " + first->second);
     broken = broken || !found.broken.empty();
@@ -71,6 +71,7 @@ void add_validate(CLI::App& app, const Catalog&, int& exit_code) {
   verb->add_option("result", options->results, "result files, folders of them, or patterns")
       ->required()
       ->check(not_empty());
+  verb->add_flag("--unsealed", options->unsealed, "results of an older assay, which had no seal");
   verb->add_flag("--json", options->json, "for programs");
   verb->callback([options, &exit_code] {
     options->results = result_files(options->results);

@@ -9,9 +9,11 @@
 
 #include "harness/core/error.h"
 #include "harness/core/sha256.h"
+#include "harness/publish/plausibility_records.h"
 #include "harness/publish/table.h"
 #include "harness/record/result.h"
 #include "harness/suite/json_reader.h"
+#include "harness/workloads/workload.h"
 
 namespace assay {
 namespace {
@@ -38,6 +40,14 @@ void check_date(const std::string& place, const std::string& text, const std::st
     out.push_back(fmt::format("{}: {} is not between {} and now", place, text, kFirst));
 }
 
+/// "c8f9266d9a5b": seven or more of git's digits.
+bool is_revision(const Json& value) {
+  constexpr std::size_t kLeast = 7;
+  if (!value.is_string()) return false;
+  const auto& text = value.get_ref<const std::string&>();
+  return text.size() >= kLeast && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
 void check_provenance(const Result& result, const std::string& now, Problems& out) {
   constexpr const char* kNeeded[] = {"/build/revision", "/build/type",    "/build/compiler",
                                      "/cpu/model",      "/system/kernel", "/command"};
@@ -48,7 +58,14 @@ void check_provenance(const Result& result, const std::string& now, Problems& ou
         provenance.at(place) == "" || provenance.at(place) == "unknown")
       out.push_back(fmt::format("/provenance{}: is missing: nobody could repeat the run", pointer));
   }
-  const Json::json_pointer dirty("/build/dirty"), type("/build/type");
+  const Json::json_pointer dirty("/build/dirty"), type("/build/type"), revision("/build/revision"),
+      threads("/cpu/threads");
+  if (!provenance.contains(dirty) || !provenance.at(dirty).is_boolean())
+    out.push_back("/provenance/build/dirty: is missing: nothing says that the revision is what was built");
+  if (provenance.contains(revision) && provenance.at(revision) != "unknown" && !is_revision(provenance.at(revision)))
+    out.push_back(fmt::format("/provenance/build/revision: {} is no revision of git", provenance.at(revision).dump()));
+  if (provenance.contains(threads) && provenance.at(threads).is_number() && !(provenance.at(threads) > 0))
+    out.push_back("/provenance/cpu/threads: there are none");
   if (provenance.contains(dirty) && provenance.at(dirty) == true)
     out.push_back("/provenance/build/dirty: measured with uncommitted changes, which no revision shows");
   if (provenance.contains(type) && provenance.at(type) != "Release")
@@ -56,6 +73,9 @@ void check_provenance(const Result& result, const std::string& now, Problems& ou
   for (const auto& finding : provenance.value("findings", Json::array()))
     if (finding.value("severity", "") == "unfit")
       out.push_back(fmt::format("/provenance/findings: the machine was unfit: {}", finding.value("what", "")));
+  if (const Json thinned = provenance.value("thinned", Json()); thinned.is_object())
+    out.push_back(fmt::format("/provenance/thinned: a page left samples out of it; the whole result's SHA-256 is {}",
+                              thinned.value("sha256_of_whole", "not said")));
   const Json started = provenance.value("started_utc", Json());
   check_date("/provenance/started_utc", started.is_string() ? started.get<std::string>() : "", now, out);
 }
@@ -65,22 +85,20 @@ bool has_gpu(const Result& result, int index) {
   return std::any_of(gpus.begin(), gpus.end(), [&](const Json& gpu) { return gpu.value("index", Json()) == index; });
 }
 
-/// The summary is written for people: one that does not follow from the samples was edited, or the samples were.
-void check_summary(const Record& record, const Json& written, const std::string& place, Problems& out) {
-  const auto derived = rates(record);
-  if (!derived || !written.is_object()) return;
+/// The summary is written for people: one that does not follow from the samples was edited, or the samples were.  Every
+/// number of it, and of an interval both ends.
+void check_summary(const Json& written, const Json& derived, const std::string& place, Problems& out) {
   constexpr double kRounding = 1e-6;  // relative; the numbers are written to the last bit
-  const auto check = [&](const char* key, const std::optional<double>& value) {
-    const Json shown = written.value(key, Json());
-    if (!value || !shown.is_number()) return;
-    if (!(std::abs(shown.get<double>() / *value - 1) <= kRounding))
-      out.push_back(fmt::format("{}/summary/{}: is {:.9g}, and the samples and the work make it {:.9g}", place, key,
-                                shown.get<double>(), *value));
-  };
-  check("median_seconds", derived->seconds.median);
-  check("flops_per_second", derived->flops_per_second);
-  check("bytes_per_second", derived->bytes_per_second);
-  check("bus_bytes_per_second", derived->bus_bytes_per_second);
+  for (const auto& [key, shown] : written.items()) {
+    const std::string at = fmt::format("{}/{}", place, key);
+    const Json follows = derived.is_array() ? derived.at(std::size_t(std::stoul(key))) : derived.value(key, Json());
+    if (shown.is_array() && follows.is_array() && shown.size() == follows.size())
+      check_summary(shown, follows, at, out);
+    if (!shown.is_number() || !follows.is_number()) continue;
+    const double a = shown.get<double>(), b = follows.get<double>();
+    if (!(std::abs(a - b) <= kRounding * std::max(std::abs(a), std::abs(b))))
+      out.push_back(fmt::format("{}: is {:.9g}, and the samples and the work make it {:.9g}", at, a, b));
+  }
 }
 
 void check_times(const Record& record, const std::string& place, Problems& out) {
@@ -98,12 +116,24 @@ void check_times(const Record& record, const std::string& place, Problems& out) 
                     place, median * m.batch, m.floor_seconds));
 }
 
-/// Nothing computes faster than its peak: that of the datasheet, or what the CPU's own units reached.
+/// Nothing computes faster than its peak, that of the datasheet or what the CPU's own units reached, nor moves more
+/// than its memory or its links carry.
 void check_rate(const TableRow& row, const std::string& place, Problems& out) {
   constexpr double kMost = 110;  // percent: a cool GPU's clock may exceed the datasheet's by 8 (1.98 of 1.83 GHz)
-  for (const auto& [percent, of] :
-       {std::pair(row.percent_of_peak, "peak"), {row.percent_of_measured_peak, "measured peak"}})
-    if (row.flops_per_second && percent && !(*percent <= kMost)) {
+  constexpr double kMostOfStream = 250;   // percent: what is updated in place finds half of it in a cache (135 seen)
+  constexpr double kMostOfCeiling = 150;  // percent: a CPU's is a copy rate of another moment
+  struct Limit {
+    std::optional<double> percent;
+    double most;
+    const char* of;
+  };
+  const bool counts = row.flops_per_second || (row.workload == "peak" && row.device != "cpu");
+  const Limit limits[] = {{counts ? row.percent_of_peak : std::nullopt, kMost, "peak"},
+                          {row.flops_per_second ? row.percent_of_measured_peak : std::nullopt, kMost, "measured peak"},
+                          {row.percent_of_stream, kMostOfStream, "rate of streams of its mix"},
+                          {row.percent_of_ceiling, kMostOfCeiling, "ceiling"}};
+  for (const auto& [percent, most, of] : limits)
+    if (percent && !(*percent <= most)) {
       out.push_back(fmt::format("{}: {} is at {:.0f} % of the {}", place, row.id, *percent, of));
       return;
     }
@@ -114,7 +144,9 @@ void check_records(const Result& result, const Json& json, const std::string& no
   for (std::size_t i = 0; i < result.records.size(); ++i) {
     const Record& record = result.records[i];
     const std::string place = fmt::format("/records/{}", i);
-    check_summary(record, json["records"][i].value("summary", Json()), place, out);
+    const Json written = json["records"][i].value("summary", Json());
+    if (written.is_object()) check_summary(written, to_json(record).at("summary"), place + "/summary", out);
+    check_record(record, result, catalog(), place, out);
     check_times(record, place, out);
     check_rate(rows[i], place, out);
     check_date(place + "/started_utc", record.started_utc, now, out);
@@ -122,17 +154,21 @@ void check_records(const Result& result, const Json& json, const std::string& no
       out.push_back(
           fmt::format("{}: ran on gpu{}, which the provenance does not have", place, record.point.device_index));
   }
+  check_together(result, out);
 }
 
 }  // namespace
 
-Plausibility examine(std::string_view text, const std::string& source, const std::string& now_utc) {
+Plausibility examine(std::string_view text, const std::string& source, const std::string& now_utc, bool unsealed) {
   Plausibility out;
   out.digest = sha256_hex(text);
   try {
     const Result result = parse_result(text, source);
     out.cases = result.records.size();
     if (result.seal == Seal::broken) out.problems.push_back("/seal: does not match: the file was changed afterwards");
+    if (result.seal == Seal::none && !unsealed)
+      out.problems.push_back(
+          "/seal: there is none: nothing shows that the file is as it was written (one of an older assay: --unsealed)");
     if (!result.complete) out.problems.push_back("/complete: the run was interrupted: cases of its plan are missing");
     if (result.records.empty()) out.problems.push_back("/records: there are none");
     check_provenance(result, now_utc, out.problems);

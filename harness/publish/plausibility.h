@@ -13,8 +13,11 @@ struct Plausibility {
   std::size_t cases = 0;
 };
 
-/// Schema, ids, samples and outcomes; then whether medians are those of the samples, rates below what the device can
-/// do, dates between the first release and `now_utc`, provenance whole, and every case of the plan there.
-Plausibility examine(std::string_view text, const std::string& source, const std::string& now_utc);
+/// The seal (a file without one is a problem unless `unsealed`), schema, ids and outcomes; then whether the summary
+/// follows from the samples, the work from the case, samples from how they stopped and from what their ranks took,
+/// rates stay below what the device can do, dates between the first release and `now_utc` and in the order of a run,
+/// provenance is whole, and no measurement is there twice.
+Plausibility examine(std::string_view text, const std::string& source, const std::string& now_utc,
+                     bool unsealed = false);
 
 }  // namespace assay

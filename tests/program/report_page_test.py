@@ -141,6 +141,28 @@ class ReportPage(Folder):
         self.assertEqual(len(rows), len(charts))
         self.assertGreater(min(rows), 0)
 
+    def test_marks_and_ticks_tell_apart(self):
+        self.two_machines()
+        looks = "[...document.querySelectorAll('[data-chart=%s] .legend li')].map((item) => [item.textContent, item.querySelector('svg').innerHTML])"
+        for name in ("size", "shape"):
+            legend = self.view.run(looks % name)
+            self.assertGreaterEqual(len(legend), 3)
+            self.assertEqual(len({look for _, look in legend}), len(legend), legend)
+        ratio = self.view.run("logTicks(0.885, 1.13, undefined, 800)")
+        self.assertGreater(len(ratio), 2)
+        self.assertIn(1, [round(tick, 9) for tick in ratio], "the line of equals has its tick")
+        self.assertRegex(self.view.run("document.querySelector('[data-chart=size] svg.chart').getAttribute('aria-label')"), r"highest: .+ [GT]FLOP/s")
+
+    def test_long_and_turning_names(self):
+        result = small(json.loads(QUICK.read_text()))
+        for record in result["records"]:
+            rename(record, kernel="\u202e" + "a_kernel_with_more_parameters_than_anyone_reads_" * 3 + record["case"]["kernel"])
+        (self.folder / "r.json").write_text(json.dumps(result))
+        self.open("r.json")
+        self.assertNotIn("\u202e", self.view.run("document.body.textContent"), "nothing turns what follows it around")
+        self.laid_out("long names", least=50)
+        self.clean()
+
     def test_dark_and_light(self):
         self.open(QUICK)
         paper = "getComputedStyle(document.body).backgroundColor"

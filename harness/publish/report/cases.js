@@ -57,7 +57,7 @@ function caseColumns() {
     },
     {
       key: "width",
-      head: "95 %, ±%",
+      head: "95\u00a0%, ±%",
       number: true,
       value: (one) => one.seconds && 50 * (one.seconds_high - one.seconds_low) / one.seconds,
       text: (one) =>
@@ -119,7 +119,9 @@ function caseCell(one, column) {
   if (column.number && raw !== undefined) attributes["data-value"] = raw;
   if (column.outcome) {
     attributes.class = one.outcome === "ok" || one.outcome === "skipped" ? "outcome-ok" : "outcome-bad";
-    return h("td", attributes, one.outcome, one.reason && h("div", {class: "small muted"}, one.reason));
+    return h(
+        "td", attributes, one.outcome.replaceAll("_", " "),
+        one.reason && h("div", {class: "small muted reason"}, one.reason));
   }
   if (text === "") return h("td", attributes);
   return h(

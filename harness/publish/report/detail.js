@@ -73,7 +73,8 @@ function distributionChart(one, record, unit) {
     note: `5th percentile ${withUnit(p5, "s")}, median ${withUnit(one.seconds, "s")} (the line), 95th ${
         withUnit(
             p95, "s")}.${beyond ? ` The ${beyond} slowest, up to ${withUnit(one.maximum, "s")}, are not drawn.` : ""}`,
-    alt: `Histogram of the times of ${one.id}: ${one.modes} peak${one.modes > 1 ? "s" : ""}`,
+    alt: `Histogram of the times of ${one.id}: ${one.modes} peak${one.modes > 1 ? "s" : ""}, 90 % between ${
+        withUnit(p5, "s")} and ${withUnit(p95, "s")}`,
     x: {label: "Time of a launch, " + unit.name},
     y: {label: "Samples", low: 0, high: most * 1.08},
     series: [{
@@ -124,6 +125,8 @@ function telemetryFacts(record) {
   }));
 }
 
+const rangeText = (values) => `${short(values.reduce((a, b) => Math.min(a, b)))} to ${short(largest(values))}`;
+
 /// Clock and power share the samples' axis.
 function telemetryCharts(one, record, styles = new Map()) {
   const kinds = [["clock_mhz", "Clock, MHz"], ["power_watts", "Power, W"], ["temperature_celsius", "Temperature, °C"]];
@@ -152,7 +155,7 @@ function telemetryCharts(one, record, styles = new Map()) {
                  name: key,
                  title: label,
                  height: 130,
-                 alt: `${label} of ${one.id} while it was sampled`,
+                 alt: `${label} of ${one.id} while it was sampled: ${rangeText(series.flatMap((d) => d.points.map((p) => p.y)))}`,
                  x: {label: "s since the first sample", low: 0, high: record.measurement.wall_seconds},
                  y: {label: ""},
                  series,

@@ -1,6 +1,10 @@
 // Elements.  Text only ever becomes text, never markup: what a result holds is inert here.
 const SVG_NAMESPACE = "http://www.w3.org/2000/svg";
 
+/// Characters that turn around what follows them would make one name look like another.
+const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
+const shownText = (text) => String(text).replace(TURNING, "\ufffd");
+
 function fill(node, attributes, children) {
   for (const [key, value] of Object.entries(attributes ?? {})) {
     if (value === null || value === undefined || value === false) continue;
@@ -11,7 +15,7 @@ function fill(node, attributes, children) {
   }
   for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined || child === false) continue;
-    node.append(child instanceof Node ? child : document.createTextNode(String(child)));
+    node.append(child instanceof Node ? child : document.createTextNode(shownText(child)));
   }
   return node;
 }

@@ -30,7 +30,8 @@ function judgementsSection() {
   const row = (j) =>
       h("tr", null, h("td", {class: j.standing === "fail" ? "outcome-bad" : null}, j.standing), h("td", null, j.host),
         h("td", null, h("code", null, j.id)),
-        h("td", null, j.text, j.cause && h("div", {class: "muted"}, `${j.cause.text} (${j.cause.action})`),
+        h("td", null, j.text,
+          j.cause && !j.text.includes(j.cause.text) && h("div", {class: "muted"}, `${j.cause.text} (${j.cause.action})`),
           j.source && h("div", {class: "small muted"}, "Expected: " + j.source)));
   const table = (rows) =>
       h("table", {class: "judgements"},
@@ -132,7 +133,9 @@ function sideBySide(base, other) {
         note: "Right of the line it is faster.",
         zero: 1,
         x: {label: "Ratio of rates", log: true},
-        alt: `Ratio of the rates of ${pairs.length} cases that both machines measured`,
+        alt: `Ratio of the rates of ${pairs.length} cases that both machines measured: ${
+            pairs.at(-1).ratio.toFixed(2)} to ${pairs[0].ratio.toFixed(2)}, geometric mean ${
+            geometricMean(pairs.map((p) => p.ratio)).toFixed(2)}`,
         rows: pairs.map((p) => ({
                           label: `${p.one.kernel} ${p.one.dtype} ${shapeText(p.one)}`,
                           points: [{
@@ -151,7 +154,11 @@ function sideBySide(base, other) {
 
 function sideBySideSection() {
   if (MACHINES.length < 2) return null;
-  const charts = MACHINES.slice(1).map((other) => sideBySide(MACHINES[0], other)).filter(Boolean);
+  // Where there is a fleet, it compares nodes of one hardware: here, one of each hardware is left.
+  const others = DATA.fleet ?
+      [...groupBy(MACHINES, (m) => m.hardware).values()].map((same) => same[0]).filter((m) => m !== MACHINES[0]) :
+      MACHINES.slice(1);
+  const charts = others.map((other) => sideBySide(MACHINES[0], other)).filter(Boolean);
   return charts.length ? section(
                              "machines", "Machines side by side",
                              h("p", null,

@@ -71,7 +71,7 @@ function methodSection() {
 
 async function saveResult(i, button) {
   try {
-    const name = DATA.results[i].file, thinned = DATA.thinning.every > 1 || DATA.thinning.without_ranks;
+    const name = DATA.results[i].file, thinned = DATA.thinning.every > 1 || DATA.thinning.rounded || DATA.thinning.without_ranks;
     download(thinned ? name.replace(/\.json$/, "") + ".thinned.json" : name, await resultText(i), "application/json");
   } catch (error) {
     button.textContent = "could not be unpacked: " + error.message;

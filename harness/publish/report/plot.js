@@ -6,6 +6,9 @@ const MARKS = [
   (r) => `M${- r},${- r}h${2 * r}v${2 * r}h${- 2 * r}z`,
   (r) => `M0,${- 1.25 * r}L${1.2 * r},${0.9 * r}H${- 1.2 * r}z`,
   (r) => `M0,${- 1.4 * r}L${1.4 * r},0L0,${1.4 * r}L${- 1.4 * r},0z`,
+  (r) => `M0,${1.25 * r}L${1.2 * r},${- 0.9 * r}H${- 1.2 * r}z`,
+  (r) => `M${- 0.5 * r},${- 1.2 * r}h${r}v${0.7 * r}h${0.7 * r}v${r}h${- 0.7 * r}v${0.7 * r}h${- r}v${- 0.7 * r}h${
+      - 0.7 * r}v${- r}h${0.7 * r}z`,
 ];
 const CHARACTER =
     7;  // pixels of a character of the charts' text, in the widest of usual fonts: pictures do not depend on the font
@@ -39,7 +42,8 @@ function logTicks(low, high, base, room) {
       const value = m * 10 ** p;
       if (value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9)) out.push(value);
     }
-  return out.length > 1 ? out : [low, high];
+  // Less than a decade may hold none of these, or one: then the ends of an axis would be all that it says.
+  return out.length > 2 ? out : niceTicks(low, high, Math.max(3, room / 90));
 }
 
 /// axis: {label, log, base, format, low, high}; from pixel `from` to pixel `to`
@@ -63,7 +67,7 @@ function scaleOf(axis, values, from, to) {
   const least = 3;  // a single tick says no scale
   scale.ticks = axis.log ? logTicks(low, high, axis.base, Math.abs(to - from)) :
                            niceTicks(low, high, Math.max(least, Math.abs(to - from) / 60));
-  scale.text = axis.format ?? (axis.log ? short : textOfTicks(scale.ticks));
+  scale.text = axis.format ?? (axis.log && high / low > 3 ? short : textOfTicks(scale.ticks));
   return scale;
 }
 
@@ -199,7 +203,7 @@ function attachReadout(drawn, readout) {
     const p = drawn.points[i];
     drawn.ring.setAttribute("d", p ? MARKS[0](8) : "");
     if (p) drawn.ring.setAttribute("transform", `translate(${p.px},${p.py})`);
-    readout.textContent = p ? p.title : "";
+    readout.textContent = p ? shownText(p.title) : "";
   };
   drawn.svg.addEventListener("pointermove", (event) => {
     const box = drawn.svg.getBoundingClientRect(), scale = drawn.svg.viewBox.baseVal.width / box.width;

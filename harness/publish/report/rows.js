@@ -77,9 +77,10 @@ function rowChart(spec) {
     attachReadout(drawn, readout);
   };
   new ResizeObserver(draw).observe(canvas);
+  const drawnSomewhere = (item) => spec.rows.some((row) => row.points.some((p) => p.tone === item.tone));
   return h(
       "figure", {"data-chart": spec.name},
       h("figcaption", null, h("h3", null, spec.title), spec.note && h("p", null, spec.note)), canvas,
-      h("ul", {class: "legend"}, spec.legend.map(legendItem)), readout, all ? null : more,
+      h("ul", {class: "legend"}, spec.legend.filter(drawnSomewhere).map(legendItem)), readout, all ? null : more,
       tableOnDemand("The chart as a table", () => plainTable(spec.title, spec.table.columns, spec.table.rows())));
 }

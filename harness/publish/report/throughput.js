@@ -44,12 +44,32 @@ function sweptAxis(cases) {
       {rows: []};
 }
 
+/// Each series has looks of its own: a dtype's mark, unless another of its tone has it.
+function apartInLooks(series) {
+  const taken = new Set();
+  for (const one of series) {
+    for (let tries = 0; tries < MARKS.length && taken.has(one.tone + one.marker); ++tries)
+      one.marker = (one.marker + 1) % MARKS.length;
+    taken.add(one.tone + one.marker);
+  }
+  return series;
+}
+
+/// "cpu_blocked 428 GFLOP/s, onednn 426 GFLOP/s": the highest of each, for those who cannot see the chart.
+function fastestInWords(cases, name, key, unit) {
+  const most = 6;
+  const tops = [...groupBy(cases, name)].map(([what, list]) => [what, largest(list.map((one) => one[key]))]);
+  tops.sort((a, b) => b[1] - a[1]);
+  return "highest: " + tops.slice(0, most).map(([what, value]) => `${what} ${withUnit(value, unit)}`).join(", ") +
+      (tops.length > most ? ` and ${tops.length - most} more` : "");
+}
+
 function sizeChart(workload, cases) {
   const {axis, rows} = sweptAxis(cases), lines = new Map(rows.flat().map((one) => [one, otherAxes(one, axis)]));
   const byFlop = cases.every((one) => one.flop), styles = kernelStyles(cases);
   const rate = byFlop ? "flops_per_second" : "bytes_per_second",
         unit = unitFor(largest(cases.map((one) => one[rate])), byFlop ? "FLOP/s" : "B/s");
-  const series = [...groupBy(cases, (one) => one.kernel + ", " + one.dtype)].map(([name, list]) => ({
+  const series = apartInLooks([...groupBy(cases, (one) => one.kernel + ", " + one.dtype)].map(([name, list]) => ({
                                                                                    name,
                                                                                    ...styles.get(list[0].kernel),
                                                                                    line: lines.size > 0,
@@ -67,14 +87,14 @@ function sizeChart(workload, cases) {
                                                                                        title: titleOf(one)
                                                                                      };
                                                                                    }),
-                                                                                 }));
+                                                                                 })));
   return chart({
     name: "size",
     title: `${workload} by size`,
     height: 340,
     note: (lines.size ? `Lines join cases that differ in ${axis} alone. ` : "") + "Bars are 95 % intervals.",
-    alt: `${workload}: rate by ${byFlop ? "FLOP" : "bytes"} of a launch, ${series.length} kernels and dtypes, ${
-        cases.length} cases`,
+    alt: `${workload}: rate by ${byFlop ? "FLOP" : "bytes"} of a launch, ${cases.length} cases; ${
+        fastestInWords(cases, (one) => `${one.kernel} ${one.dtype}`, rate, byFlop ? "FLOP/s" : "B/s")}`,
     x: {label: (byFlop ? "FLOP" : "Bytes") + " of a launch", log: true, format: (v) => withUnit(v, "")},
     y: {label: unit.name, low: 0},
     series,
@@ -118,7 +138,8 @@ function shapeChart(workload, cases) {
     note: "The largest first.",
     rows,
     x: {label: unit.name, low: 0},
-    alt: `${workload}: the rate of each kernel for ${rows.length} shapes`,
+    alt: `${workload}: the rate of each kernel for ${rows.length} shapes; ${
+        fastestInWords(cases, (one) => one.kernel, rate, byFlop ? "FLOP/s" : "B/s")}`,
     legend: [...styles].map(([name, style]) => ({name, tone: style.tone, marker: style.marker})),
     table: {
       columns: [["Case", false], [unit.name, true], ["% of library", true]],
@@ -197,7 +218,9 @@ function collectiveChart(cases) {
     height: 320,
     note: ceilings.length ? unique(cases.map((c) => c.ceiling).filter(Boolean)).slice(0, 2).join("; ") :
                             missing[0] && "No ceiling: " + missing[0].replace(/^no ceiling: /, ""),
-    alt: `Bus bandwidth of ${one.workload} by message size, ${series.length} lines`,
+    alt: `Bus bandwidth of ${one.workload} by message size; ${
+        fastestInWords(cases, (c) => [c.kernel, variant(c)].filter(Boolean).join(", "), "bus_bytes_per_second", "B/s")}${
+        ceilings.length ? `; ceiling ${withUnit(ceilings[0], "B/s")}` : ""}`,
     x: {label: "Message", log: true, base: 2, format: bytesText},
     y: {label: "busbw, " + unit.name, low: 0},
     series,

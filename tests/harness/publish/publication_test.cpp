@@ -1,4 +1,4 @@
-// Tables for publication, prices, exports, and whether a contributed result can be true.
+// Tables for publication, prices, exports.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,10 +9,8 @@
 #include <set>
 
 #include "harness/core/error.h"
-#include "harness/core/sha256.h"
 #include "harness/publish/accelerator_rows.h"
 #include "harness/publish/bencher.h"
-#include "harness/publish/plausibility.h"
 #include "harness/publish/row_extras.h"
 #include "tests/harness/record/sample_records.h"
 
@@ -203,71 +201,6 @@ TEST(Bencher, HasWhatIsOkAlone) {
   EXPECT_NEAR(one["latency"]["value"].get<double>(), 1e6, 1e-3);
   EXPECT_LE(one["latency"]["lower_value"], one["latency"]["value"]);
   EXPECT_LE(one["flops-per-second"]["lower_value"], one["flops-per-second"]["value"]);
-}
-
-constexpr const char* kNow = "2026-12-01T00:00:00Z";
-
-Result good_result() {
-  Record record = gpu_record();
-  record.measurement.wall_seconds = 1;
-  Result result = gpu_result({record});
-  result.provenance["build"] = {{"revision", "abc"}, {"type", "Release"}, {"compiler", "GNU"}, {"dirty", false}};
-  result.provenance["system"]["kernel"] = "Linux";
-  return result;
-}
-
-std::vector<std::string> problems_of(const Result& result) {
-  const auto found = examine(to_text(result), "file", kNow);
-  EXPECT_EQ(found.broken, "");
-  return found.problems;
-}
-
-TEST(Plausibility, FindsNothingInAGoodResult) {
-  const std::string text = to_text(good_result());
-  const auto found = examine(text, "file", kNow);
-  EXPECT_EQ(found.broken, "");
-  EXPECT_THAT(found.problems, IsEmpty());
-  EXPECT_EQ(found.digest, sha256_hex(text));
-  EXPECT_EQ(found.cases, 1u);
-}
-
-TEST(Plausibility, FindsWhatCannotBe) {
-  const auto of = [](auto change) {
-    Result result = good_result();
-    change(result);
-    return problems_of(result);
-  };
-  EXPECT_THAT(of([](Result& r) { r.records[0].work.flops *= 2.3; }), Contains(HasSubstr("at 115 % of the peak")));
-  EXPECT_THAT(of([](Result& r) { r.records[0].work.flops *= 2.1; }), IsEmpty()) << "a cool GPU may";
-  EXPECT_THAT(of([](Result& r) { r.provenance["build"].erase("revision"); }), Contains(HasSubstr("/build/revision")));
-  EXPECT_THAT(of([](Result& r) { r.provenance["build"]["dirty"] = true; }), Contains(HasSubstr("uncommitted")));
-  EXPECT_THAT(of([](Result& r) { r.provenance["cpu"]["model"] = nullptr; }), Contains(HasSubstr("/cpu/model")));
-  EXPECT_THAT(of([](Result& r) { r.provenance["gpus"] = Json::array(); }), Contains(HasSubstr("ran on gpu0")));
-  EXPECT_THAT(of([](Result& r) { r.provenance["started_utc"] = "2027-01-01T00:00:00Z"; }),
-              Contains(HasSubstr("and now")));
-  EXPECT_THAT(of([](Result& r) { r.records[0].started_utc = "2026-13-01T00:00:00Z"; }),
-              Contains(HasSubstr("is no date")));
-  EXPECT_THAT(of([](Result& r) { r.records[0].started_utc = "yesterday"; }), Contains(HasSubstr("is no date")));
-  EXPECT_THAT(of([](Result& r) { r.complete = false; }), Contains(HasSubstr("interrupted")));
-  EXPECT_THAT(of([](Result& r) { r.records[0].measurement.wall_seconds = 0.01; }), Contains(HasSubstr("of wall time")));
-  EXPECT_THAT(of([](Result& r) { r.records[0].measurement.floor_seconds = 1; }),
-              Contains(HasSubstr("below the floor")));
-}
-
-TEST(Plausibility, FindsAnEditedSummary) {
-  std::string text = to_text(good_result());
-  const std::string was = "\"median_seconds\":0.001,\"median_95_seconds\":[0.001,0.001]";
-  const auto at = text.find(was);
-  ASSERT_NE(at, std::string::npos) << text;
-  text.replace(at, was.size(), "\"median_seconds\":0.0009,\"median_95_seconds\":[0.0009,0.0009]");
-  EXPECT_THAT(examine(text, "file", kNow).problems, Contains(HasSubstr("/records/0/summary/median_seconds")));
-}
-
-TEST(Plausibility, SaysWhatIsNoResult) {
-  EXPECT_THAT(examine("{", "file", kNow).broken, HasSubstr("file:1"));
-  Result twice = good_result();
-  twice.records.push_back(twice.records[0]);
-  EXPECT_THAT(examine(to_text(twice), "file", kNow).broken, HasSubstr("each case once"));
 }
 
 }  // namespace
