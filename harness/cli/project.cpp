@@ -26,6 +26,7 @@ struct Options {
   int zero = 1;
   bool no_sequence_parallel = false, json = false, search = false, sensitivity = false, validate = false;
   std::optional<double> tokens, price, failures;
+  std::set<std::string> given;  // of the flags that a search would choose
   Recovery recovery;
 };
 
@@ -36,18 +37,18 @@ T word(const std::string& flag, const std::string& text, const std::string& expe
   return value;
 }
 
-/// Positive and finite, or one line.
-void expect_positive(const char* flag, const std::optional<double>& value, const char* what) {
-  if (value && !(std::isfinite(*value) && *value > 0))
-    throw InputError(fmt::format("{} {}: expected {} above 0", flag, *value, what));
+/// Positive and not absurd, or one line.
+void expect_positive(const char* flag, const std::optional<double>& value, double most, const char* what) {
+  if (value && !(*value > 0 && *value <= most))
+    throw InputError(fmt::format("{} {}: expected {} above 0, at most {:g}", flag, *value, what, most));
 }
 
 void expect_numbers(const Options& o) {
-  expect_positive("--price", o.price, "dollars a GPU-hour");
-  expect_positive("--tokens", o.tokens, "tokens of the whole run, as in 15.6e12,");
-  expect_positive("--failures", o.failures, "failures in 1000 node-days");
-  expect_positive("--checkpoint-seconds", o.recovery.checkpoint_seconds, "seconds");
-  expect_positive("--restart-seconds", o.recovery.restart_seconds, "seconds");
+  expect_positive("--price", o.price, 1e6, "dollars a GPU-hour");
+  expect_positive("--tokens", o.tokens, 1e18, "tokens of the whole run, as in 15.6e12,");
+  expect_positive("--failures", o.failures, 1e9, "failures in 1000 node-days");
+  expect_positive("--checkpoint-seconds", o.recovery.checkpoint_seconds, 1e6, "seconds");
+  expect_positive("--restart-seconds", o.recovery.restart_seconds, 1e6, "seconds");
 }
 
 Hardware hardware_for(const Options& o) {
@@ -57,22 +58,22 @@ Hardware hardware_for(const Options& o) {
     for (const auto& path : o.results) results.push_back({path, load_result(path)});
     return hardware_of(results);
   }
-  if (!o.accelerator.empty()) return hardware_of(accelerator_named(o.accelerator));
+  if (!o.accelerator.empty()) return hardware_of(load_accelerator(o.accelerator));
   if (o.cluster.empty())
     throw InputError("what shall it run on? Give a result, --accelerator or --cluster, as in --cluster dgx-h100");
-  return hardware_of(accelerator_named(cluster_named(o.cluster).accelerator));
+  return hardware_of(accelerator_named(load_cluster(o.cluster).accelerator));
 }
 
 /// The cluster asked for, or the shipped one of the accelerator.
 void choose_cluster(const Options& o, ProjectionInput& in) {
-  const Cluster* found = o.cluster.empty() ? cluster_of(in.hardware.name) : &cluster_named(o.cluster);
-  in.has_cluster = found != nullptr;
-  if (found) {
-    in.cluster = *found;
-    if (found->accelerator != in.hardware.name)
+  const Cluster* shipped = o.cluster.empty() ? cluster_of(in.hardware.name) : nullptr;
+  in.has_cluster = shipped || !o.cluster.empty();
+  if (in.has_cluster) {
+    in.cluster = shipped ? *shipped : load_cluster(o.cluster);
+    if (in.cluster.accelerator != in.hardware.name)
       in.notes.push_back(
           fmt::format("{} is a cluster of {}, the rates are of {}: its network, failures and price are taken",
-                      found->name, found->accelerator, in.hardware.name));
+                      in.cluster.name, in.cluster.accelerator, in.hardware.name));
   } else {
     in.cluster.network_bytes_per_second = {in.hardware.link_bytes_per_second, "as within a node"};
     in.cluster.nvlink_domain = in.cluster.gpus_per_node = o.gpus;
@@ -82,14 +83,16 @@ void choose_cluster(const Options& o, ProjectionInput& in) {
                     in.hardware.name, o.gpus));
   }
   join(in.hardware, in.cluster.network());
+  if (!in.hardware.link_note.empty()) in.notes.push_back(in.hardware.link_note);
   if (o.price) in.cluster.dollars_per_gpu_hour = SourcedFigure{*o.price, "the command line"};
   if (o.failures) in.cluster.failures_per_1000_node_days = {*o.failures, "the command line"};
 }
 
 TrainingPlan plan_for(const Options& o) {
   TrainingPlan plan;
-  plan.model_name = o.model;
-  plan.model = find_model(o.model).transformer();
+  const Model model = load_model(o.model);
+  plan.model_name = model.name;
+  plan.model = model.transformer();
   constexpr std::int64_t kMostPredictions = 64;
   if (o.prediction < 0 || o.prediction > kMostPredictions)
     throw InputError(fmt::format("--mtp {}: expected 0 to {} layers", o.prediction, kMostPredictions));
@@ -122,13 +125,14 @@ TrainingPlan plan_for(const Options& o) {
 void calibrate(ProjectionInput& in) {
   std::string note;
   in.shares = calibration().shares(in.hardware, in.plan.precision, &note);
-  if (in.hardware.generation == 0 || in.hardware.sustained)
+  const bool accelerator = in.hardware.datasheet_flops[0] > 0;
+  if (!accelerator || in.hardware.sustained)
     for (double& share : in.shares.compute) share = 1;
   else
     in.notes.push_back(
         fmt::format("a whole step reaches {:.3f} of what GEMMs reach alone (fitted: assay project --validate)",
                     in.shares.compute[int(in.plan.precision)]));
-  if (!note.empty() && in.hardware.generation > 0) in.notes.push_back(note);
+  if (!note.empty() && accelerator && !in.hardware.sustained) in.notes.push_back(note);
 }
 
 ProjectionInput input_for(const Options& o) {
@@ -163,24 +167,20 @@ int validate_verb(const Options& o) {
   return int(v.passed() ? ExitCode::ok : ExitCode::verdict_failed);
 }
 
-/// What of the plan that was chosen a reader should know.
-void note_plan(ProjectionInput& in) {
-  if (in.plan.model.experts > 0 && in.plan.expert_imbalance == 1)
-    in.notes.push_back(
-        "experts are taken to be wanted alike, as benchmarks force them to be; --expert-imbalance takes what the "
-        "busiest rank has above the mean (1.6 of four runs of Qwen3 235B without force: --validate)");
-  if (const StageLayers stage = stage_layers(in.plan); stage.layout == Layout::uneven)
-    in.notes.push_back(
-        fmt::format("{} layers do not divide over {} stages: at most {} on one, dealt whole, the head too",
-                    in.plan.model.layers + in.plan.model.prediction_layers, in.plan.split.pipeline, stage.busiest));
-  if (in.plan.split.zero == 3 && in.plan.stack.gather_share == 1)
-    in.notes.push_back(
-        "ZeRO-3 gathers at the full rate of the bus; DeepSpeed's of 2021 did not (--stack deepspeed-2021)");
-  if (kind_of(in.plan, in.hardware, in.shares) == RunKind::short_experts)
-    in.notes.push_back(
-        fmt::format("a layer of a microbatch takes less than {:.0f} ms, forward and backward: published runs of such "
-                    "layers wait for the host to launch them; larger microbatches or CUDA graphs help",
-                    1e3 * kShortLayer));
+/// Of what a search chooses, that which the command line says.
+SearchLimits limits_of(const Options& o, const TrainingPlan& plan) {
+  const auto given = [&](const char* flag, std::int64_t value) { return o.given.contains(flag) ? value : 0; };
+  SearchLimits out{given("--tp", o.tensor),
+                   given("--pp", o.pipeline),
+                   given("--vp", o.interleave),
+                   given("--cp", o.context),
+                   given("--ep", o.expert),
+                   given("--micro-batch", o.micro_batch),
+                   std::nullopt,
+                   std::nullopt};
+  if (o.given.contains("--zero")) out.zero = o.zero;
+  if (o.given.contains("--recompute") || o.given.contains("--recompute-parts")) out.recompute = plan.recompute;
+  return out;
 }
 
 int project_verb(const Options& o) {
@@ -189,14 +189,18 @@ int project_verb(const Options& o) {
   const bool undecided = o.tensor == 0 && o.pipeline == 0;
   constexpr std::size_t kShown = 5;
   if (o.search || undecided) {
-    page.search = search(page.input, kShown);
+    page.search = search(page.input, kShown, limits_of(o, page.input.plan));
     page.input.plan = page.search->best.front();
+    if (page.search->fewer)
+      page.input.notes.push_back(fmt::format("{} of the {} GPUs would be faster, {:.4g} s a step: {}",
+                                             page.search->fewer->gpus, o.gpus, page.search->fewer_seconds,
+                                             describe(*page.search->fewer)));
   }
   ProjectionInput& in = page.input;
   expect_possible(in.plan);
   expect_fits(in.plan, in.hardware);
   in.error = projection_error(in.plan, in.hardware, in.shares, &in.error_source);
-  note_plan(in);
+  for (auto& note : plan_notes(in)) in.notes.push_back(std::move(note));
   page.projection = project(page.input);
   if (o.sensitivity) page.sensitivity = sensitivity(page.input);
   o.json ? print(projection_json(page)) : print_text(projection_text(page));
@@ -246,21 +250,28 @@ void add_project(CLI::App& app, const Catalog&, int& exit_code) {
   CLI::App* verb = app.add_subcommand(
       "project", "measured node, or datasheet -> a training run: time, memory, money, each with its error");
   verb->add_option("result", o.results, "results of one device: GEMM, attention, all-reduce, peak");
-  verb->add_option("--model", o.model, "of configs/models");
+  verb->add_option("--model", o.model, "of configs/models, or the path of a file like those");
   verb->add_option("--gpus", o.gpus, "of the whole run");
-  verb->add_option("--accelerator", o.accelerator, "rates of its datasheet and as published, instead of a result's");
-  verb->add_option("--cluster", o.cluster, "of configs/clusters; default: the first of the accelerator");
+  verb->add_option("--accelerator", o.accelerator,
+                   "rates of its datasheet and as published, instead of a result's; or the path of a file like "
+                   "configs/accelerators");
+  verb->add_option("--cluster", o.cluster,
+                   "of configs/clusters, or the path of a file like those; default: the first of the accelerator");
   add_split(verb, o);
   add_money(verb, o);
-  verb->add_flag("--search", o.search, "the fastest parallelism that fits in memory");
+  verb->add_flag("--search", o.search, "the fastest parallelism that fits in memory; what else is said of it stays");
   verb->add_flag("--sensitivity", o.sensitivity, "what faster GEMMs, memory, links or NICs would gain");
   auto* validate = verb->add_flag("--validate", o.validate, "its own error on published training runs");
   verb->add_option("--runs", o.validate_file, "with --validate: runs of this file instead (schema training_runs)")
       ->needs(validate)
       ->check(not_empty());
   verb->add_flag("--json", o.json, "for programs");
-  verb->callback(
-      [options, &exit_code] { exit_code = options->validate ? validate_verb(*options) : project_verb(*options); });
+  verb->callback([options, verb, &exit_code] {
+    for (const char* flag :
+         {"--tp", "--pp", "--vp", "--cp", "--ep", "--micro-batch", "--zero", "--recompute", "--recompute-parts"})
+      if (verb->count(flag) > 0) options->given.insert(flag);
+    exit_code = options->validate ? validate_verb(*options) : project_verb(*options);
+  });
 }
 
 }  // namespace assay
