@@ -30,13 +30,6 @@ void add_states(Memory& memory, const TrainingPlan& s, double elements, double r
   memory.optimizer += kOptimizer * elements / split.optimizer;
 }
 
-Memory states_of(const TrainingPlan& s, const LocalParameters& local) {
-  Memory out;
-  add_states(out, s, local.dense, data_group(s).size);
-  add_states(out, s, local.experts, expert_data_group(s).size);
-  return out;
-}
-
 /// Of what a linear layer keeps of its input: as narrow as it multiplied it.
 double kept_bytes(const TrainingPlan& s) { return s.precision == Precision::bf16 ? 2 : 1; }
 
@@ -45,6 +38,33 @@ double network_bytes(const TrainingPlan& s, const FeedForward& network, double s
   const double f = double(network.size), kept = kept_bytes(s);
   const bool again = s.recompute == Recompute::selective && s.parts.activation;  // what the activation writes
   return kept * double(s.model.hidden) / residual_split + ((network.gated ? 4 : 2) + (again ? 0 : kept)) * f / split;
+}
+
+/// Of a stage with such weights and so many microbatches' layers in flight.
+Memory stage_memory(const TrainingPlan& s, const LocalParameters& local, double in_flight) {
+  Memory out;
+  add_states(out, s, local.dense, data_group(s).size);
+  add_states(out, s, local.experts, expert_data_group(s).size);
+  // DualPipe keeps two stages' weights and their gradients (DeepSeek-V3, table 2).
+  if (s.split.schedule == Schedule::dual_pipe) {
+    out.weights *= 2, out.gradients *= 2;
+    if (s.split.zero == 0) out.optimizer *= 2;  // else split over the copies, too
+  }
+  out.activations = activation_bytes(s) * in_flight;
+  if (s.recompute == Recompute::full) {  // the layer at hand, whole
+    TrainingPlan kept = s;
+    kept.recompute = Recompute::selective;
+    out.activations += activation_bytes(kept);
+  }
+  // bf16 and fp32 of one microbatch.  On a last stage of its own they stand where the first has more in flight.
+  const double logits = 6 * s.local_tokens() * double(s.local_vocabulary());
+  const double lighter = s.split.pipeline > 1 ? out.activations * (1 - 1 / double(s.split.pipeline)) : 0;
+  out.logits = std::max(0.0, logits - lighter);
+  if (s.split.zero == 3)
+    out.gathered = kWeight * local.total() * (whole_for_a_step(s) ? 1 : 2 / std::max(1.0, stage_layers(s).busiest));
+  constexpr double kContext = 1.5e9, kFragmentation = 0.06;  // CUDA context and NCCL's buffers; the allocator's loss
+  out.overhead = kContext + kFragmentation * (out.activations + out.logits + out.gathered);
+  return out;
 }
 
 }  // namespace
@@ -117,34 +137,13 @@ double layers_in_flight(const TrainingPlan& s) {
 
 Memory memory_of(const TrainingPlan& s) {
   const LocalParameters local = local_parameters(s);
-  Memory out = states_of(s, local);
-  if (s.split.pipeline > 1 && !stage_layers(s).head_extra()) {
-    // An end has its matrix, which may be larger, in a layer's place.
-    const double rest = 1 - 1 / stage_layers(s).busiest;
-    const double matrix = double(s.model.vocabulary) * double(s.model.hidden) / double(s.split.tensor);
-    const Memory end = states_of(s, {rest * local.dense + matrix, rest * local.experts});
-    if (end.states() > out.states()) out = end;
-  }
-  // DualPipe keeps two stages' weights and their gradients (DeepSeek-V3, table 2).
-  if (s.split.schedule == Schedule::dual_pipe) {
-    out.weights *= 2, out.gradients *= 2;
-    if (s.split.zero == 0) out.optimizer *= 2;  // else split over the copies, too
-  }
-  out.activations = activation_bytes(s) * layers_in_flight(s);
-  if (s.recompute == Recompute::full) {  // the layer at hand, whole
-    TrainingPlan kept = s;
-    kept.recompute = Recompute::selective;
-    out.activations += activation_bytes(kept);
-  }
-  // bf16 and fp32 of one microbatch.  On a last stage of its own they stand where the first has more in flight.
-  const double logits = 6 * s.local_tokens() * double(s.local_vocabulary());
-  const double lighter = s.split.pipeline > 1 ? out.activations * (1 - 1 / double(s.split.pipeline)) : 0;
-  out.logits = std::max(0.0, logits - lighter);
-  if (s.split.zero == 3)
-    out.gathered = kWeight * local.total() * (whole_for_a_step(s) ? 1 : 2 / std::max(1.0, stage_layers(s).busiest));
-  constexpr double kContext = 1.5e9, kFragmentation = 0.06;  // CUDA context and NCCL's buffers; the allocator's loss
-  out.overhead = kContext + kFragmentation * (out.activations + out.logits + out.gathered);
-  return out;
+  const Memory out = stage_memory(s, local, layers_in_flight(s));
+  if (s.split.pipeline == 1 || stage_layers(s).head_extra()) return out;
+  // An end has its matrix, which may be larger, in a layer's place.
+  const double rest = 1 - 1 / stage_layers(s).busiest;
+  const double matrix = double(s.model.vocabulary) * double(s.model.hidden) / double(s.split.tensor);
+  const Memory end = stage_memory(s, {rest * local.dense + matrix, rest * local.experts}, rest * layers_in_flight(s));
+  return end.total() > out.total() ? end : out;
 }
 
 }  // namespace assay

@@ -54,6 +54,7 @@ ErrorBand projection_error(const TrainingPlan& plan, const Hardware& hw, const S
   if (source)
     *source = fmt::format("what {} published runs of {} sets took over what is projected ({}; sets weigh alike)",
                           out.rows, out.sets, name_of(kind));
+  if (source && hw.generation == 0) *source += fmt::format("; none of them on {}", hw.name);
   if (hw.fitted_on == 0) return out;
   const Coverage coverage = step_time(plan, hw, shares).coverage;
   const double modelled = double(coverage.modelled) / double(coverage.modelled + coverage.measured);

@@ -129,10 +129,10 @@ class Search {
     const std::string fewer =
         out_.fewer ? fmt::format("--gpus {} would, with {}", out_.fewer->gpus, describe(*out_.fewer)) : "";
     if (out_.tried == 0)
-      throw InputError(fmt::format(
-          "no parallelism that was asked for divides {} over {} GPUs with --global-batch {} and --seq {}; {}", name,
-          in_.plan.gpus, in_.plan.global_batch, in_.plan.sequence,
-          out_.fewer ? fewer : "a batch that is a multiple of the GPUs would"));
+      throw InputError(fmt::format("no parallelism{} divides {} over {} GPUs with --global-batch {} and --seq {}; {}",
+                                   limits_.any() ? " with what was asked for" : "", name, in_.plan.gpus,
+                                   in_.plan.global_batch, in_.plan.sequence,
+                                   out_.fewer ? fewer : "a batch that is a multiple of the GPUs would"));
     std::string what = states_problem(in_.plan, in_.hardware);
     if (what.empty()) what = out_.fewer ? fewer : "more GPUs or a shorter --seq would";
     throw InputError(fmt::format(

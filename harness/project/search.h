@@ -9,6 +9,10 @@ struct SearchLimits {
   std::int64_t tensor = 0, pipeline = 0, interleave = 0, context = 0, expert = 0, micro_batch = 0;
   std::optional<int> zero;
   std::optional<Recompute> recompute;
+  bool any() const {
+    return tensor > 0 || pipeline > 0 || interleave > 0 || context > 0 || expert > 0 || micro_batch > 0 || zero ||
+           recompute;
+  }
 };
 
 struct SearchResult {

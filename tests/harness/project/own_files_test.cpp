@@ -114,6 +114,8 @@ TEST(OtherMakers, AreNotFlattered) {
   EXPECT_THAT(note, HasSubstr("no published run calibrates mi300x in bf16"));
   for (const char* known : {"a100", "h100"})
     EXPECT_LE(share, calibration().shares(hardware_of(accelerator_named(known)), Precision::bf16).compute[0]);
+  projection_error(plan_405b(), hw, Shares{}, &note);
+  EXPECT_THAT(note, HasSubstr("none of them on mi300x"));
 }
 
 TEST(Datasheets, AnH200IsNoSlowerThanAnH100) {
