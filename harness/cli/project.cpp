@@ -26,6 +26,7 @@ struct Options {
   int zero = 1;
   bool no_sequence_parallel = false, json = false, search = false, sensitivity = false, validate = false;
   std::optional<double> tokens, price, failures;
+  std::set<std::string> given;  // of the flags that a search would choose
   Recovery recovery;
 };
 
@@ -43,22 +44,22 @@ Hardware hardware_for(const Options& o) {
     for (const auto& path : o.results) results.push_back({path, load_result(path)});
     return hardware_of(results);
   }
-  if (!o.accelerator.empty()) return hardware_of(accelerator_named(o.accelerator));
+  if (!o.accelerator.empty()) return hardware_of(load_accelerator(o.accelerator));
   if (o.cluster.empty())
     throw InputError("what shall it run on? Give a result, --accelerator or --cluster, as in --cluster dgx-h100");
-  return hardware_of(accelerator_named(cluster_named(o.cluster).accelerator));
+  return hardware_of(accelerator_named(load_cluster(o.cluster).accelerator));
 }
 
 /// The cluster asked for, or the shipped one of the accelerator.
 void choose_cluster(const Options& o, ProjectionInput& in) {
-  const Cluster* found = o.cluster.empty() ? cluster_of(in.hardware.name) : &cluster_named(o.cluster);
-  in.has_cluster = found != nullptr;
-  if (found) {
-    in.cluster = *found;
-    if (found->accelerator != in.hardware.name)
+  const Cluster* shipped = o.cluster.empty() ? cluster_of(in.hardware.name) : nullptr;
+  in.has_cluster = shipped || !o.cluster.empty();
+  if (in.has_cluster) {
+    in.cluster = shipped ? *shipped : load_cluster(o.cluster);
+    if (in.cluster.accelerator != in.hardware.name)
       in.notes.push_back(
           fmt::format("{} is a cluster of {}, the rates are of {}: its network, failures and price are taken",
-                      found->name, found->accelerator, in.hardware.name));
+                      in.cluster.name, in.cluster.accelerator, in.hardware.name));
   } else {
     in.cluster.network_bytes_per_second = {in.hardware.link_bytes_per_second, "as within a node"};
     in.cluster.nvlink_domain = in.cluster.gpus_per_node = o.gpus;
@@ -68,14 +69,16 @@ void choose_cluster(const Options& o, ProjectionInput& in) {
                     in.hardware.name, o.gpus));
   }
   join(in.hardware, in.cluster.network());
+  if (!in.hardware.link_note.empty()) in.notes.push_back(in.hardware.link_note);
   if (o.price) in.cluster.dollars_per_gpu_hour = SourcedFigure{*o.price, "the command line"};
   if (o.failures) in.cluster.failures_per_1000_node_days = {*o.failures, "the command line"};
 }
 
 TrainingPlan plan_for(const Options& o) {
   TrainingPlan plan;
-  plan.model_name = o.model;
-  plan.model = find_model(o.model).transformer();
+  const Model model = load_model(o.model);
+  plan.model_name = model.name;
+  plan.model = model.transformer();
   plan.model.prediction_layers = o.prediction;
   plan.gpus = o.gpus;
   plan.split = {std::max<std::int64_t>(1, o.tensor),
@@ -103,13 +106,14 @@ TrainingPlan plan_for(const Options& o) {
 void calibrate(ProjectionInput& in) {
   std::string note;
   in.shares = calibration().shares(in.hardware, in.plan.precision, &note);
-  if (in.hardware.generation == 0 || in.hardware.sustained)
+  const bool accelerator = in.hardware.datasheet_flops[0] > 0;
+  if (!accelerator || in.hardware.sustained)
     for (double& share : in.shares.compute) share = 1;
   else
     in.notes.push_back(
         fmt::format("a whole step reaches {:.3f} of what GEMMs reach alone (fitted: assay project --validate)",
                     in.shares.compute[int(in.plan.precision)]));
-  if (!note.empty() && in.hardware.generation > 0) in.notes.push_back(note);
+  if (!note.empty() && accelerator && !in.hardware.sustained) in.notes.push_back(note);
 }
 
 ProjectionInput input_for(const Options& o) {
@@ -143,42 +147,40 @@ int validate_verb(const Options& o) {
   return int(v.passed() ? ExitCode::ok : ExitCode::verdict_failed);
 }
 
-/// What of the plan that was chosen a reader should know.
-void note_plan(ProjectionInput& in) {
-  if (in.plan.model.experts > 0 && in.plan.expert_imbalance == 1)
-    in.notes.push_back(
-        "experts are taken to be wanted alike, as benchmarks force them to be; --expert-imbalance takes what the "
-        "busiest rank has above the mean (1.6 of four runs of Qwen3 235B without force: --validate)");
-  if (const StageLayers stage = stage_layers(in.plan); stage.layout == Layout::uneven)
-    in.notes.push_back(
-        fmt::format("{} layers do not divide over {} stages: at most {} on one, dealt whole, the head too",
-                    in.plan.model.layers + in.plan.model.prediction_layers, in.plan.split.pipeline, stage.busiest));
-  if (in.plan.split.zero == 3 && in.plan.stack.gather_share == 1)
-    in.notes.push_back(
-        "ZeRO-3 gathers at the full rate of the bus; DeepSpeed's of 2021 did not (--stack deepspeed-2021)");
-  if (kind_of(in.plan, in.hardware, in.shares) == RunKind::short_experts)
-    in.notes.push_back(
-        fmt::format("a layer of a microbatch takes less than {:.0f} ms, forward and backward: published runs of such "
-                    "layers wait for the host to launch them; larger microbatches or CUDA graphs help",
-                    1e3 * kShortLayer));
+/// Of what a search chooses, that which the command line says.
+SearchLimits limits_of(const Options& o, const TrainingPlan& plan) {
+  const auto given = [&](const char* flag, std::int64_t value) { return o.given.contains(flag) ? value : 0; };
+  SearchLimits out{given("--tp", o.tensor),
+                   given("--pp", o.pipeline),
+                   given("--vp", o.interleave),
+                   given("--cp", o.context),
+                   given("--ep", o.expert),
+                   given("--micro-batch", o.micro_batch),
+                   std::nullopt,
+                   std::nullopt};
+  if (o.given.contains("--zero")) out.zero = o.zero;
+  if (o.given.contains("--recompute") || o.given.contains("--recompute-parts")) out.recompute = plan.recompute;
+  return out;
 }
 
 int project_verb(const Options& o) {
   ProjectionPage page;
   page.input = input_for(o);
   const bool undecided = o.tensor == 0 && o.pipeline == 0;
-  if (o.search && !undecided)
-    throw InputError("--search: looks for --tp, --pp and the rest by itself: expected it, or those, not both");
   constexpr std::size_t kShown = 5;
   if (o.search || undecided) {
-    page.search = search(page.input, kShown);
+    page.search = search(page.input, kShown, limits_of(o, page.input.plan));
     page.input.plan = page.search->best.front();
+    if (page.search->fewer)
+      page.input.notes.push_back(fmt::format("{} of the {} GPUs would be faster, {:.4g} s a step: {}",
+                                             page.search->fewer->gpus, o.gpus, page.search->fewer_seconds,
+                                             describe(*page.search->fewer)));
   }
   ProjectionInput& in = page.input;
   expect_possible(in.plan);
   expect_fits(in.plan, in.hardware);
   in.error = projection_error(in.plan, in.hardware, in.shares, &in.error_source);
-  note_plan(in);
+  for (auto& note : plan_notes(in)) in.notes.push_back(std::move(note));
   page.projection = project(page.input);
   if (o.sensitivity) page.sensitivity = sensitivity(page.input);
   o.json ? print(projection_json(page)) : print_text(projection_text(page));
@@ -187,6 +189,10 @@ int project_verb(const Options& o) {
 
 CLI::Option* add_name(CLI::App* verb, const char* flag, std::string& name, const char* description) {
   return verb->add_option(flag, name, description)->type_name("NAME")->check(not_empty("a name"));
+}
+
+CLI::Option* add_file(CLI::App* verb, const char* flag, std::string& name, const char* description) {
+  return add_name(verb, flag, name, description)->type_name("FILE|NAME");
 }
 
 CLI::Option* add_count(CLI::App* verb, const char* flag, std::int64_t& count, const char* description) {
@@ -269,15 +275,19 @@ void add_project(CLI::App& app, const Catalog&, int& exit_code) {
       "project", "measured node, or datasheet -> a training run: time, memory, money, each with its error");
   verb->add_option("result", o.results, "results of one device: GEMM, attention, all-reduce, peak")->check(not_empty());
   constexpr std::int64_t kMostGpus = 1 << 20;  // range_problem's
-  add_name(verb, "--model", o.model, "of the model that is trained");
+  add_file(verb, "--model", o.model, "of the model that is trained, or a file like those of configs/models");
   verb->add_option("--gpus", o.gpus, "of the whole run")->type_name("N")->check(whole_between(1, kMostGpus));
-  add_name(verb, "--accelerator", o.accelerator, "rates of its datasheet and as published, instead of a result's");
-  add_name(verb, "--cluster", o.cluster, "network, failures and price; default: the first of the accelerator");
+  add_file(verb, "--accelerator", o.accelerator,
+           "rates of its datasheet and as published, instead of a result's; or a file like those of "
+           "configs/accelerators");
+  add_file(verb, "--cluster", o.cluster,
+           "network, failures and price, or a file like those of configs/clusters; default: the first of the "
+           "accelerator");
   add_split(verb, o);
   add_money(verb, o);
-  verb->add_flag(
-      "--search", o.search,
-      "the fastest parallelism that fits in memory, and the next best; taken where neither --tp nor --pp is given");
+  verb->add_flag("--search", o.search,
+                 "the fastest parallelism that fits in memory, and the next best; taken where neither --tp nor --pp is "
+                 "given; what else is said of the split stays");
   verb->add_flag("--sensitivity", o.sensitivity, "what faster GEMMs, memory, links or NICs would gain");
   auto* validate = verb->add_flag("--validate", o.validate, "its own error on published training runs");
   verb->add_option("--runs", o.validate_file, "with --validate: runs of this file instead (schema training_runs)")
@@ -292,6 +302,9 @@ void add_project(CLI::App& app, const Catalog&, int& exit_code) {
       shipped_names("Accelerators", "accelerators"));
   verb->callback([options, verb, &exit_code] {
     if (options->validate) expect_no_plan(*verb);
+    for (const char* flag :
+         {"--tp", "--pp", "--vp", "--cp", "--ep", "--micro-batch", "--zero", "--recompute", "--recompute-parts"})
+      if (verb->count(flag) > 0) options->given.insert(flag);
     exit_code = options->validate ? validate_verb(*options) : project_verb(*options);
   });
 }

@@ -107,6 +107,8 @@ void sync_folder(const fs::path& path) {
 
 }  // namespace
 
+bool names_file(std::string_view word) { return word.find('/') != std::string_view::npos || word.ends_with(".json"); }
+
 std::string read_file(const fs::path& path, std::size_t limit) {
   const auto fail = [&](const std::string& reason) -> InputError {
     return InputError(fmt::format("{}: {}", path.string(), reason));

@@ -7,6 +7,8 @@
 namespace assay {
 
 /// The whole file; InputError with path and reason where it cannot be read or is larger than `limit` bytes.
+/// Whether a word is a path rather than one of our names: it has a '/', or ends in .json.
+bool names_file(std::string_view);
 std::string read_file(const std::filesystem::path&, std::size_t limit = std::size_t(1) << 30);
 
 /// Makes the folders that `path` is to be in, where they are missing.  InputError with path and reason.

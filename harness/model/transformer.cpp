@@ -1,5 +1,7 @@
 #include "harness/model/transformer.h"
 
+#include <fmt/format.h>
+
 namespace assay {
 namespace {
 
@@ -33,6 +35,26 @@ double expert_layer_per_token(const Transformer& t) {
 }
 
 }  // namespace
+
+std::string dimension_problem(const Transformer& t) {
+  constexpr std::int64_t kMostLayers = 10'000;  // what is dealt to pipelines one by one
+  if (t.layers > kMostLayers) return fmt::format("/layers: {}, expected at most {}", t.layers, kMostLayers);
+  if (t.kv_heads > t.heads || t.heads % t.kv_heads != 0)
+    return fmt::format("/kv_heads: {} do not divide the {} heads", t.kv_heads, t.heads);
+  if (t.dense.size == 0 && t.expert.size == 0) return "expected /feed_forward, /experts, or both";
+  if (t.dense_layers > t.layers)
+    return fmt::format("/feed_forward/layers: {}, of a model of {} layers", t.dense_layers, t.layers);
+  if (t.expert.size == 0 && t.dense_layers < t.layers)
+    return fmt::format("/feed_forward/layers: {} of {} layers, and no /experts for the others", t.dense_layers,
+                       t.layers);
+  if (t.expert.size > 0 && t.dense_layers == t.layers)
+    return fmt::format(
+        "/feed_forward/layers: none of the {} layers is left for the experts; say how many have the dense network",
+        t.layers);
+  if (t.experts_per_token > t.experts)
+    return fmt::format("/experts/per_token: {}, of {} experts", t.experts_per_token, t.experts);
+  return {};
+}
 
 Parameters parameters(const Transformer& t) {
   Parameters p;

@@ -3,6 +3,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <string>
 
 namespace assay {
 
@@ -31,6 +32,9 @@ struct Transformer {
   std::int64_t qk_dim() const { return head_dim + rope_head_dim; }  // of a query or a key
   std::int64_t v_dim() const { return latent() ? v_head_dim : head_dim; }
 };
+
+/// Dimensions that no model can have, by their keys in configs/models; empty where there is none.
+std::string dimension_problem(const Transformer&);
 
 /// Elements of weights.  `per_token` are those a token passes: of the experts, only the chosen ones.  Layers that
 /// predict further tokens are in both where the model has them.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 
 #include "harness/project/golden_section.h"
 
@@ -91,9 +92,12 @@ void Calibration::fit_all(const PublishedRuns& runs, const Rows& rows) {
 
 const Factor* Calibration::nearest(int generation, Precision precision) const {
   const Factor* best = nullptr;
-  int least = 1 << 20;
+  double least = std::numeric_limits<double>::infinity();
   for (const auto& [key, factor] : compute_) {
-    const int far = 100 * std::abs(int(key.precision) - int(precision)) + std::abs(key.generation - generation);
+    // Of another maker's, of which no run is published: the least that any reaches, as nothing says that it reaches
+    // more.
+    const double generations = generation == 0 ? factor.value : std::abs(key.generation - generation);
+    const double far = 100 * std::abs(int(key.precision) - int(precision)) + generations;
     if (far < least) least = far, best = &factor;
   }
   return best;

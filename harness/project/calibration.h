@@ -23,8 +23,8 @@ class Calibration {
   /// mean absolute logarithm of projected over published, in turns until they settle.
   static Calibration fit(const PublishedRuns&, const std::string& left_out = "");
 
-  /// For hardware of a generation: its own fitted shares; where it has none of a precision, the nearest generation's,
-  /// and says so in `note`.
+  /// For hardware of a generation: its own fitted shares; where it has none of a precision, the nearest generation's
+  /// (of another maker's the least), and says so in `note`.
   Shares shares(const Hardware&, Precision, std::string* note = nullptr) const;
   /// The stack with its fitted factor.
   Stack stack(const PublishedStack&) const;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "harness/core/error.h"
+#include "harness/core/file.h"
 #include "harness/suite/embedded.h"
 #include "harness/suite/json_schema.h"
 #include "harness/suite/wording.h"
@@ -14,9 +15,8 @@ SourcedFigure figure_of(const nlohmann::ordered_json& json) {
   return {json["value"], fmt::format("{}, {}", json["source"].get<std::string>(), json["date"].get<std::string>())};
 }
 
-Cluster parse_cluster(const EmbeddedFile& file) {
-  const std::string source = fmt::format("configs/{}", file.path);
-  const auto json = parse_json(file.text, source, "cluster.schema.json");
+Cluster parse_cluster(std::string_view text, const std::string& source) {
+  const auto json = parse_json(text, source, "cluster.schema.json");
   Cluster out;
   out.name = json["name"], out.full_name = json["full_name"], out.accelerator = json["accelerator"];
   out.topology = json.value("topology", std::string());
@@ -26,7 +26,11 @@ Cluster parse_cluster(const EmbeddedFile& file) {
   if (json.contains("dollars_per_gpu_hour")) out.dollars_per_gpu_hour = figure_of(json["dollars_per_gpu_hour"]);
   if (json.contains("power_usage_effectiveness"))
     out.power_usage_effectiveness = figure_of(json["power_usage_effectiveness"]);
-  accelerator_named(out.accelerator);  // refuses one that is not known
+  if (json.contains("link_bytes_per_second")) out.link_bytes_per_second = figure_of(json["link_bytes_per_second"]);
+  if (out.nvlink_domain % out.gpus_per_node != 0 && out.gpus_per_node % out.nvlink_domain != 0)
+    throw InputError(
+        fmt::format("{}: /nvlink_domain: {}, which neither divides nor is a multiple of the {} GPUs of a node", source,
+                    out.nvlink_domain, out.gpus_per_node));
   return out;
 }
 
@@ -36,7 +40,10 @@ const std::vector<Cluster>& clusters() {
   static const std::vector<Cluster> all = [] {
     std::vector<Cluster> parsed;
     for (const auto& file : embedded_files())
-      if (file.path.starts_with("clusters/")) parsed.push_back(parse_cluster(file));
+      if (file.path.starts_with("clusters/")) {
+        parsed.push_back(parse_cluster(file.text, fmt::format("configs/{}", file.path)));
+        accelerator_named(parsed.back().accelerator);  // refuses one that is not known
+      }
     return parsed;
   }();
   return all;
@@ -48,8 +55,13 @@ const Cluster& cluster_named(std::string_view name) {
     if (cluster.name == name) return cluster;
     names.push_back(cluster.name);
   }
-  throw InputError(fmt::format("no cluster is called '{}'; there are {}{}", printable(name), join(names),
-                               did_you_mean(name, names)));
+  throw InputError(fmt::format("no cluster is called '{}'; there are {}, or give the path of a file ending in .json{}",
+                               printable(name), join(names), did_you_mean(name, names)));
+}
+
+Cluster load_cluster(const std::string& name) {
+  constexpr std::size_t kMostBytes = 1 << 20;
+  return names_file(name) ? parse_cluster(read_file(name, kMostBytes), name) : cluster_named(name);
 }
 
 const Cluster* cluster_of(std::string_view accelerator) {

@@ -48,7 +48,7 @@ struct Hardware {
   int multiprocessors = 1;
   double peak_flops = 0;           // dense bf16, of the datasheet; of a CPU the best that was measured
   double gemm_flops[3] = {};       // of large GEMMs, by Precision; 0: it has none
-  double datasheet_flops[3] = {};  // the peaks, by Precision
+  double datasheet_flops[3] = {};  // the peaks, by Precision; 0 throughout: no accelerator, a CPU
   std::string rate_notes[3];       // where gemm_flops is a guess; empty where it is published or measured
   std::vector<GemmTile> tiles;
   double gemm_fill = 128;  // of k: loads before the first product and stores after the last, in products' time
@@ -59,8 +59,10 @@ struct Hardware {
   /// Keys that cost as much as the start, the end and the mask's edge of a tile of queries: s of them reach s / (s +
   /// ramp) of the rate.  0 where the rates were measured at the lengths that matter.
   double forward_ramp = 0, backward_ramp = 0;
-  double launch_seconds = 0;            // between one kernel and the next
-  double link_bytes_per_second = 0;     // busbw of a large all-reduce in one NVLink domain
+  double launch_seconds = 0;         // between one kernel and the next
+  double link_bytes_per_second = 0;  // busbw of a large all-reduce in one NVLink domain
+  bool links_measured = false;
+  std::string link_note;                // where that is a guess
   double network_bytes_per_second = 0;  // of one GPU's share of the node's network
   std::int64_t domain = 8;              // GPUs in one NVLink domain
   double watts = 0;                     // 0: not known
@@ -85,7 +87,8 @@ Hardware hardware_of(const std::vector<NamedResult>&);
 /// Without a network of its own a cluster's applies (cluster.h).
 struct Network {
   std::int64_t domain = 8;
-  double bytes_per_second = 0;  // payload of one GPU's share, one direction
+  double bytes_per_second = 0;       // payload of one GPU's share, one direction
+  double link_bytes_per_second = 0;  // busbw in a node; 0: as the accelerator's links carry.  What was measured counts
 };
 void join(Hardware&, const Network&);
 

@@ -19,6 +19,8 @@ constexpr double kStreamShare = 0.9;
 // 616 TFLOP/s at 1k to 16k are within 3 % of 625 s / (s + 400).  Backward is published without a mask, 424 to 561, 575
 // s / (s + 320); the mask costs it here what it costs forward (648 without, at 16k): 553 s / (s + 600).  Of 989 each.
 constexpr double kAttentionForward = 0.632, kAttentionBackward = 0.56;
+// Where GEMMs reach less of their peak than an H100's (configs/published: 794.5 of 989.5), attention does too.
+constexpr double kGemmOfH100 = 0.803;
 constexpr double kForwardRamp = 400, kBackwardRamp = 600;
 constexpr double kLaunchSeconds = 3e-6;  // between kernels of one stream, launched ahead
 // Busbw of large all-reduces is this of the links' payload rate (configs/references: 0.97 to 1.0).
@@ -41,11 +43,13 @@ double published_rate(const std::string& accelerator, DType dtype) {
   return 0;
 }
 
-/// Board power, W, for energy (NVIDIA datasheets: A100 SXM, H100 and H200 SXM, B200, GB200 a GPU, GB300 a GPU).
+/// Board power, W, for energy (NVIDIA datasheets: A100 SXM, H100 and H200 SXM, B200, GB200 a GPU, GB300 a GPU; AMD's:
+/// MI300X, MI325X, MI355X).
 double watts_of(const std::string& name) {
-  static const std::map<std::string, double> known = {{"a100", 400},    {"h100", 700},   {"h200", 700},  {"b200", 1000},
-                                                      {"gb200", 1200},  {"gb300", 1400}, {"b300", 1100}, {"l40s", 350},
-                                                      {"rtx4090", 450}, {"rtx5090", 575}};
+  static const std::map<std::string, double> known = {
+      {"a100", 400},   {"h100", 700},    {"h200", 700},   {"b200", 1000},   {"gb200", 1200},
+      {"gb300", 1400}, {"b300", 1100},   {"l40s", 350},   {"rtx4090", 450}, {"rtx5090", 575},
+      {"mi300x", 750}, {"mi325x", 1000}, {"mi355x", 1400}};
   const auto found = known.find(name);
   return found == known.end() ? 0 : found->second;
 }
@@ -80,11 +84,18 @@ Hardware hardware_of(const Accelerator& accelerator) {
   hw.memory_bytes = accelerator.memory_bytes;
   hw.attention_forward = kAttentionForward * hw.peak_flops;
   hw.attention_backward = kAttentionBackward * hw.peak_flops;
+  if (hw.generation == 0) {  // another maker's
+    hw.attention_forward = std::min(hw.attention_forward, kAttentionForward / kGemmOfH100 * hw.gemm_flops[0]);
+    hw.attention_backward = std::min(hw.attention_backward, kAttentionBackward / kGemmOfH100 * hw.gemm_flops[0]);
+  }
   hw.forward_ramp = kForwardRamp, hw.backward_ramp = kBackwardRamp;
   hw.launch_seconds = kLaunchSeconds;
   constexpr double kPcieBytes = 25e9;  // PCIe 4.0 x16, payload; for those that have no links of their own
   hw.link_bytes_per_second =
       accelerator.interconnect ? kBusShare * accelerator.interconnect->bytes_per_second() : kPcieBytes;
+  if (!accelerator.interconnect)
+    hw.link_note = fmt::format("no links of {} are known: the {:.0f} GB/s of PCIe 4.0 are taken", accelerator.full_name,
+                               kPcieBytes / 1e9);
   hw.watts = watts_of(accelerator.name);
   return hw;
 }
@@ -92,6 +103,9 @@ Hardware hardware_of(const Accelerator& accelerator) {
 void join(Hardware& hw, const Network& network) {
   hw.domain = network.domain;
   hw.network_bytes_per_second = network.bytes_per_second;
+  if (!(network.link_bytes_per_second > 0) || hw.links_measured) return;
+  hw.link_bytes_per_second = network.link_bytes_per_second;
+  hw.link_note.clear();
 }
 
 }  // namespace assay

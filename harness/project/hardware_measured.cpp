@@ -189,7 +189,8 @@ class Reader {
   void read_links(Hardware& hw) const {
     double best = 0;
     each("all_reduce", [&](const Timed& t) { best = std::max(best, t.rates.bus_bytes_per_second.value_or(0)); });
-    if (best > 0) return void(hw.link_bytes_per_second = best);
+    hw.links_measured = best > 0;
+    if (best > 0) return hw.link_note.clear(), void(hw.link_bytes_per_second = best);
     if (hw.link_bytes_per_second <= 0) hw.link_bytes_per_second = hw.memory_bytes_per_second / 4;
     hw.notes.push_back(
         fmt::format("no all-reduce was measured: {:.3g} GB/s within a node are taken", hw.link_bytes_per_second / 1e9));

@@ -251,7 +251,7 @@ LayerTime layer_time(const TrainingPlan& s, const Hardware& hw, const Shares& sh
 }
 
 LayerTime head_time(const TrainingPlan& s, const Hardware& hw, const Shares& shares, Coverage* coverage) {
-  const double tokens = s.local_tokens(), wide = double(s.model.vocabulary) / double(s.split.tensor);
+  const double tokens = s.local_tokens(), wide = double(s.local_vocabulary());
   const double h = double(s.model.hidden), share = shares.compute[0] * s.stack.compute_share;
   const auto time = [&](double m, double n, double k, GemmPass pass) {
     return gemm_seconds({{m, n, k}, Precision::bf16, pass, share}, hw, coverage);

@@ -10,7 +10,7 @@ struct Memory {
   double weights = 0, gradients = 0, optimizer = 0;
   double activations = 0;  // of all microbatches in flight on the fullest stage
   double logits = 0;
-  double gathered = 0;  // ZeRO-3: two layers' weights, whole
+  double gathered = 0;  // ZeRO-3: two layers' weights, whole; with a pipeline all of a stage's
   double overhead = 0;  // context, communicators, fragmentation
   double states() const { return weights + gradients + optimizer; }
   double total() const { return states() + activations + logits + gathered + overhead; }
@@ -24,6 +24,9 @@ struct LocalParameters {
 LocalParameters local_parameters(const TrainingPlan&);
 /// Bytes of activations that one layer keeps for one microbatch.
 double activation_bytes(const TrainingPlan&);
+/// Microbatches that pass a chunk of an interleaved pipeline one after the other: as few as there are stages, if what
+/// is left over is none or as many (Megatron Core's microbatch_group_size_per_vp_stage).
+std::int64_t microbatch_group(const TrainingPlan&);
 /// Microbatches' layers that the first stage holds at once.
 double layers_in_flight(const TrainingPlan&);
 Memory memory_of(const TrainingPlan&);

@@ -20,12 +20,7 @@ std::string what_would_fit(const TrainingPlan& plan, const Hardware& hw) {
     change(other);
     if (plan_problem(other).empty()) tries.emplace_back(std::move(words), other);
   };
-  const double all = (kStateBytes + plan.stack.gradient_bytes) * parameters(plan.model).total;
-  if (all > hw.memory_bytes * double(plan.gpus))
-    return fmt::format(
-        "split over all {} GPUs, weights, gradients and optimizer are {:.1f} GB each: {:.0f} GPUs would "
-        "hold them",
-        plan.gpus, all / double(plan.gpus) / 1e9, std::ceil(all / hw.memory_bytes));
+  if (std::string problem = states_problem(plan, hw); !problem.empty()) return problem;
   if (plan.split.zero == 0) add("--zero 1", [](TrainingPlan& p) { p.split.zero = 1; });
   if (plan.micro_batch > 1) add("--micro-batch 1", [](TrainingPlan& p) { p.micro_batch = 1; });
   add("--recompute full", [](TrainingPlan& p) { p.recompute = Recompute::full; });
@@ -44,6 +39,14 @@ double seconds_of(const ProjectionInput& in, const Hardware& hw) { return step_t
 
 }  // namespace
 
+std::string states_problem(const TrainingPlan& plan, const Hardware& hw) {
+  const double all = (kStateBytes + plan.stack.gradient_bytes) * parameters(plan.model).total;
+  if (!(all > hw.memory_bytes * double(plan.gpus))) return {};
+  return fmt::format(
+      "split over all {} GPUs, weights, gradients and optimizer are {:.1f} GB each: {:.0f} GPUs would hold them",
+      plan.gpus, all / double(plan.gpus) / 1e9, std::ceil(all / hw.memory_bytes));
+}
+
 ErrorBand projection_error(const TrainingPlan& plan, const Hardware& hw, const Shares& shares, std::string* source) {
   constexpr double kNinety = 1.645;
   const RunKind kind = kind_of(plan, hw, shares);
@@ -51,6 +54,7 @@ ErrorBand projection_error(const TrainingPlan& plan, const Hardware& hw, const S
   if (source)
     *source = fmt::format("what {} published runs of {} sets took over what is projected ({}; sets weigh alike)",
                           out.rows, out.sets, name_of(kind));
+  if (source && hw.generation == 0) *source += fmt::format("; none of them on {}", hw.name);
   if (hw.fitted_on == 0) return out;
   const Coverage coverage = step_time(plan, hw, shares).coverage;
   const double modelled = double(coverage.modelled) / double(coverage.modelled + coverage.measured);
@@ -71,6 +75,34 @@ void expect_fits(const TrainingPlan& plan, const Hardware& hw) {
                   what_would_fit(plan, hw)));
 }
 
+std::vector<std::string> plan_notes(const ProjectionInput& in) {
+  std::vector<std::string> notes;
+  if (in.plan.model.experts > 0 && in.plan.expert_imbalance == 1)
+    notes.push_back(
+        "experts are taken to be wanted alike, as benchmarks force them to be; --expert-imbalance takes what the "
+        "busiest rank has above the mean (1.6 of four runs of Qwen3 235B without force: --validate)");
+  if (const StageLayers stage = stage_layers(in.plan); stage.layout == Layout::uneven)
+    notes.push_back(fmt::format("{} layers do not divide over {} stages: at most {} on one, dealt whole, the head too",
+                                in.plan.model.layers + in.plan.model.prediction_layers, in.plan.split.pipeline,
+                                stage.busiest));
+  if (in.plan.model.vocabulary % in.plan.split.tensor != 0)
+    notes.push_back(fmt::format("the vocabulary of {} is padded to {}, which {} ranks share evenly",
+                                in.plan.model.vocabulary, in.plan.local_vocabulary() * in.plan.split.tensor,
+                                in.plan.split.tensor));
+  if (const double bytes = memory_of(in.plan).total(); in.hardware.memory_bytes > 0 && bytes > in.hardware.memory_bytes)
+    notes.push_back(
+        fmt::format("memory: {:.1f} GB, more than the {:.0f} there are, though within the formulas' own error of 10 %",
+                    bytes / 1e9, in.hardware.memory_bytes / 1e9));
+  if (in.plan.split.zero == 3 && in.plan.stack.gather_share == 1)
+    notes.push_back("ZeRO-3 gathers at the full rate of the bus; DeepSpeed's of 2021 did not (--stack deepspeed-2021)");
+  if (kind_of(in.plan, in.hardware, in.shares) == RunKind::short_experts)
+    notes.push_back(
+        fmt::format("a layer of a microbatch takes less than {:.0f} ms, forward and backward: published runs of such "
+                    "layers wait for the host to launch them; larger microbatches or CUDA graphs help",
+                    1e3 * kShortLayer));
+  return notes;
+}
+
 Projection project(const ProjectionInput& in) {
   Projection out;
   const TrainingPlan& plan = in.plan;
@@ -84,6 +116,13 @@ Projection project(const ProjectionInput& in) {
   if (in.has_cluster)
     out.goodput = goodput(std::ceil(double(plan.gpus) / double(in.cluster.gpus_per_node)), parameters(plan.model).total,
                           in.cluster, in.recovery);
+  constexpr double kLeastShare = 1e-3;  // of the time: below, no run ends
+  if (!(out.goodput.share >= kLeastShare))
+    throw InputError(fmt::format(
+        "{:.3g} failures a day, with {:.3g} s to restart and {:.3g} s for a checkpoint, leave {:.2g} of the "
+        "time to train in: fewer GPUs, or less of --failures, --restart-seconds or --checkpoint-seconds "
+        "would do",
+        out.goodput.failures_per_day, in.recovery.restart_seconds, in.recovery.checkpoint_seconds, out.goodput.share));
   if (!in.tokens) return out;
   const double price = in.cluster.dollars_per_gpu_hour ? in.cluster.dollars_per_gpu_hour->value : 0;
   const auto at = [&](double step_seconds) {

@@ -45,10 +45,17 @@ struct Projection {
 /// quadrature with 1.645 spreads of what was measured and, for the kernels that were not, errors of their model.
 ErrorBand projection_error(const TrainingPlan&, const Hardware&, const Shares&, std::string* source);
 
+/// Weights, gradients and optimizer that would not fit even if split over all GPUs, with how many would hold them;
+/// empty where they would.
+std::string states_problem(const TrainingPlan&, const Hardware&);
+
 /// How far memory may exceed a GPU's before it is refused: the formulas' own error (facts of validation: 8 %).
 inline constexpr double kMemoryTolerance = 0.1;
 /// InputError, with what would fit, where the plan's memory does not.
 void expect_fits(const TrainingPlan&, const Hardware&);
+
+/// What a reader should know of the plan that was chosen.
+std::vector<std::string> plan_notes(const ProjectionInput&);
 
 Projection project(const ProjectionInput&);
 

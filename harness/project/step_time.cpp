@@ -69,19 +69,20 @@ double data_once(const TrainingPlan& s, const Hardware& hw, const Shares& shares
   const double v = double(s.split.interleave), p = double(s.split.pipeline);
   const double in_flight = std::min(double(s.microbatches()), p);
   const double windows = p > 1 ? in_flight * (v - 1) / v + 1 / v : 1;
-  const double pieces = p > 1 ? v * std::max(1.0, std::floor(stage.layers / v)) : stage.layers;
+  const double pieces = p > 1 ? v * std::max(1.0, std::floor(stage_layers(s).busiest / v)) : stage.layers;
+  // Gradients that are split cannot wait for the last microbatch: each one's are summed under its backward.
+  const double sums = s.split.zero == 2 ? double(s.microbatches()) : 1;
   double reduce = 0, gather = 0;
   const double copies = s.split.schedule == Schedule::dual_pipe ? 2 : 1;  // of a stage: on a rank of either end
   const auto add = [&](double elements, const Group& group) {
     const Volumes bytes = volumes_of(s, copies * elements);
     if (s.split.zero == 0) return void(reduce += all_reduce_seconds(bytes.gradients, group, hw));
     reduce += gather_seconds(bytes.gradients, group, hw, s.stack.gather_share);
-    gather += gather_seconds(bytes.weights, group, hw, s.stack.gather_share) * (s.split.zero == 3 ? 2 : 1);
+    gather += gather_seconds(bytes.weights, group, hw, s.stack.gather_share);  // ZeRO-3's stay whole, too (memory.cpp)
   };
   add(local.dense, data_group(s));
   add(local.experts, expert_data_group(s));
-  if (s.split.zero == 2) reduce *= double(s.microbatches());  // split gradients cannot wait for the last microbatch
-  return exposed_seconds(reduce, stage.backward() * windows, pieces, shares.contention) +
+  return exposed_seconds(sums * reduce, stage.backward() * std::max(sums, windows), sums * pieces, shares.contention) +
          exposed_seconds(gather, stage.forward() * windows, pieces, shares.contention);
 }
 
@@ -130,14 +131,15 @@ double optimizer_seconds(const TrainingPlan& s, const Hardware& hw) {
 
 }  // namespace
 
-double bubble_seconds(const Parallelism& split, double forward, double backward, double weight_gradient) {
-  const double p = double(split.pipeline);
+double bubble_seconds(const Parallelism& split, double microbatches, double forward, double backward,
+                      double weight_gradient) {
+  const double p = double(split.pipeline), m = microbatches, v = double(split.interleave);
   if (p <= 1) return 0;
   switch (split.schedule) {
     case Schedule::one_f_one_b:
-      return (p - 1) * (forward + backward) / double(split.interleave);
+      return (std::max(0.0, p - m) + (std::min(m, p) - 1) / v) * (forward + backward);
     case Schedule::zero_bubble:
-      return (p - 1) * std::max(0.0, forward + backward - 2 * weight_gradient);
+      return std::max(0.0, (p - 1) * (forward + backward - weight_gradient) - (std::min(m, p) - 1) * weight_gradient);
     case Schedule::dual_pipe:
       return std::max(0.0, p / 2 - 1) * std::max(0.0, std::max(forward, backward) + backward - 3 * weight_gradient);
   }
@@ -159,7 +161,7 @@ StepTime step_time(const TrainingPlan& s, const Hardware& hw, const Shares& shar
   // Half of a backward's products are weights' gradients, which can wait.
   const double layers = stage_layers(s).busiest;
   const double forward = layers * stage.layer.forward.total(), backward = layers * stage.layer.backward.total();
-  out.bubble = bubble_seconds(s.split, forward, backward, layers * stage.layer.backward.gemm / 2);
+  out.bubble = bubble_seconds(s.split, microbatches, forward, backward, layers * stage.layer.backward.gemm / 2);
   out.bubble_share = out.bubble / (microbatches * (forward + backward));
   out.data = data_seconds(s, hw, shares, stage);
   out.pipeline = pipeline_seconds(s, hw, shares);

@@ -17,11 +17,15 @@ struct StepTime {
   Coverage coverage;
 };
 
-/// Time that a stage waits in a step, given forward and backward of its microbatch.
+/// Time that a stage waits in a step of m microbatches, given forward and backward of one.
 ///   1f1b        (p - 1) (F + B) / v     Narayanan et al. (arXiv 2104.04473, section 2.2)
-///   zero_bubble (p - 1) (F + B - 2 W)   ZB-H1 of Qi et al. (2401.10241, table 2); B with the weights' gradient W in it
+///               With m < p a chunk waits until the first microbatch has come round all stages: p - m more of (F + B),
+///               and (m - 1) / v in place of (p - 1) / v.
+///   zero_bubble (p - 1) (F + B - 2 W)   ZB-H1 of Qi et al. (2401.10241, table 2); B with the weights' gradient W in
+///   it.
+///               With m < p only m - 1 of them are there to fill in: (p - 1) (F + B - W) - (m - 1) W
 ///   dual_pipe   (p / 2 - 1) (F&B + B - 3 W), F&B = max(F, B)   DeepSeek-V3 (2412.19437, table 2)
-double bubble_seconds(const Parallelism&, double forward, double backward, double weight_gradient);
+double bubble_seconds(const Parallelism&, double microbatches, double forward, double backward, double weight_gradient);
 
 /// Straggling at n nodes: 1 + sigma sqrt(2 ln n), the expected maximum of n nodes' times of relative spread sigma.
 double straggler_factor(double nodes, double sigma);

@@ -56,7 +56,7 @@ std::string divisors(std::int64_t of, std::int64_t wanted) {
   return fmt::format("{}", fmt::join(all, ", "));
 }
 
-/// The head split over the tensor group, heads over it too.
+/// Heads are split over the tensor group whole; the vocabulary is padded.
 std::string tensor_problem(const TrainingPlan& s) {
   const std::int64_t t = s.split.tensor;
   const Transformer& m = s.model;
@@ -65,9 +65,6 @@ std::string tensor_problem(const TrainingPlan& s) {
   if (m.heads % t != 0 || (!m.latent() && m.kv_heads % t != 0))
     return fmt::format("--tp {} does not divide the {} heads and {} kv heads of {}; {} would", t, m.heads, m.kv_heads,
                        s.model_name, divisors(common, t));
-  if (m.vocabulary % t != 0)
-    return fmt::format("--tp {} does not divide the vocabulary of {} ({}); {} would", t, s.model_name, m.vocabulary,
-                       divisors(m.vocabulary, t));
   return {};
 }
 
@@ -82,7 +79,7 @@ std::string pipeline_problem(const TrainingPlan& s) {
   const std::int64_t chunks = p.pipeline * p.interleave, layers = s.model.layers + s.model.prediction_layers;
   if (p.pipeline == 1 && p.interleave > 1)
     return fmt::format("--vp {} needs a pipeline; with --pp 1 only --vp 1 works", p.interleave);
-  if (layers % chunks != 0 && !nearly_full(layers + 2, chunks))
+  if (!can_deal(layers, chunks))
     return fmt::format(
         "--pp {} with --vp {} divides neither the {} layers of {} nor {} (embedding and loss as a layer each); --pp "
         "times --vp of {} or {} would",
@@ -107,6 +104,12 @@ std::string batch_problem(const TrainingPlan& s) {
     return fmt::format("--global-batch {} is no multiple of micro-batch x data-parallel = {} x {}; {} or {} would be",
                        s.global_batch, s.micro_batch, s.data_parallel(),
                        std::max<std::int64_t>(1, s.global_batch / step) * step, (s.global_batch / step + 1) * step);
+  // Half of the microbatches enters at either end, and each end fills the pipeline (DualPipe's own code asks for it).
+  if (p.schedule == Schedule::dual_pipe && (s.microbatches() % 2 != 0 || s.microbatches() < 2 * p.pipeline))
+    return fmt::format(
+        "--schedule dual_pipe needs an even number of microbatches, at least 2 x --pp = {}, not {}; --global-batch {} "
+        "would give as many",
+        2 * p.pipeline, s.microbatches(), step * std::max(2 * p.pipeline, (s.microbatches() + 1) / 2 * 2));
   // Two chunks of the sequence a rank, so that causal masks load all alike (Llama 3, section 3.3.2).
   if (p.context > 1 && s.sequence % (2 * p.context) != 0)
     return fmt::format("--seq {} is no multiple of 2 x --cp = {}; {} would be", s.sequence, 2 * p.context,
@@ -157,6 +160,10 @@ std::string name_of(const RecomputedParts& parts) {
   for (const auto& [flag, name] : kParts)
     if (parts.*flag) names.emplace_back(name);
   return fmt::format("{}", fmt::join(names, ","));
+}
+
+bool can_deal(std::int64_t layers, std::int64_t chunks) {
+  return layers % chunks == 0 || nearly_full(layers + 2, chunks);
 }
 
 StageLayers stage_layers(const TrainingPlan& s) {

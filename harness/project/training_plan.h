@@ -71,6 +71,8 @@ struct TrainingPlan {
 
   std::int64_t data_parallel() const { return gpus / (split.tensor * split.pipeline * split.context); }
   std::int64_t microbatches() const { return global_batch / (micro_batch * data_parallel()); }
+  /// Rows of the head on one GPU: padded so that a tensor group shares them evenly, as Megatron-LM does.
+  std::int64_t local_vocabulary() const { return (model.vocabulary + split.tensor - 1) / split.tensor; }
   double tokens() const { return double(global_batch) * double(sequence); }
   /// Tokens of one microbatch on one GPU, before tensor parallelism.
   double local_tokens() const { return double(micro_batch) * double(sequence) / double(split.context); }
@@ -89,6 +91,8 @@ struct StageLayers {
   bool head_extra() const { return layout == Layout::even; }
 };
 StageLayers stage_layers(const TrainingPlan&);
+/// Whether so many layers can be dealt to so many chunks that these idle little.
+bool can_deal(std::int64_t layers, std::int64_t chunks);
 
 /// A number that no split could make possible: below 1, absurd, or not one; empty where there is none.
 std::string range_problem(const TrainingPlan&);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "harness/core/error.h"
+#include "harness/core/file.h"
 #include "harness/suite/embedded.h"
 #include "harness/suite/json_schema.h"
 #include "harness/suite/wording.h"
@@ -59,9 +60,8 @@ std::optional<Interconnect> read_interconnect(const ordered_json& json, const st
                       group.contains("nvls_efficiency") ? figure("nvls_efficiency") : 0};
 }
 
-Accelerator parse_accelerator(const EmbeddedFile& file) {
-  const std::string source = fmt::format("configs/{}", file.path);
-  const ordered_json json = parse_json(file.text, source, "accelerator.schema.json");
+Accelerator parse_accelerator(std::string_view text, const std::string& source) {
+  const ordered_json json = parse_json(text, source, "accelerator.schema.json");
   Accelerator out;
   out.name = json["name"];
   out.full_name = json["full_name"];
@@ -100,7 +100,8 @@ const std::vector<Accelerator>& accelerators() {
   static const std::vector<Accelerator> all = [] {
     std::vector<Accelerator> parsed;
     for (const auto& file : embedded_files())
-      if (file.path.starts_with("accelerators/")) parsed.push_back(parse_accelerator(file));
+      if (file.path.starts_with("accelerators/"))
+        parsed.push_back(parse_accelerator(file.text, fmt::format("configs/{}", file.path)));
     return parsed;
   }();
   return all;
@@ -121,6 +122,11 @@ const Accelerator& accelerator_named(std::string_view name) {
   }
   throw InputError(fmt::format("no accelerator is called '{}'; there are {}{}", printable(name), join(names),
                                did_you_mean(name, names)));
+}
+
+Accelerator load_accelerator(const std::string& name) {
+  constexpr std::size_t kMostBytes = 1 << 20;
+  return names_file(name) ? parse_accelerator(read_file(name, kMostBytes), name) : accelerator_named(name);
 }
 
 Target target_of(const Accelerator& accelerator) {

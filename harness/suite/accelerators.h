@@ -51,6 +51,8 @@ const std::vector<Accelerator>& accelerators();
 const Accelerator* find_accelerator(std::string_view device_name);
 /// By its own name ("h200"); InputError naming those there are.
 const Accelerator& accelerator_named(std::string_view name);
+/// By name, or from a file of one's own (names_file).
+Accelerator load_accelerator(const std::string& name);
 /// What a kernel asks about the place it shall run on.  InputError where nothing of ours runs there.
 Target target_of(const Accelerator&);
 

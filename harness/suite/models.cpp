@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "harness/core/error.h"
+#include "harness/core/file.h"
 #include "harness/suite/embedded.h"
 #include "harness/suite/json_schema.h"
 #include "harness/suite/wording.h"
@@ -109,8 +110,10 @@ class Layers {
   std::vector<Linear> all_;
 };
 
-Model parse_model(const EmbeddedFile& file) {
-  const ordered_json json = parse_json(file.text, fmt::format("configs/{}", file.path), kSchema);
+}  // namespace
+
+Model parse_model(std::string_view text, const std::string& source) {
+  const ordered_json json = parse_json(text, source, kSchema);
   Model model;
   model.name = json["name"];
   model.full_name = json["full_name"];
@@ -121,11 +124,18 @@ Model parse_model(const EmbeddedFile& file) {
   model.kv_heads = json["kv_heads"];
   model.head_dim = json["head_dim"];
   model.vocabulary = json["vocabulary"];
-  model.text = file.text;
+  model.text = text;
+  if (!json.contains("experts") && json.contains("shared_expert"))
+    throw InputError(source + ": /shared_expert: without /experts there is none to share with");
+  if (const std::string problem = dimension_problem(model.transformer()); !problem.empty())
+    throw InputError(fmt::format("{}: {}", source, problem));
   return model;
 }
 
-}  // namespace
+Model load_model(const std::string& name) {
+  constexpr std::size_t kMostBytes = 1 << 20;
+  return names_file(name) ? parse_model(read_file(name, kMostBytes), name) : find_model(name);
+}
 
 std::vector<ModelGemm> Model::gemms(std::int64_t tensor_parallel, std::int64_t tokens,
                                     std::int64_t expert_parallel) const {
@@ -201,7 +211,8 @@ const std::vector<Model>& models() {
   static const std::vector<Model> all = [] {
     std::vector<Model> parsed;
     for (const auto& file : embedded_files())
-      if (file.path.starts_with("models/")) parsed.push_back(parse_model(file));
+      if (file.path.starts_with("models/"))
+        parsed.push_back(parse_model(file.text, fmt::format("configs/{}", file.path)));
     return parsed;
   }();
   return all;

@@ -56,6 +56,10 @@ struct Model {
 
 const std::vector<Model>& models();
 /// InputError naming the models there are.
+/// Of a file of one's own; InputError naming `source` and the place.
+Model parse_model(std::string_view text, const std::string& source);
+/// By name, or from a file (names_file).
+Model load_model(const std::string& name);
 const Model& find_model(std::string_view name);
 
 }  // namespace assay

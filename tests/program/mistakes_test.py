@@ -53,7 +53,6 @@ class Mistakes(program.Folder):
 
     def test_what_would_be_left_out_is_refused(self):
         self.refused(2, ["--validate", "not --model"], "project", "--validate", "--model", "llama3-8b")
-        self.refused(2, ["--search", "--tp"], "project", "--cluster", "dgx-h100", "--model", "llama3-8b", "--gpus", "8", "--search", "--tp", "2")
 
     def test_a_list_of_hosts_is_one(self):
         for name, text, words in (("r.json", '{"schema": 1}', ["r.json:1:", "no host name"]), ("void", "# none\n", ["names no host"]), ("slurm", "n1\nn[2-4]\n", ["slurm:2:", "n[2-4]"])):

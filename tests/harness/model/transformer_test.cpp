@@ -26,6 +26,13 @@ TEST(Parameters, OfTheOthersAsPublished) {
   EXPECT_LT(share_off(parameters(model("mixtral-8x7b")).per_token, 12.9e9), 2e-3);  // arXiv 2401.04088
   EXPECT_LT(share_off(parameters(model("deepseek-v3")).total, 671e9), 1e-3);        // arXiv 2412.19437
   EXPECT_LT(share_off(parameters(model("deepseek-v3")).per_token, 37e9), 0.02);     // published to two digits
+  // The models' cards, to the digits they have: 400 and 109 B, 17 B of them active; 8.2 and 32.8 B.
+  EXPECT_LT(share_off(parameters(model("llama4-maverick")).total, 400e9), 3e-3);
+  EXPECT_LT(share_off(parameters(model("llama4-maverick")).per_token, 17e9), 0.02);
+  EXPECT_LT(share_off(parameters(model("llama4-scout")).total, 109e9), 0.015);  // vision included
+  EXPECT_LT(share_off(parameters(model("llama4-scout")).per_token, 17e9), 0.02);
+  EXPECT_LT(share_off(parameters(model("qwen3-8b")).total, 8.2e9), 3e-3);
+  EXPECT_LT(share_off(parameters(model("qwen3-32b")).total, 32.8e9), 3e-3);
   for (const auto& each : models()) EXPECT_GT(parameters(each.transformer()).total, 1e6) << each.name;
 }
 

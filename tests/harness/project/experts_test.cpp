@@ -167,6 +167,15 @@ TEST(Pipelines, DualPipeKeepsTwoStagesAndNeedsAnEvenNumber) {
   EXPECT_THAT(plan_problem(plan), HasSubstr("an even --pp works, not 21"));
 }
 
+// As it was published to have run, on 80 GB.
+TEST(Pipelines, DeepSeeksOwnRunFits) {
+  TrainingPlan plan = deepseek();
+  plan.model.prediction_layers = 1, plan.split.schedule = Schedule::dual_pipe, plan.precision = Precision::fp8;
+  plan.stack = stack_named(published_runs(), "hai-llm").stack;
+  ASSERT_TRUE(parse("norms,latent_up", plan.parts));
+  EXPECT_NO_THROW(expect_fits(plan, h100())) << memory_of(plan).total() / 1e9;
+}
+
 TEST(Recomputation, OfPartsTakesTimeAndSavesMemory) {
   for (const char* part : {"norms", "latent_up", "activation", "dense", "experts"}) {
     TrainingPlan plan = deepseek();

@@ -48,6 +48,18 @@ TEST(Mistakes, SplitsThatDoNotDivide) {
   EXPECT_EQ(plan_problem(plan_of("llama3-405b", 320, 8, 5)), "");
 }
 
+TEST(Mistakes, DualPipeNeedsMicrobatchesForBothEnds) {
+  TrainingPlan plan = plan_of("llama3-405b", 512, 8, 8);  // 8 replicas
+  plan.split.schedule = Schedule::dual_pipe, plan.global_batch = 8 * 15;
+  EXPECT_EQ(plan_problem(plan),
+            "--schedule dual_pipe needs an even number of microbatches, at least 2 x --pp = 16, not 15; --global-batch "
+            "128 would give as many");
+  plan.global_batch = 128;
+  EXPECT_EQ(plan_problem(plan), "");
+  plan.global_batch = 8 * 17;
+  EXPECT_THAT(plan_problem(plan), HasSubstr("--global-batch 144 would"));
+}
+
 TEST(Mistakes, MemoryThatDoesNotFit) {
   const std::string why = refusal([] { expect_fits(plan_of("llama3-70b", 8, 8, 1), h100()); });
   EXPECT_THAT(why, HasSubstr("do not fit in the 80 GB of h100"));
@@ -64,7 +76,12 @@ TEST(Mistakes, NothingFits) {
   ProjectionInput in;
   in.plan = plan_of("llama3-405b", 8, 1, 1);
   in.hardware = h100();
+  // 16 bytes of 405.9 B parameters; neither a shorter sequence nor another split would do.
   EXPECT_THAT(refusal([&] { search(in, 1); }), HasSubstr("fits in none of"));
+  EXPECT_THAT(refusal([&] { search(in, 1); }), HasSubstr("GPUs would hold them"));
+  in.plan = plan_of("llama3-8b", 1000, 1, 1);
+  in.plan.global_batch = 2048;
+  EXPECT_THAT(refusal([&] { search(in, 1); }), HasSubstr("--gpus 896 would, with tp 1, pp 7")) << "or the like";
 }
 
 TEST(Mistakes, Names) {
