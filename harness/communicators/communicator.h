@@ -44,6 +44,8 @@ class Communicator {
   /// ranks agree on.  Nothing but the barrier lies before the launch, which may be timed from here.
   virtual void barrier_before_launch(double /*bytes*/) { barrier(); }
   virtual void end_launch() {}
+  /// A part of a long piece of work without any operation is done (a training step of a check): it does not hang.
+  virtual void goes_on() {}
   /// Seconds that an operation may last before a rank counts as lost.
   virtual void set_deadline(double /*seconds*/) {}
   /// Rank 0's: saves what is finished when a rank is lost, and says where.  It is called on another thread, while this
@@ -69,7 +71,7 @@ std::unique_ptr<Communicator> make_single_communicator();
 /// are there and MPI is not usable: N processes that do not know of each other must not measure.
 /// At most one at a time.  Destroying it finalises MPI; while an exception unwinds the stack it aborts the group
 /// instead, since the other ranks would wait for this one.
-/// The ranks are watched from the start: `deadline` is set_deadline()'s until that is called.
+/// The ranks are watched from the start, and a process alone: `deadline` is set_deadline()'s until that is called.
 /// `interrupted`: set when the process is asked to end; looked at while MPI starts.
 std::unique_ptr<Communicator> make_communicator(double deadline, const std::atomic<bool>& interrupted);
 

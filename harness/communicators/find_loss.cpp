@@ -94,6 +94,18 @@ std::optional<Loss> find_overdue(const std::vector<RankView>& all, double deadli
               fmt::format("rank {} waits for it {}", (*waiting)->identity.rank, describe((*waiting)->status)));
 }
 
+/// All ranks compute, each by itself, and none comes to an end.
+std::optional<Loss> find_standstill(const std::vector<RankView>& all, double deadline) {
+  const Ranks present = those(all, is_present);
+  const auto stands = [&](const RankView* one) {
+    return !one->status.inside && one->status.seconds + one->silent_seconds > kIdleDeadlines * deadline;
+  };
+  if (present.empty() || !std::all_of(present.begin(), present.end(), stands)) return std::nullopt;
+  return Loss{{},
+              fmt::format("no rank is behind: all {} are {}, and none goes on", present.size(),
+                          describe(present.front()->status))};
+}
+
 }  // namespace
 
 std::optional<Loss> find_loss(const std::vector<RankView>& all, double deadline) {
@@ -106,7 +118,8 @@ std::optional<Loss> find_loss(const std::vector<RankView>& all, double deadline)
   if (!silent.empty())
     return lost(silent, fmt::format("nothing was heard of it for {:.1f} s (stopped, or its host or network is gone)",
                                     silent.front()->silent_seconds));
-  return find_overdue(all, deadline);
+  if (auto overdue = find_overdue(all, deadline)) return overdue;
+  return find_standstill(all, deadline);
 }
 
 std::string describe_all(const std::vector<RankView>& all, const Loss& loss) {

@@ -38,6 +38,7 @@ class Inside {
 
 /// Rank 0 listens, the others connect; MPI carries where.
 std::unique_ptr<Watchdog> connect(Communicator& ranks, double deadline) {
+  if (ranks.size() == 1) return make_lone_watchdog(deadline);
   Listener listener;
   Json where;
   if (ranks.is_root()) {
@@ -71,7 +72,7 @@ class GuardedCommunicator final : public Communicator {
   }
 
   ~GuardedCommunicator() override {
-    if (std::uncaught_exceptions() > unwinding_) {
+    if (std::uncaught_exceptions() > unwinding_ && size() > 1) {
       std::fputs(fmt::format("assay: rank {} failed; ending all {} ranks\n", rank(), size()).c_str(), stderr);
       abort(int(ExitCode::could_not_measure));
     }
@@ -129,6 +130,7 @@ class GuardedCommunicator final : public Communicator {
     board().launch();
   }
   void end_launch() override { board().end_launch(); }
+  void goes_on() override { board().goes_on(); }
   void set_deadline(double seconds) override { watchdog_->set_deadline(seconds); }
   void set_save(Save save) override { watchdog_->set_save(std::move(save)); }
 

@@ -91,7 +91,7 @@ LauncherMark find_launcher(const std::function<const char*(const char*)>& enviro
 
 std::unique_ptr<Communicator> make_communicator(double deadline, const std::atomic<bool>& interrupted) {
   const LauncherMark mark = find_launcher([](const char* variable) { return std::getenv(variable); });
-  if (mark.processes == 1) return make_single_communicator();
+  if (mark.processes == 1) return guard(make_single_communicator(), {}, deadline);
   std::unique_ptr<Communicator> communicator;
   const std::string launcher = fmt::format("{} ({})", mark.source, mark.variable);
   const std::string started =
@@ -110,8 +110,8 @@ std::unique_ptr<Communicator> make_communicator(double deadline, const std::atom
     throw MeasureError(
         fmt::format("{}, but {} sees {}: the launcher belongs to another MPI than the one this program loaded", started,
                     communicator->description(), communicator->size()));
-  if (communicator->size() == 1) return communicator;
-  return guard(std::move(communicator), launcher, deadline);
+  const bool alone = communicator->size() == 1;
+  return guard(std::move(communicator), alone ? std::string() : launcher, deadline);
 }
 
 int run_together(Communicator& communicator, const std::function<int()>& body) {

@@ -131,6 +131,12 @@ void StatusBoard::doing(const std::string& what, const std::string& device) {
   if (!device.empty()) status_.device = device;
 }
 
+void StatusBoard::goes_on() {
+  const double now = monotonic_seconds();
+  const std::scoped_lock lock(mutex_);
+  since_ = seen_since_ = now;
+}
+
 RankStatus StatusBoard::read() const {
   const double now = monotonic_seconds();
   const std::scoped_lock lock(mutex_);

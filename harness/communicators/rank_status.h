@@ -54,6 +54,8 @@ class StatusBoard {
   void launch() { launching_.store(true, std::memory_order_release); }
   void end_launch();
   void doing(const std::string& what, const std::string& device);
+  /// RankStatus::seconds are counted anew.
+  void goes_on();
   RankStatus read() const;
   /// Depends on every operation begun so far and on their order.
   std::uint64_t digest() const;

@@ -70,6 +70,7 @@ void Watchdog::loop() {
     const double now = monotonic_seconds();
     const bool slept_too_long = now - last > period() + kStopped;
     last = now;
+    if (slept_too_long) board_.goes_on();
     step(now, slept_too_long);
     std::vector<pollfd> waiting = awaited();
     waiting.push_back({wake_.get(), POLLIN, 0});

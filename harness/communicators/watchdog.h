@@ -12,6 +12,8 @@
 //   later (a stopped process has not) is killed (kill_later.h), where it is on a host whose processes this one can see;
 //   elsewhere the launcher ends it. Rank 0 is lost: the lowest of the others says so, and all end with exit code 4. Its
 //   journal is on disk.  A rank 0 that was only stopped, and wakes, reads that it was given up, and accuses nobody.
+// A process alone has such a thread too (make_lone_watchdog): one that hangs in a launch, a check or anything else
+// says where, saves what is finished and ends with exit code 4 after kIdleDeadlines (find_loss.h) times the deadline.
 // A process that was stopped together with all others (Ctrl-Z, a virtual machine that was suspended) accuses nobody:
 // time in which this thread itself did not run is not counted.
 #pragma once
@@ -84,5 +86,7 @@ class Watchdog {
 std::unique_ptr<Watchdog> make_hub_watchdog(int ranks, Listener, const std::string& token, double deadline);
 /// Another rank's, connected to rank 0's.
 std::unique_ptr<Watchdog> make_member_watchdog(int rank, LineSocket, const std::string& token, double deadline);
+/// That of a process that measures alone.
+std::unique_ptr<Watchdog> make_lone_watchdog(double deadline);
 
 }  // namespace assay

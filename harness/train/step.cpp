@@ -126,11 +126,13 @@ double TrainStep::local_loss() const {
 }
 
 void TrainStep::run_gradients() {
+  communicator_.goes_on();
   for (const auto* part : {&program_.forward, &program_.backward, &program_.reduce}) launch_all(*part);
   backend_.synchronize();
 }
 
 void TrainStep::run_gradients_of(const std::vector<std::int64_t>& tokens) {
+  communicator_.goes_on();
   launch_all(program_.forward);
   backend_.synchronize();
   const std::int64_t mine = setup_.tokens() / communicator_.size(), first = mine * communicator_.rank();
@@ -153,6 +155,7 @@ void TrainStep::clear_logits_between(std::int64_t begin, std::int64_t end) {
 }
 
 double TrainStep::forward_loss() {
+  communicator_.goes_on();
   launch_all(program_.forward);
   backend_.synchronize();
   return local_loss();
@@ -167,6 +170,7 @@ void TrainStep::run_unreduced() {
 }
 
 void TrainStep::run_ops(bool (*chosen)(const StepOp&)) {
+  communicator_.goes_on();
   set_optimizer_step();
   for_each_op(program_, [&](const StepOp& op) {
     if (chosen(op)) op.launch();
@@ -183,6 +187,7 @@ const std::vector<double>& TrainStep::losses() {
 
 std::vector<TrainStep::TimedOp> TrainStep::run_timed() {
   std::vector<TimedOp> out;
+  communicator_.goes_on();
   set_optimizer_step();
   for_each_op(program_, [&](const StepOp& op) { out.push_back({&op, backend_.time(op.launch)}); });
   ++step_;

@@ -1,8 +1,10 @@
 // The program with one planted fault on one rank: lost_rank PHASE FAULT RANK ARGUMENTS OF ASSAY...
 //   PHASE  start, plan, preparation, warm_up, sampling, check, saving; none
 //   FAULT  kill, stop (SIGSTOP), loop (without end), skip (an operation that the others do), other (another operation
-//          than the others do), size (launches of another size)
+//          than the others do), size (launches of another size), hang (all ranks, whatever RANK says)
 // Its workload is `planted`; the fault is in the case of n=65, the second, but "plan" and "saving", which are once.
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdlib>
 #include <string>
@@ -30,6 +32,7 @@ struct Fault {
 }
 
 void happen(const Fault& fault, const std::string& phase, int rank) {
+  while (phase == fault.phase && fault.kind == "hang") ::sleep(1);
   if (phase != fault.phase || rank != fault.rank) return;
   if (fault.kind == "kill") std::raise(SIGKILL);
   if (fault.kind == "stop") std::raise(SIGSTOP);

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Ranks that die, stop, hang or leave the common order, in every phase of a run under mpirun: the survivors name the
-culprit within the deadline, exit with 4, leave a result with every finished case, and no process is left.
+culprit within the deadline, exit with 4, leave a result with every finished case, and no process is left.  Runs that
+hang as a whole end, too.
 
-usage: lost_ranks_test.py --program LOST_RANK --assay ASSAY [--phase PHASE | Launches]
+usage: lost_ranks_test.py --program LOST_RANK --assay ASSAY [--phase PHASE | Launches | Hangs]
 """
 import argparse
 import concurrent.futures
@@ -189,6 +190,44 @@ class LostRanks(unittest.TestCase):
                 self.assertEqual((run.code, run.left, set(run.codes.values())), (0, [], {0}), run.stderr)
                 self.assertEqual(len(run.ids()), 3)
                 self.assertNotIn("lost", run.stderr)
+
+
+class Hangs(unittest.TestCase):
+    """A case in which no rank comes to an end, and nobody is behind: a process alone, and two."""
+
+    def hang(self, ranks, phase, folder):
+        suite, out = folder / "suite.json", folder / "result.json"
+        suite.write_text(json.dumps(SUITE))
+        mark = f"ASSAY_TEST_RUN={uuid.uuid4()}"
+        name, value = mark.split("=")
+        # A hang is told after ten times --timeout; a rank must not keep another waiting for once that.
+        timeout = 1 if ranks == 1 else DEADLINE
+        launcher = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", str(ranks)]
+        run = subprocess.run([*(launcher if ranks > 1 else []), PROGRAM, phase, "hang", "0", "run", str(suite), "--out",
+                              str(out), "--quiet", "--timeout", str(timeout)], env={**os.environ, name: value},
+                             capture_output=True, text=True, timeout=60)
+        return run, mark, out
+
+    def check(self, ranks, phase, run, mark, out):
+        with self.subTest(ranks=ranks, phase=phase):
+            self.assertEqual(run.returncode, 4, run.stderr)
+            doing = {"preparation": "preparing", "warm_up": "warming up", "check": "checking"}[phase]
+            if ranks == 1:
+                line = f"^assay: {doing} planted/.*n=65.* does not go on: nothing in it has ended for [0-9]+\\.[0-9] s"
+            else:
+                line = f"^assay: no rank is behind: all 2 are .*, while {doing} planted/.*n=65.*, and none goes on"
+            self.assertRegex(run.stderr.splitlines()[0], line)
+            self.assertRegex(run.stderr, "assay: 1 of 3 cases were finished before that")
+            self.assertEqual(what_is_left(mark), [])
+            self.assertEqual(len(ids_of(out)), 1)
+            self.assertRegex(json.loads(out.read_text())["provenance"]["run"]["ended_early"], "go(es)? on")
+
+    def test_every_phase(self):
+        with tempfile.TemporaryDirectory() as parent, concurrent.futures.ThreadPoolExecutor() as pool:
+            runs = [(ranks, phase, pool.submit(self.hang, ranks, phase, Path(tempfile.mkdtemp(dir=parent))))
+                    for ranks, phase in [(1, "preparation"), (1, "warm_up"), (1, "check"), (2, "check")]]
+            for ranks, phase, run in runs:
+                self.check(ranks, phase, *run.result())
 
 
 class Launches(unittest.TestCase):

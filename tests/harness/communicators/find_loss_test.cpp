@@ -29,7 +29,16 @@ RankView works(int number, std::int64_t operation, double seconds) {
 
 TEST(FindLoss, FindsNothingWhereAllGoOn) {
   EXPECT_FALSE(find_loss({waits(0, 5, 9), works(1, 4, 60), works(2, 4, 60)}, kDeadline));
-  EXPECT_FALSE(find_loss({works(0, 5, 600), works(1, 5, 600)}, kDeadline)) << "nobody waits for anybody";
+  EXPECT_FALSE(find_loss({works(0, 5, 99), works(1, 5, 600)}, kDeadline)) << "nobody waits for anybody";
+}
+
+TEST(FindLoss, WhereAllComputeWithoutEndNobodyIsAccused) {
+  EXPECT_FALSE(find_loss({works(0, 5, 99), works(1, 5, 101)}, kDeadline)) << "rank 0 may be about to come";
+  const auto loss = find_loss({works(0, 5, 101), works(1, 5, 101)}, kDeadline);
+  ASSERT_TRUE(loss);
+  EXPECT_THAT(loss->culprits, IsEmpty());
+  EXPECT_THAT(loss->what, HasSubstr("all 2 are done with operation 5"));
+  EXPECT_THAT(loss->what, HasSubstr("for 101.0 s, while sampling X, and none goes on"));
 }
 
 TEST(FindLoss, WhoIsBehindIsNotWhoWaits) {

@@ -47,6 +47,37 @@ TEST(Guarded, GoesOnForLongerThanItsDeadlineWhereRanksKeepUp) {
   });
 }
 
+TEST(GuardedDeathTest, AProcessAloneThatHangsSaysWhereAndSavesWhatIsFinished) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto hang = [] {
+    const auto alone = guard(make_single_communicator(), "", 0.05);
+    alone->set_save([](const std::string& why) { return "saved because " + why; });
+    alone->doing("checking X");
+    std::this_thread::sleep_for(std::chrono::minutes(1));
+  };
+  EXPECT_EXIT(hang(), ::testing::ExitedWithCode(4), "assay: checking X does not go on.*saved because checking X");
+}
+
+/// For longer than a hang may last, 3 s: by operations, by launches, by steps of a check.
+TEST(Guarded, AProcessAloneThatGoesOnIsLeftAlone) {
+  const auto alone = guard(make_single_communicator(), "", 0.3);
+  for (int i = 0; i < 9; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(400));
+    if (i % 3 == 0) alone->barrier_before_launch(64), alone->end_launch();
+    if (i % 3 == 1) alone->goes_on();
+    if (i % 3 == 2) alone->barrier();
+  }
+  EXPECT_EQ(alone->launcher(), "");
+}
+
+TEST(Guarded, AnErrorLeavesAProcessAloneAsItIs) {
+  const auto fail = [] {
+    const auto alone = guard(make_single_communicator(), "", 30);
+    throw InputError("this file");
+  };
+  EXPECT_THROW(fail(), InputError);
+}
+
 TEST(GuardedDeathTest, ARankThatKeepsTheOthersWaitingIsNamedAndWhatIsFinishedIsSaved) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   const auto hang = [](Communicator& ranks) {

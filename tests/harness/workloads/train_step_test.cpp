@@ -4,9 +4,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
+#include "kernels/layer/adamw.h"
+
 namespace assay {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 
 Case step_case() {
@@ -78,6 +83,50 @@ TEST_F(TrainStepWorkload, ALaunchThatDidNotRunIsFound) {
   const Check check = check_of(step_case(), 2, 3);
   EXPECT_THAT(check.outside, HasSubstr("3 steps were launched and 2 ran"));
   EXPECT_FALSE(check.ok());
+}
+
+/// A CPU whose AdamW is told a rate of `rate` from the `from`-th step that it runs on.
+class PlantedRate final : public Backend {
+ public:
+  PlantedRate(Backend& inner, int from, float rate) : inner_(inner), left_(2 * from), rate_(rate) {}
+  Target target(int slot) const override { return inner_.target(slot); }
+  Stream stream(int slot) const override { return inner_.stream(slot); }
+  Buffer allocate(std::size_t bytes, int slot) override { return inner_.allocate(bytes, slot); }
+  void copy_in(const Buffer& to, const void* from, std::size_t bytes) override { inner_.copy_in(to, from, bytes); }
+  void copy_out(void* to, const Buffer& from, std::size_t bytes) override { inner_.copy_out(to, from, bytes); }
+  void fill(const Buffer& buffer, std::uint8_t byte) override { inner_.fill(buffer, byte); }
+  std::size_t free_bytes(int slot) const override { return inner_.free_bytes(slot); }
+  double time(const std::function<void()>& enqueue) override { return inner_.time(enqueue); }
+  void synchronize() override { inner_.synchronize(), has_waited(); }
+  std::size_t last_level_cache_bytes() const override { return inner_.last_level_cache_bytes(); }
+  /// The numbers of a step come twice: for matrices and for gains.
+  void enqueue_copy_in(void* to, const void* from, std::size_t bytes, int slot) override {
+    inner_.enqueue_copy_in(to, from, bytes, slot);
+    if (bytes == sizeof(AdamWStep) && --left_ < 0) static_cast<AdamWStep*>(to)->rate = rate_;
+  }
+
+ protected:
+  void release(void*, std::size_t, int) noexcept override {}  // what is allocated is the inner one's
+
+ private:
+  Backend& inner_;
+  int left_;
+  float rate_;
+};
+
+/// Two launched steps, two of the update's check, the two repeated: all are right.  What comes after them is not.
+TEST_F(TrainStepWorkload, ALossThatDoesNotFallOrIsNoNumberIsWrong) {
+  for (const float rate : {0.0F, NAN}) {
+    PlantedRate planted(*backend_, 6, rate);
+    WorkloadContext context{planted, *communicator_};
+    const auto workload = kind_.make(step_case(), context);
+    for (int i = 0; i < 2; ++i) workload->launch(0);
+    const Check check = workload->check({2});
+    EXPECT_FALSE(check.ok());
+    EXPECT_THAT(check.describe(), ContainsRegex(rate == 0 ? "the loss went from 4\\.[0-9]+ to 4\\.[0-9]+ in 30 steps, "
+                                                            "expected below 3\\.[0-9]+"
+                                                          : "the loss went from 4\\.[0-9]+ to nan in 30 steps"));
+  }
 }
 
 TEST_F(TrainStepWorkload, WorkIsThatOfOneRank) {
