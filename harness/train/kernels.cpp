@@ -6,7 +6,7 @@ namespace assay {
 namespace {
 
 // Each is a way to compute the whole step.  A build lacks some of their parts.  On a GPU it is bf16 on tensor cores, or
-// f32 without them: a check of what bf16 trains, slower by an order of magnitude (cuDNN has no attention in f32).
+// f32 without them, where attention is ours beside either's products: cuDNN has none in f32.
 const StepKernels kAll[] = {
     {"step_cpu", Device::cpu, false, "cpu_blocked", "cpu_flash", "shm_ring"},
     {"step_sm100", Device::gpu, false, "tcgen05_sm100", "tcgen05_sm100", "nccl", {DType::bf16}, "mma_sm80"},

@@ -73,9 +73,9 @@ std::vector<AttentionProblem> problems() {
           with_window(problem(64, 1, 1, 150, 150, true), 100),
           packed(problem(64, 2, 1, 70, 80, true), {0, 37, 37, 54, 54, 124, 125}, {0, 70, 90, 90, 90, 97, 100}),
           packed(with_window(problem(64, 2, 1, 70, 80, true), 33), {0, 9, 79}, {0, 0, 80}),
-          problem(96, 2, 1, 65, 70, true),
+          problem(96, 1, 1, 65, 70, true),
           problem(96, 1, 1, 40, 129, false),
-          problem(128, 2, 1, 66, 70, true),
+          problem(128, 1, 1, 66, 70, true),
           problem(128, 1, 1, 20, 65, false)};
 }
 
@@ -100,7 +100,7 @@ TEST(SimtF32Backward, SchedulesChangeNoBit) {
 }
 
 TEST(SimtF32Backward, AHiddenKeyHasNoInfluenceAndNoGradient) {
-  const AttentionProblem p = with_window(problem(64, 2, 1, 70, 150, true), 40);  // keys 0 .. 40 are seen by nobody
+  const AttentionProblem p = with_window(problem(64, 1, 1, 70, 150, true), 40);  // keys 0 .. 40 are seen by nobody
   constexpr std::int64_t kHidden = 41;
   GradientInputs inputs = normal_gradient_inputs(p, 6);
   const Gradients before = run_backward(p, inputs);
@@ -146,7 +146,7 @@ TEST(SimtF32Backward, NothingToDo) {
 
 /// A batch longer than the grid's z is folded into x, and the last fold reaches past it.
 TEST(SimtF32Backward, FoldedBatch) {
-  const AttentionProblem p = of_batch(problem(64, 1, 1, 20, 68, true), 3);
+  const AttentionProblem p = of_batch(problem(64, 1, 1, 5, 68, true), 5);
   const GradientInputs inputs = normal_gradient_inputs(p, 14);
   expect_same(run_backward(p, inputs), run_backward(p, inputs, simt::Async::Lazy, 1, 2));
 }
