@@ -1,5 +1,6 @@
 #include "harness/core/system_files.h"
 
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -43,7 +44,7 @@ std::optional<double> to_number(const std::optional<std::string>& text) {
   if (!text) return std::nullopt;
   char* end = nullptr;
   const double value = std::strtod(text->c_str(), &end);
-  return end == text->c_str() ? std::nullopt : std::optional(value);
+  return end == text->c_str() || !std::isfinite(value) ? std::nullopt : std::optional(value);
 }
 
 }  // namespace assay

@@ -29,6 +29,12 @@ CpuTimes read_times(const fs::path& root) {
   return {(busy + idle + io + steal) * tick, busy * tick, steal * tick};
 }
 
+/// A frequency as the kernel says it; none where it is no frequency.
+std::optional<double> frequency(const std::optional<std::string>& text) {
+  const auto value = to_number(text);
+  return value && *value > 0 ? value : std::nullopt;
+}
+
 /// How often the processor has throttled these cores for heat, and how long (milliseconds, newer kernels alone).
 struct Throttling {
   double count = 0;
@@ -82,7 +88,7 @@ class CpuTelemetry final : public TelemetrySource {
     if (heat.count > throttling_.count) {
       LimitTime thermal{"thermal", 0, std::nullopt};
       if (heat.milliseconds && throttling_.milliseconds)
-        thermal.seconds = (*heat.milliseconds - *throttling_.milliseconds) * 1e-3;
+        thermal.seconds = std::max(0.0, *heat.milliseconds - *throttling_.milliseconds) * 1e-3;
       out.limits.push_back(thermal);
     }
     if (const auto stopped = quota(); stopped && quota_) {
@@ -109,7 +115,7 @@ class CpuTelemetry final : public TelemetrySource {
     double sum = 0;
     int count = 0;
     for (const int core : cores_)
-      if (const auto khz = to_number(first_line(cpu_folder(core) / "cpufreq/scaling_cur_freq")))
+      if (const auto khz = frequency(first_line(cpu_folder(core) / "cpufreq/scaling_cur_freq")))
         sum += *khz * 1e-3, ++count;
     if (count > 0) return sum / count;
     constexpr int kLooksPerCpuinfo = 10;
@@ -123,7 +129,7 @@ class CpuTelemetry final : public TelemetrySource {
     for (std::string line; std::getline(lines, line);) {
       if (const auto number = to_number(value_of(line, "processor", ':'))) core = *number;
       const bool ours = std::find(cores_.begin(), cores_.end(), core) != cores_.end();
-      const auto mhz = ours ? to_number(value_of(line, "cpu MHz", ':')) : std::nullopt;
+      const auto mhz = ours ? frequency(value_of(line, "cpu MHz", ':')) : std::nullopt;
       if (mhz) sum += *mhz, ++count;
     }
     return count > 0 ? std::optional(sum / count) : std::nullopt;

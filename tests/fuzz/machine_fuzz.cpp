@@ -98,7 +98,9 @@ void look_at(const Root& root, std::string_view text) {
   telemetry->begin();
   Telemetry seen;
   seen.readings.push_back(telemetry->look());
-  require_numbers(cpu_provenance(root.path()));
+  // hwloc looks at the machine there is, which takes ten times as long as all the rest.
+  constexpr std::size_t kSeldom = 8;
+  if (text.size() % kSeldom == 0) require_numbers(cpu_provenance(root.path()));
   require_numbers(system_provenance(root.path()));
   require_size(cgroup_limits(membership, groups).cpus, "a quota is a number");
   last_level_cache_from_sysfs({0, 1}, (root.path() / "sys/devices/system/cpu").c_str());
