@@ -1,3 +1,4 @@
+// The last-level caches of given cores: how much data a case must go through to find it in memory.
 #pragma once
 #include <cstddef>
 #include <vector>

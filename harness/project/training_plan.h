@@ -12,7 +12,7 @@ namespace assay {
 enum class Precision { bf16, fp8, fp4 };
 /// What the backward pass computes again: nothing, the attention's scores, or every layer.
 enum class Recompute { none, selective, full };
-/// The order of microbatches in a pipeline (pipeline.h).
+/// The order of microbatches in a pipeline (step_time.h).
 enum class Schedule { one_f_one_b, zero_bubble, dual_pipe };
 
 const char* name_of(Precision);

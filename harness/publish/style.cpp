@@ -142,6 +142,4 @@ std::string harmless(std::string_view text) {
   return out;
 }
 
-std::size_t width_of(std::string_view text) { return glyphs_of(text).size(); }
-
 }  // namespace assay

@@ -26,7 +26,4 @@ std::string folded(std::string_view, int columns);
 /// Without what a terminal would obey, but for line breaks and colours: text of a file that someone else wrote.
 std::string harmless(std::string_view);
 
-/// Columns that a text of one line takes.
-std::size_t width_of(std::string_view);
-
 }  // namespace assay

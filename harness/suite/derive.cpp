@@ -152,74 +152,125 @@ auto at_place(const std::string& place, Derive derive) {
   }
 }
 
+/// How a model is spread over devices, and on how many tokens: of each every value that the entry names.
+struct Spread {
+  explicit Spread(const Entry& entry)
+      : tensor_parallel(numbers(entry, "tensor_parallel", 1)),
+        expert_parallel(numbers(entry, "expert_parallel", 0)),
+        tokens(numbers(entry, "tokens", 1)) {}
+  std::vector<std::int64_t> tensor_parallel, expert_parallel, tokens;
+};
+
+/// The shapes of one model in an entry of one workload.
+class ModelShapes {
+ public:
+  ModelShapes(const Entry& entry, const Model& model, const Spread& spread, ModelFilter& filter)
+      : entry_(entry), model_(model), spread_(spread), filter_(filter) {}
+
+  std::vector<Shape> attentions() {
+    std::vector<Shape> out;
+    for (const auto tp : spread_.tensor_parallel)
+      out.push_back(to_shape(at_place(entry_.place, [&] { return model_.attention(tp); })));
+    return out;
+  }
+
+  std::vector<Shape> messages() {
+    std::vector<Shape> out;
+    for (const auto tp : spread_.tensor_parallel)
+      for (const auto t : spread_.tokens)
+        for (const auto& message :
+             at_place(entry_.place, [&] { return messages_of(model_, entry_.kind->name, tp, t); })) {
+          if (!filter_.takes(message)) continue;
+          const std::vector<Shape> shapes = to_shapes(message, entry_);
+          out.insert(out.end(), shapes.begin(), shapes.end());
+        }
+    return out;
+  }
+
+  std::vector<Shape> grouped_gemms() {
+    std::vector<Shape> out;
+    each_spread([&](std::int64_t, std::int64_t ep, std::int64_t t) {
+      for (const auto& gemm : at_place(entry_.place, [&] { return model_.grouped_gemms(t, ep); }))
+        if (filter_.takes(gemm)) out.push_back(to_shape(gemm));
+    });
+    return out;
+  }
+
+  std::vector<Shape> gemms() {
+    std::vector<Shape> out;
+    each_spread([&](std::int64_t tp, std::int64_t ep, std::int64_t t) {
+      for (const auto& gemm : at_place(entry_.place, [&] { return model_.gemms(tp, t, ep); })) {
+        if (!filter_.takes(gemm)) continue;
+        out.push_back(to_shape(gemm, Width::sixteen_bits_and_more));
+        out.push_back(to_k_major_shape(gemm));
+      }
+    });
+    return out;
+  }
+
+ private:
+  template <class Use>
+  void each_spread(Use use) const {
+    for (const auto tp : spread_.tensor_parallel)
+      for (const auto ep : spread_.expert_parallel)
+        for (const auto t : spread_.tokens) use(tp, ep, t);
+  }
+
+  const Entry& entry_;
+  const Model& model_;
+  const Spread& spread_;
+  ModelFilter& filter_;
+};
+
+bool has_messages(const Entry& entry) { return find_key(keys_of(*entry.kind), "message") != nullptr; }
+
+/// `written`: what the entry itself gives beside its models.
+std::vector<Shape> shapes_of(const Entry& entry, const Model& model, const Spread& spread, ModelFilter& filter,
+                             const Shape& written) {
+  const std::string& workload = entry.kind->name;
+  if (workload == "train_step") {
+    const bool own_layers = std::any_of(written.axes.begin(), written.axes.end(),
+                                        [](const CaseAxis& axis) { return axis.name == "layers"; });
+    return {at_place(entry.place, [&] { return to_train_shape(model, entry, own_layers); })};
+  }
+  ModelShapes shapes(entry, model, spread, filter);
+  if (workload == "attention") return shapes.attentions();
+  if (has_messages(entry)) return shapes.messages();
+  return workload == "grouped_gemm" ? shapes.grouped_gemms() : shapes.gemms();
+}
+
+void check_combinations(const Entry& entry, std::size_t models, const Spread& spread, std::size_t written) {
+  double combinations = double(written);  // a double cannot overflow here
+  for (const auto size : {models, spread.tensor_parallel.size(), spread.expert_parallel.size(), spread.tokens.size()})
+    combinations *= double(size);
+  if (combinations > double(kMaxCases))
+    throw InputError(fmt::format("{}: {:.0f} combinations of models, degrees, tokens and shapes, expected at most {}",
+                                 entry.place, combinations, kMaxCases));
+}
+
 }  // namespace
 
 void derive_shapes(Entry& entry) {
   const Values* named = entry.find("model");
   if (!named) return;
   entry.derived = true;
-  const auto tensor_parallel = numbers(entry, "tensor_parallel", 1);
-  const auto expert_parallel = numbers(entry, "expert_parallel", 0);
-  const auto tokens = numbers(entry, "tokens", 1);
+  const Spread spread(entry);
   const std::vector<Shape> written = entry.shapes.empty() ? std::vector<Shape>(1) : std::move(entry.shapes);
   entry.shapes.clear();
-  const auto add = [&](const Shape& derived) {
-    for (Shape shape : written) {
-      shape.axes.insert(shape.axes.end(), derived.axes.begin(), derived.axes.end());
-      shape.labels = derived.labels;
-      shape.width = derived.width;
-      shape.bits = derived.bits;
-      entry.shapes.push_back(std::move(shape));
-    }
-  };
-  double combinations = double(written.size());  // a double cannot overflow here
-  for (const auto size : {named->list.size(), tensor_parallel.size(), expert_parallel.size(), tokens.size()})
-    combinations *= double(size);
-  if (combinations > double(kMaxCases))
-    throw InputError(fmt::format("{}: {:.0f} combinations of models, degrees, tokens and shapes, expected at most {}",
-                                 entry.place, combinations, kMaxCases));
-  const bool of_messages = find_key(keys_of(*entry.kind), "message") != nullptr;
-  ModelFilter filter(entry, of_messages ? "message" : "layer");
+  check_combinations(entry, named->list.size(), spread, written.size());
+  ModelFilter filter(entry, has_messages(entry) ? "message" : "layer");
   for (const auto& value : named->list) {
     const Model& model = at_place(named->place, [&]() -> std::reference_wrapper<const Model> {
       return find_model(std::get<std::string>(value));
     });
-    if (entry.kind->name == "train_step") {
-      const auto& axes = written.front().axes;  // the same in all of them
-      const bool layers = std::any_of(axes.begin(), axes.end(), [](const CaseAxis& a) { return a.name == "layers"; });
-      add(at_place(entry.place, [&] { return to_train_shape(model, entry, layers); }));
-      continue;
-    }
-    for (const auto tp : tensor_parallel) {
-      if (entry.kind->name == "attention") {
-        add(to_shape(at_place(entry.place, [&] { return model.attention(tp); })));
-        continue;
+    for (const Shape& derived : shapes_of(entry, model, spread, filter, written.front()))  // all have the same axes
+      for (Shape shape : written) {
+        shape.axes.insert(shape.axes.end(), derived.axes.begin(), derived.axes.end());
+        shape.labels = derived.labels;
+        shape.width = derived.width;
+        shape.bits = derived.bits;
+        entry.shapes.push_back(std::move(shape));
       }
-      if (of_messages) {
-        for (const auto t : tokens)
-          for (const auto& message : at_place(entry.place, [&] { return messages_of(model, entry.kind->name, tp, t); }))
-            if (filter.takes(message))
-              for (const Shape& shape : to_shapes(message, entry)) add(shape);
-        continue;
-      }
-      const auto add_grouped = [&](std::int64_t t, std::int64_t ep) {
-        for (const auto& gemm : at_place(entry.place, [&] { return model.grouped_gemms(t, ep); }))
-          if (filter.takes(gemm)) add(to_shape(gemm));
-      };
-      const auto add_gemms = [&](std::int64_t t, std::int64_t ep) {
-        for (const auto& gemm : at_place(entry.place, [&] { return model.gemms(tp, t, ep); })) {
-          if (!filter.takes(gemm)) continue;
-          add(to_shape(gemm, Width::sixteen_bits_and_more));
-          add(to_k_major_shape(gemm));
-        }
-      };
-      for (const auto ep : expert_parallel)
-        for (const auto t : tokens)
-          if (entry.kind->name == "grouped_gemm")
-            add_grouped(t, ep);
-          else
-            add_gemms(t, ep);
-    }
   }
   if (entry.kind->name != "attention" && entry.kind->name != "train_step") filter.check_used(entry);
 }

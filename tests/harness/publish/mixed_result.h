@@ -1,3 +1,4 @@
+// A result in which every kind of record stands.
 #pragma once
 #include "tests/harness/record/sample_records.h"
 

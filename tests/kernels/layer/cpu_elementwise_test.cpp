@@ -1,5 +1,5 @@
-// The CPU kernels of SwiGLU, GELU, RoPE and the skip connection's addition against their references: ragged sizes,
-// thread counts, extreme values, NaN, in place, streamed.
+// The CPU kernels of SwiGLU, GELU and the skip connection's addition against their references: ragged sizes, thread
+// counts, extreme values, NaN, in place, streamed.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -7,10 +7,8 @@
 #include <limits>
 
 #include "kernels/layer/cpu_elementwise.h"
-#include "kernels/layer/cpu_rotate.h"
 #include "kernels/layer/gelu.h"
 #include "kernels/layer/residual_add.h"
-#include "kernels/layer/rope.h"
 #include "kernels/layer/swiglu.h"
 #include "tests/kernels/layer/instruction_sets.h"
 #include "tests/kernels/layer/layer_check.h"
@@ -18,7 +16,7 @@
 namespace assay {
 namespace {
 
-using test::element_fault, test::GuardedArray, test::launch, test::row_fault;
+using test::element_fault, test::GuardedArray, test::launch;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
@@ -221,88 +219,6 @@ TEST(CpuResidualAdd, SubnormalNumbersStay) {
   for (std::int64_t i = 0; i < 64; ++i) EXPECT_EQ(out.at(i), double(i + 1) * 0x1p-133);
 }
 
-// --- RoPE
-
-struct RopeFixture {
-  explicit RopeFixture(const RopeProblem& p)
-      : problem(p),
-        x(p.dtype, p.elements()),
-        y(p.dtype, p.elements()),
-        cos(DType::f32, p.table_elements()),
-        sin(DType::f32, p.table_elements()) {
-    x.fill_normal(1);
-    fill_rope_tables(p, 10000, static_cast<float*>(cos.data()), static_cast<float*>(sin.data()));
-  }
-  RopeBuffers buffers() {
-    RopeBuffers b;
-    b.x = b.dy = x.data(), b.y = b.dx = y.data(), b.position_ids = ids.empty() ? nullptr : ids.data();
-    b.cos = static_cast<const float*>(cos.data()), b.sin = static_cast<const float*>(sin.data());
-    return b;
-  }
-  std::string fault(LayerPass pass, int threads) {
-    problem.pass = pass;
-    y.poison();
-    launch(rope_kernels().front(), problem, buffers(), threads);
-    for (std::int64_t t = 0; t < problem.tokens; ++t)
-      for (std::int64_t h = 0; h < problem.heads; ++h) {
-        const std::int64_t first = (t * problem.heads + h) * problem.head_dim;
-        if (std::string f = row_fault("y", y, first, rope_reference(problem, buffers(), t, h)); !f.empty()) return f;
-      }
-    return {};
-  }
-  RopeProblem problem;
-  GuardedArray x, y, cos, sin;
-  std::vector<std::int32_t> ids;
-};
-
-TEST(CpuRope, RaggedSizesOnEveryInstructionSet) {
-  test::on_every_instruction_set([] {
-    for (const DType dtype : {DType::f32, DType::bf16})
-      for (const std::int64_t head_dim : {2, 6, 32, 64, 66, 128, 130})
-        for (const LayerPass pass : {LayerPass::forward, LayerPass::backward})
-          EXPECT_EQ(RopeFixture({7, 3, head_dim, 4, dtype}).fault(pass, 2), "") << name(dtype) << " " << head_dim;
-  });
-}
-
-TEST(CpuRope, PositionsGiven) {
-  RopeFixture fixture({5, 2, 64, 9, DType::bf16});
-  fixture.ids = {8, 0, 3, 3, 1};
-  EXPECT_EQ(fixture.fault(LayerPass::forward, 2), "");
-  EXPECT_EQ(fixture.fault(LayerPass::backward, 1), "");
-}
-
-// Angles that are no numbers: with a payload that rounding must not carry into the sign.
-TEST(CpuRope, NanOfATableStaysWhereItIs) {
-  test::on_every_instruction_set([] {
-    for (const DType dtype : {DType::f32, DType::bf16}) {
-      RopeFixture fixture({1, 2, 128, 1, dtype});
-      const std::uint32_t bits = 0x7fffffff;
-      std::memcpy(static_cast<float*>(fixture.cos.data()) + 40, &bits, sizeof bits);
-      launch(rope_kernels().front(), fixture.problem, fixture.buffers(), 1);
-      for (std::int64_t i = 0; i < 256; ++i) EXPECT_EQ(std::isnan(fixture.y.at(i)), i % 64 == 40) << i;
-    }
-  });
-}
-
-// A half of more columns than are rotated at once.
-TEST(CpuRope, LongHeads) {
-  for (const DType dtype : {DType::f32, DType::bf16})
-    for (const LayerPass pass : {LayerPass::forward, LayerPass::backward})
-      EXPECT_EQ(RopeFixture({3, 2, 1046, 4, dtype}).fault(pass, 2), "") << name(dtype);
-}
-
-TEST(CpuRope, InPlaceAndNan) {
-  RopeFixture fixture({4, 2, 66, 4, DType::f32});
-  EXPECT_EQ(fixture.fault(LayerPass::forward, 1), "");
-  RopeBuffers b = fixture.buffers();
-  b.y = fixture.x.data();
-  launch(rope_kernels().front(), fixture.problem, b, 1);
-  EXPECT_EQ(fixture.x.bytes(), fixture.y.bytes());
-  fixture.x.set(2, kNan);
-  fixture.fault(LayerPass::forward, 1);
-  for (std::int64_t i = 0; i < 4 * 2 * 66; ++i) EXPECT_EQ(std::isnan(fixture.y.at(i)), i == 2 || i == 35) << i;
-}
-
 // --- large problems write past the caches: other instructions, the same bits
 
 void expect_streamed_as_stored(void (*sweep)(const cpu::ElementwisePart&), DType dtype, int outputs) {
@@ -328,12 +244,6 @@ TEST(CpuElementwise, StreamedAsStored) {
     expect_streamed_as_stored(cpu::gelu_forward, dtype, 1);
     expect_streamed_as_stored(cpu::gelu_backward, dtype, 1);
     expect_streamed_as_stored(cpu::residual_add, dtype, 1);
-    RopeFixture fixture({3, 2, 128, 3, dtype});
-    EXPECT_EQ(fixture.fault(LayerPass::forward, 1), "");
-    const auto stored = fixture.y.bytes();
-    fixture.y.poison();
-    cpu::rotate(fixture.problem, fixture.buffers(), true, 0, 3);
-    EXPECT_EQ(fixture.y.bytes(), stored);
   }
 }
 
