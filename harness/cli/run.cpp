@@ -64,6 +64,12 @@ ExitCode exit_code_of(const Result& result) {
   return broken || count(OutcomeKind::ok) == 0 || !result.complete ? ExitCode::could_not_measure : ExitCode::ok;
 }
 
+/// Why it is not complete.
+std::string ended_early(const Result& result) {
+  const auto run = result.provenance.value("run", nlohmann::ordered_json::object());
+  return run.is_object() ? run.value("ended_early", std::string("interrupted")) : "interrupted";
+}
+
 /// What has no cases that a --resume could do later.
 bool is_one_stretch(const Suite& suite) { return suite.soak || suite.selftest || suite.together; }
 
@@ -93,10 +99,9 @@ void publish(const Result& result, const Suite& suite, const fs::path& out, cons
     print(remark +
           std::string("interrupted: the result holds what was measured until then, and cannot be continued\n"));
   else if (!result.complete)
-    print(
-        remark +
-        fmt::format("interrupted: {} cases are there; the rest: assay run with the same arguments, --out {} --resume\n",
-                    result.records.size(), run_out.string()));
+    print(remark +
+          fmt::format("{}: {} cases are there; the rest: assay run with the same arguments, --out {} --resume\n",
+                      ended_early(result), result.records.size(), run_out.string()));
 }
 
 /// All that the ranks must agree on: with other cases they would wait for each other for ever, with other seeds they

@@ -36,7 +36,7 @@ class Communicator {
   /// What started the ranks, and how that was seen ("Open MPI (OMPI_COMM_WORLD_SIZE)"); empty for one process alone.
   virtual std::string launcher() const { return {}; }
 
-  // What follows tells a watchdog (watchdog.h), and does nothing without one.
+  // What follows tells a watchdog (watchdog.h; of one process alone launch_watch.h), and does nothing without one.
 
   /// What this rank does from now on, and on which device: for the report, should it be lost.
   virtual void doing(const std::string& /*what*/, const std::string& /*device*/ = {}) {}
@@ -46,7 +46,8 @@ class Communicator {
   virtual void end_launch() {}
   /// Seconds that an operation may last before a rank counts as lost.
   virtual void set_deadline(double /*seconds*/) {}
-  /// Rank 0's: saves what is finished when a rank is lost, and says where.  It is called on another thread, while this
+  /// Rank 0's: saves what is finished when a rank is lost, or a launch on a GPU of a process alone, of which `why` then
+  /// ends with what it was doing; and says where.  It is called on another thread, while this
   /// one may be stuck anywhere.  An empty one takes it back.
   using Save = std::function<std::string(const std::string& why)>;
   virtual void set_save(Save) {}
