@@ -36,6 +36,9 @@ class Buffer {
 
 using HostMemory = std::unique_ptr<std::byte, void (*)(std::byte*)>;
 
+/// Why something failed that was not at fault: the device had ended before.
+inline constexpr const char* kAfterFault = "the GPU cannot be used any more by this process, after ";
+
 /// One CPU, one GPU, or several GPUs that work together ("slots").
 class Backend {
  public:
@@ -79,6 +82,11 @@ class Backend {
   virtual void launch_empty() {}
   /// Waits for everything enqueued; throws MeasureError with the device's own message after a fault.
   virtual void synchronize() = 0;
+  /// What ended the device for this process, a kernel's fault; empty where it works.  Asks the device, so that a fault
+  /// is not laid at the door of whoever comes next: to be called where a launch failed.
+  virtual std::string fault() { return {}; }
+  /// MeasureError beginning with kAfterFault where there was one.
+  virtual void expect_no_fault() const {}
   virtual std::size_t last_level_cache_bytes() const = 0;
   /// Readies the threads in which a CPU kernel computes (OpenMP's): on their cores and awake.  Before every timed
   /// launch, but not where a kernel has threads of its own: OpenMP's would spin beside them.  On a GPU: makes it the

@@ -1,11 +1,10 @@
 // One GPU, or several that work together, as a backend: a stream and a pair of events on each.
 #include <algorithm>
-#include <atomic>
 #include <memory>
 
 #include "harness/backends/backend.h"
 #include "harness/backends/cuda_device.h"
-#include "harness/backends/cuda_hold.h"
+#include "harness/backends/cuda_shared_hold.h"
 #include "harness/backends/cuda_slot.h"
 #include "harness/core/error.h"
 #include "harness/core/units.h"
@@ -16,41 +15,6 @@ namespace {
 using Slot = CudaSlot;
 
 constexpr int kMostTimeouts = 3;  // of the hold, before it stays off
-
-/// Host memory mapped into every GPU.
-class SharedHold {
- public:
-  explicit SharedHold(int ordinal) {
-    void* memory = nullptr;
-    check_gpu(cudaHostAlloc(&memory, sizeof(HoldState), cudaHostAllocPortable | cudaHostAllocMapped), ordinal,
-              "mapping host memory");
-    state_ = new (memory) HoldState;
-  }
-  ~SharedHold() { cudaFreeHost(state_); }
-  SharedHold(const SharedHold&) = delete;
-  SharedHold& operator=(const SharedHold&) = delete;
-
-  HoldState* state() const { return state_; }
-  unsigned next_ticket() { return ++ticket_; }
-  void release() { std::atomic_ref(state_->released).store(ticket_); }
-  bool timed_out() const { return ticket_ != 0 && std::atomic_ref(state_->timed_out).load() == ticket_; }
-
- private:
-  HoldState* state_ = nullptr;
-  unsigned ticket_ = 0;
-};
-
-/// Ends the hold whatever happens: an exception must not leave the GPU spinning.
-class ReleaseAtEnd {
- public:
-  explicit ReleaseAtEnd(SharedHold& hold) : hold_(hold) {}
-  ~ReleaseAtEnd() { hold_.release(); }
-  ReleaseAtEnd(const ReleaseAtEnd&) = delete;
-  ReleaseAtEnd& operator=(const ReleaseAtEnd&) = delete;
-
- private:
-  SharedHold& hold_;
-};
 
 class CudaBackend final : public Backend {
  public:
@@ -104,7 +68,7 @@ class CudaBackend final : public Backend {
   }
   HostMemory allocate_host(std::size_t bytes) override;
   std::size_t free_bytes(int slot) const override {
-    refuse_after_fault();
+    expect_no_fault();
     std::size_t free = 0, total = 0;
     at(slot).use();
     at(slot).check(cudaMemGetInfo(&free, &total), "reading its free memory");
@@ -122,9 +86,14 @@ class CudaBackend final : public Backend {
     at(0).use();
   }
   void synchronize() override;
+  std::string fault() override;
+  /// A fault of a kernel ends the device's context: every later call would report the same error, case after case.
+  void expect_no_fault() const override {
+    if (!fault_.empty()) throw MeasureError(kAfterFault + fault_);
+  }
   void settle() override { at(0).use(); }
   std::size_t last_level_cache_bytes() const override {
-    refuse_after_fault();
+    expect_no_fault();
     int bytes = 0;
     at(0).check(cudaDeviceGetAttribute(&bytes, cudaDevAttrL2CacheSize, at(0).target.index), "reading its L2 size");
     return std::size_t(bytes);
@@ -142,7 +111,7 @@ class CudaBackend final : public Backend {
   /// Runs one call on a slot's device and waits for its stream.
   template <class Call>
   void on(int slot, const char* what, const Call& call) {
-    refuse_after_fault();
+    expect_no_fault();
     const Slot& s = at(slot);
     s.use();
     check_work(s, call(s), what);
@@ -152,23 +121,24 @@ class CudaBackend final : public Backend {
 
   template <class Call>
   void enqueue_on(int slot, const char* what, const Call& call) {
-    refuse_after_fault();
+    expect_no_fault();
     const Slot& s = at(slot);
     s.use();
     check_work(s, call(s), what);
     at(0).use();
   }
 
-  /// A fault of a kernel ends the device's context: every later call would report the same error, case after case.
-  void refuse_after_fault() const {
-    if (!fault_.empty()) throw MeasureError("the GPU cannot be used any more by this process, after " + fault_);
+  /// An error that stays after it was read is a fault; a wrong argument or too large a request is not.  `again`: of a
+  /// call made after that.
+  void note_fault(const Slot& slot, cudaError_t again) {
+    if (again != cudaSuccess && fault_.empty())
+      fault_ = std::string(cudaGetErrorName(again)) + " on GPU " + std::to_string(slot.target.index);
+    cudaGetLastError();
   }
   void check_work(const Slot& slot, cudaError_t error, const std::string& what) {
     if (error == cudaSuccess) return;
     cudaGetLastError();
-    // An error that stays after it was read is a fault; a wrong argument or too large a request is not.
-    if (cudaStreamSynchronize(slot.stream) != cudaSuccess)
-      fault_ = std::string(cudaGetErrorName(error)) + " on GPU " + std::to_string(slot.target.index);
+    note_fault(slot, cudaStreamSynchronize(slot.stream));
     slot.check(error, what);
   }
 
@@ -196,7 +166,7 @@ class CudaBackend final : public Backend {
 };
 
 Buffer CudaBackend::allocate(std::size_t bytes, int slot) {
-  refuse_after_fault();
+  expect_no_fault();
   at(slot).use();
   void* data = nullptr;
   const cudaError_t error = cudaMalloc(&data, bytes);
@@ -211,7 +181,7 @@ Buffer CudaBackend::allocate(std::size_t bytes, int slot) {
 }
 
 HostMemory CudaBackend::allocate_host(std::size_t bytes) {
-  refuse_after_fault();
+  expect_no_fault();
   void* data = nullptr;
   at(0).use();
   check_work(at(0), cudaHostAlloc(&data, bytes, cudaHostAllocPortable),
@@ -223,7 +193,9 @@ HostMemory CudaBackend::allocate_host(std::size_t bytes) {
 void CudaBackend::load_own_kernels() {
   for (const auto& slot : slots_) {
     slot->use();
-    slot->check(launch_hold(hold_->state(), 0, slot->stream), "loading the hold kernel");  // ticket 0 ends at once
+    const cudaError_t loaded = launch_hold(hold_->state(), 0, slot->stream);  // ticket 0 ends at once
+    if (loaded == cudaErrorNoKernelImageForDevice) throw MeasureError(built_for_others(slot->target));
+    slot->check(loaded, "loading the hold kernel");
     slot->check(launch_empty_kernel(slot->stream), "loading the empty kernel");
     slot->check(cudaStreamSynchronize(slot->stream), "running the first kernels");
   }
@@ -262,7 +234,7 @@ double CudaBackend::finish_all() {
 // Per stream: hold kernel, start event, the launches, stop event; then the hold is released.  When the start event is
 // stamped, everything behind it is already in the queue, so that no gap of the host's making is timed.
 double CudaBackend::time(const std::function<void()>& enqueue) {
-  refuse_after_fault();
+  expect_no_fault();
   const bool held = may_hold_;
   {
     const ReleaseAtEnd release(*hold_);
@@ -285,7 +257,7 @@ double CudaBackend::time(const std::function<void()>& enqueue) {
 }
 
 void CudaBackend::synchronize() {
-  refuse_after_fault();
+  expect_no_fault();
   for (const auto& slot : slots_) {
     slot->use();
     check_work(*slot, cudaGetLastError(), "launching");
@@ -297,6 +269,18 @@ void CudaBackend::synchronize() {
   // What waited here was launched outside time(), so what comes next may be another case's: one launch that cannot be
   // held back must not cost all later ones their hold.  Unless it is the machine (a debugger, CUDA_LAUNCH_BLOCKING).
   may_hold_ = timeouts_ < kMostTimeouts;
+}
+
+std::string CudaBackend::fault() {
+  // Where launches meet each other, one may wait for another that failed: then nobody must wait for it.
+  const bool may_wait = slots_.size() == 1 && meet_ == LaunchesMeet::nobody;
+  for (const auto& slot : slots_) {
+    std::size_t free = 0, total = 0;
+    cudaSetDevice(slot->target.index);
+    note_fault(*slot, may_wait ? cudaStreamSynchronize(slot->stream) : cudaMemGetInfo(&free, &total));
+  }
+  cudaSetDevice(at(0).target.index);
+  return fault_;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "assay/build_config.h"
 #include "harness/backends/backend.h"
 #include "harness/core/error.h"
 
@@ -56,6 +57,13 @@ std::string gpu_name(int ordinal) {
   cudaDeviceProp properties;
   check_gpu(cudaGetDeviceProperties(&properties, ordinal), ordinal, "reading its name");
   return properties.name;
+}
+
+std::string built_for_others(const Target& target) {
+  return "GPU " + std::to_string(target.index) + " (" + gpu_name(target.index) + ") is sm_" +
+         std::to_string(target.compute_capability) +
+         ", and this build has kernels for " ASSAY_CUDA_ARCHITECTURES
+         " alone: build it with -DASSAY_CUDA_ARCHITECTURES for that GPU too";
 }
 
 std::string cuda_version_text(int version) {

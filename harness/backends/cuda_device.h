@@ -17,6 +17,9 @@ void check_gpu(cudaError_t error, int ordinal, const std::string& what);
 Target gpu_target(int ordinal);
 std::string gpu_name(int ordinal);
 
+/// What to say where this build's kernels do not run on the GPU.
+std::string built_for_others(const Target&);
+
 /// CUDA's packed version number as people write it: 13000 -> "13.0".
 std::string cuda_version_text(int version);
 

@@ -59,6 +59,12 @@ ExitCode exit_code_of(const Result& result) {
   return broken || count(OutcomeKind::ok) == 0 || !result.complete ? ExitCode::could_not_measure : ExitCode::ok;
 }
 
+/// Why it is not complete.
+std::string ended_early(const Result& result) {
+  const auto run = result.provenance.value("run", nlohmann::ordered_json::object());
+  return run.is_object() ? run.value("ended_early", std::string("interrupted")) : "interrupted";
+}
+
 /// What has no cases that a --resume could do later.
 bool is_one_stretch(const Suite& suite) { return suite.soak || suite.selftest || suite.together; }
 
@@ -88,7 +94,7 @@ void publish(const Result& result, const Suite& suite, const fs::path& out, cons
   const std::string rest = fmt::format("{} finished; the rest: assay run with the same arguments, --out {} --resume",
                                        result.records.size(), run_out.string());
   print(fmt::format(
-      "{}interrupted: {}\n", remark,
+      "{}{}: {}\n", remark, ended_early(result),
       is_one_stretch(suite) ? "the result holds what was measured until then, and cannot be continued" : rest));
 }
 

@@ -48,8 +48,9 @@ class Communicator {
   virtual void goes_on() {}
   /// Seconds that an operation may last before a rank counts as lost.
   virtual void set_deadline(double /*seconds*/) {}
-  /// Rank 0's: saves what is finished when a rank is lost, and says where.  It is called on another thread, while this
-  /// one may be stuck anywhere.  An empty one takes it back.
+  /// Rank 0's: saves what is finished when a rank is lost, or a process alone hangs, of which `why` then ends with what
+  /// it was doing; and says where.  It is called on another thread, while this one may be stuck anywhere.  An empty one
+  /// takes it back.
   using Save = std::function<std::string(const std::string& why)>;
   virtual void set_save(Save) {}
 

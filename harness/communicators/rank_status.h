@@ -57,6 +57,8 @@ class StatusBoard {
   /// RankStatus::seconds are counted anew.
   void goes_on();
   RankStatus read() const;
+  /// The measuring thread stops for ever where it next says something, and nobody can read().
+  void hold() { mutex_.lock(); }
   /// Depends on every operation begun so far and on their order.
   std::uint64_t digest() const;
 

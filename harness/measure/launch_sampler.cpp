@@ -95,6 +95,7 @@ double LaunchSampler::slowest(const std::function<double()>& measure) {
     seconds = measure();
   } catch (...) {
     error = std::current_exception();
+    backend_.fault();  // whoever takes the next turn must be told that it was not the one
   }
   ranks_.end_launch();
   last_own_ = backend_.slot_seconds();
@@ -122,6 +123,7 @@ double LaunchSampler::timed(int launches) {
 /// The first launch loads code and may wait for the device, which a held-back launch must not: so outside of time().
 double LaunchSampler::first_launch() {
   return slowest([&] {
+    backend_.expect_no_fault();
     const double before = now_();
     launch_next();
     backend_.synchronize();

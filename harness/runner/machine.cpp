@@ -93,6 +93,12 @@ Backend& Machine::backend_for(const Case& point) {
   return *backend;
 }
 
+std::string Machine::fault() {
+  for (const auto& [ordinals, backend] : impl_->of_gpus)
+    if (const std::string fault = backend ? backend->fault() : std::string(); !fault.empty()) return fault;
+  return {};
+}
+
 std::vector<std::unique_ptr<TelemetrySource>> Machine::telemetry_for(const Case& point) {
   std::vector<std::unique_ptr<TelemetrySource>> out;
   if (point.device == Device::cpu) {

@@ -13,6 +13,7 @@
 #include <set>
 #include <sstream>
 
+#include "harness/backends/backend.h"
 #include "harness/core/error.h"
 #include "harness/record/journal.h"
 #include "harness/record/provenance.h"
@@ -84,7 +85,7 @@ class Run {
     Start start = begin_or_resume(suite, planned, options, machine_, communicator_);
     result_ = std::move(start.result);
     journal_ = std::move(start.journal);
-    const SaveOnLoss save_on_loss(communicator_, options.out);
+    const SaveOnLoss save_on_loss(communicator_, options.out, [this](const std::string& why) { keep_endless(why); });
     progress_.start(
         std::size_t(std::count_if(start.todo.begin(), start.todo.end(), [](const Todo& t) { return !t.done; })),
         result_.sampling.wall_seconds);
@@ -119,10 +120,16 @@ class Run {
     }
   }
 
-  /// Every rank ends before the same group, whichever saw the signal.
+  /// Every rank ends before the same group, whichever saw the signal, or lost its GPU.
   bool interrupted() {
-    stopped_ = stopped_ || communicator_.maximum(interrupted_ ? 1 : 0) > 0;
+    stopped_ = stopped_ || communicator_.maximum(interrupted_ || !fault_.empty() ? 1 : 0) > 0;
     return stopped_;
+  }
+
+  /// What ended the device is in the record of the case that did it.  The others of its group that found no device any
+  /// more are left for a --resume, in another process, as all later cases are.
+  static bool came_after_fault(const Record& record) {
+    return record.outcome.kind == OutcomeKind::failed && record.outcome.reason.find(kAfterFault) != std::string::npos;
   }
 
   void measure(const std::vector<PlannedCase>& planned, const std::vector<Todo>& todo,
@@ -132,8 +139,10 @@ class Run {
       records = {given_up(planned[group.front()], todo[group.front()])};
     else
       records = run_group(planned, group);
+    fault_ = machine_.fault();
     for (std::size_t i = 0; i < group.size(); ++i) {
       Record& record = records[i];
+      if (came_after_fault(record)) continue;
       record.interrupted_attempts = todo[group[i]].interrupted_attempts;
       if (const auto derived = rates(record)) seconds_[group[i]] = derived->seconds.median;
       if (journal_) journal_->finish(record);
@@ -149,6 +158,7 @@ class Run {
       cases.push_back(&planned[i]);
       ids.push_back(planned[i].point.id());
     }
+    at_hand_ = cases;
     progress_.begin(group.size() == 1 ? ids.front()
                                       : fmt::format("{} and {} more in turns", ids.front(), ids.size() - 1));
     if (journal_) journal_->begin(ids);
@@ -160,15 +170,29 @@ class Run {
   /// A case that twice took the process with it would do so for ever.  Times when others took turns with it do not
   /// count: it may have been any of them.
   static Record given_up(const PlannedCase& planned, const Todo& todo) {
+    Record record = unmeasured(
+        planned,
+        {OutcomeKind::failed, "interrupted twice: a crash or a kill ended the run while this case alone was measured"});
+    record.interrupted_attempts = todo.interrupted_attempts;
+    return record;
+  }
+
+  static Record unmeasured(const PlannedCase& planned, Outcome outcome) {
     Record record;
     record.point = planned.point;
     record.vendor = planned.vendor;
     record.work = planned.work;
     record.started_utc = utc_now();
-    record.interrupted_attempts = todo.interrupted_attempts;
-    record.outcome = {OutcomeKind::failed,
-                      "interrupted twice: a crash or a kill ended the run while this case alone was measured"};
+    record.outcome = std::move(outcome);
     return record;
+  }
+
+  /// A case that does not end takes the process with it; it is finished all the same, or a --resume would meet
+  /// it again.  Called on another thread while this one is stuck in that launch.
+  void keep_endless(const std::string& why) {
+    if (communicator_.size() > 1 || !journal_) return;  // of several ranks it may be any one's
+    for (const PlannedCase* one : at_hand_)
+      if (why.ends_with(" " + one->point.id())) journal_->finish(unmeasured(*one, {OutcomeKind::timed_out, why}));
   }
 
   Result finish(const std::vector<PlannedCase>& planned, const RunOptions& options) {
@@ -178,6 +202,7 @@ class Run {
                      [&](const Record& a, const Record& b) { return order[a.point.id()] < order[b.point.id()]; });
     result_.stragglers = options.stragglers;
     result_.complete = result_.records.size() == planned.size();
+    if (!fault_.empty() && !result_.complete) result_.provenance["run"]["ended_early"] = kAfterFault + fault_;
     communicator_.doing("saving the result");
     if (journal_) {
       save_result(result_, options.out);
@@ -196,9 +221,11 @@ class Run {
   const std::atomic<bool>& interrupted_;
   Result result_;
   std::vector<std::vector<std::size_t>> groups_;  // of planned cases: measured in turns
+  std::vector<const PlannedCase*> at_hand_;       // that are measured now
   std::map<std::size_t, double> seconds_;         // of planned cases that have a time
   std::optional<Journal> journal_;                // rank 0's
   std::exception_ptr failure_;
+  std::string fault_;  // of a GPU: this process can measure nothing on it any more
   bool stopped_ = false;
 };
 

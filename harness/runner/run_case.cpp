@@ -112,6 +112,7 @@ class CaseRun {
 
  private:
   bool fail(const char* step, const std::string& why) {
+    if (backend_) backend_->fault();  // noted now, it is this case's
     record_.outcome = {OutcomeKind::failed, fmt::format("{}: {}", step, why)};
     return false;
   }

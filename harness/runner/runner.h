@@ -56,6 +56,8 @@ class Machine {
   /// MeasureError where the case's device is not there.
   Backend& backend_for(const Case&);
   Target target_for(const Case&);
+  /// What ended one of its GPUs for this process (Backend::fault()); empty where all work.
+  std::string fault();
   /// What to look at while cases like this one are sampled: the devices they use, as far as they can be read.
   std::vector<std::unique_ptr<TelemetrySource>> telemetry_for(const Case&);
   /// Where that may run: beside the cores that such a case computes on, as far as there are others.

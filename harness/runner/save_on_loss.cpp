@@ -8,9 +8,14 @@
 
 namespace assay {
 
-SaveOnLoss::SaveOnLoss(Communicator& communicator, std::filesystem::path out) : communicator_(communicator) {
+SaveOnLoss::SaveOnLoss(Communicator& communicator, std::filesystem::path out,
+                       std::function<void(const std::string& why)> before)
+    : communicator_(communicator) {
   if (!communicator.is_root()) return;
-  communicator_.set_save([out = std::move(out)](const std::string& why) { return save_what_is_finished(out, why); });
+  communicator_.set_save([out = std::move(out), before = std::move(before)](const std::string& why) {
+    if (before) before(why);
+    return save_what_is_finished(out, why);
+  });
 }
 
 SaveOnLoss::~SaveOnLoss() {

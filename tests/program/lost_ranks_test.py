@@ -213,14 +213,15 @@ class Hangs(unittest.TestCase):
             self.assertEqual(run.returncode, 4, run.stderr)
             doing = {"preparation": "preparing", "warm_up": "warming up", "check": "checking"}[phase]
             if ranks == 1:
-                line = f"^assay: {doing} planted/.*n=65.* does not go on: nothing in it has ended for [0-9]+\\.[0-9] s"
+                line = f"^assay: nothing has ended for [0-9]+\\.[0-9] s, 10 times --timeout, while {doing} planted/.*n=65"
             else:
                 line = f"^assay: no rank is behind: all 2 are .*, while {doing} planted/.*n=65.*, and none goes on"
             self.assertRegex(run.stderr.splitlines()[0], line)
-            self.assertRegex(run.stderr, "assay: 1 of 3 cases were finished before that")
+            finished = 2 if ranks == 1 else 1  # alone, the case that hung is known, and finished with that
+            self.assertRegex(run.stderr, f"assay: {finished} of 3 cases were finished before that")
             self.assertEqual(what_is_left(mark), [])
-            self.assertEqual(len(ids_of(out)), 1)
-            self.assertRegex(json.loads(out.read_text())["provenance"]["run"]["ended_early"], "go(es)? on")
+            self.assertEqual(len(ids_of(out)), finished)
+            self.assertRegex(json.loads(out.read_text())["provenance"]["run"]["ended_early"], "goes on|nothing has ended")
 
     def test_every_phase(self):
         with tempfile.TemporaryDirectory() as parent, concurrent.futures.ThreadPoolExecutor() as pool:

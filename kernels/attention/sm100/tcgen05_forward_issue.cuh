@@ -101,6 +101,11 @@ __device__ __forceinline__ void load(const Tcgen05Sm100ForwardParams& p, typenam
       ring.advance();
     }
   }
+  // Every commit must have arrived before this CTA may end: its shared memory is another's then.
+  for (int s = 0; s < I::kStages; ++s, ring.advance())
+    ptx::mbarrier_wait(shared_address(&shared.empty[ring.stage]), ring.parity ^ 1);
+#pragma unroll
+  for (int h = 0; h < 2; ++h) ptx::mbarrier_wait(shared_address(&shared.q_empty[h]), q[h].parity ^ 1);
 }
 
 // ---- products -----------------------------------------------------------------------------------------------------

@@ -301,11 +301,12 @@ struct Consumer {
       __syncwarp();
     }
     stage_output<typename I::Element, I::kQPanelBytes>(ptx::shared_address(staging), o, inverse);
-    ptx::fence_proxy_async();  // also where ordinary loads read it: the next q comes by bulk copy
+    ptx::fence_proxy_async();
     __syncwarp();
     const int rows = work.tile.queries - warp_row();
     if (rows < 16) {
       store_rows<I::kQPanelBytes>(p, work, warp_row(), rows, staging);
+      ptx::fence_proxy_async();  // ordinary loads read it, and the next q comes by bulk copy
       __syncwarp();
     } else if (threadIdx.x % 32 == 0) {
       for (int panel = 0; panel * 64 < p.value_dim; ++panel)

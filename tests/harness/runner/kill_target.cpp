@@ -1,12 +1,14 @@
 // A run that the kill test ends with SIGKILL: kill_target OUT LOG KERNELS...
 // Each KERNELS is a point of its own: one kernel, or several joined by '+', which are sampled in turns.
 // Each preparation of a case adds a line to LOG.  The kernel `dies` always kills the process, `dies_once` the first
-// time.
+// time.  A launch of `hangs` never ends, on what is called a GPU.
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
 
+#include "harness/communicators/guarded.h"
 #include "harness/runner/progress.h"
 #include "harness/runner/runner.h"
 #include "tests/harness/runner/planted_catalog.h"
@@ -38,15 +40,18 @@ int main(int count, char** words) {
     for (std::string kernel; std::getline(joined, kernel, '+'); kernels.push_back(kernel))
       suite.cases.push_back(planted_case(kernel, i));
   }
+  const bool hangs = std::find(kernels.begin(), kernels.end(), "hangs") != kernels.end();
   Catalog catalog = {planted_kind(kernels)};
   const auto make = catalog[0].make;
   catalog[0].make = [&](const Case& point, WorkloadContext& context) {
     const int attempt = log_attempt(log, point.id());
     if (point.kernel == "dies" || (point.kernel == "dies_once" && attempt == 1)) std::raise(SIGKILL);
+    if (hangs) context.communicator.doing("preparing " + point.id(), "gpu0");  // launches there are watched
     return make(point, context);
   };
   Machine machine(1);
-  const auto alone = make_single_communicator();
+  constexpr double kDeadline = 1;
+  const auto alone = guard(make_single_communicator(), "", kDeadline);
   Progress progress(stderr, true);
   RunOptions options{out, true, {"kill_target"}};
   const auto planned = plan(suite, catalog, machine, *alone);

@@ -161,5 +161,23 @@ TEST_F(KillTest, ACaseThatKillsTheProcessDoesNotTakeThoseInTurnsWithItAlong) {
   for (const auto& record : result.records) EXPECT_EQ(record.measurement.in_turns, 1) << record.point.id();
 }
 
+TEST_F(KillTest, ALaunchOnAGpuThatNeverEndsIsRecordedSoAndTheRestIsMeasuredByAnotherProcess) {
+  const std::vector<std::string> kernels = {"right+hangs+lib_right", "slow"};
+  EXPECT_EQ(end_of(start(kernels)), 4);
+  const Result saved = load_result(out());
+  EXPECT_FALSE(saved.complete);
+  ASSERT_EQ(saved.records.size(), 1u);
+  EXPECT_EQ(saved.records[0].outcome.kind, OutcomeKind::timed_out);
+  const std::string why = saved.provenance["run"]["ended_early"];
+  EXPECT_THAT(why, testing::HasSubstr("a launch on gpu0 has not ended for "));
+  EXPECT_EQ(saved.records[0].outcome.reason, why);
+  EXPECT_EQ(end_of(start(kernels)), 0);
+  const Result result = load_result(out());
+  EXPECT_TRUE(result.complete);
+  ASSERT_EQ(result.records.size(), 4u);
+  for (const std::size_t other : {0, 2, 3}) EXPECT_TRUE(result.records[other].outcome.ok());
+  EXPECT_EQ(result.records[1].outcome.kind, OutcomeKind::timed_out);
+}
+
 }  // namespace
 }  // namespace assay

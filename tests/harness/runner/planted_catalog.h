@@ -18,6 +18,7 @@ inline void planted_double(const std::string& kernel, const float* in, float* ou
   if (kernel == "throws") throw std::runtime_error("the planted launch fails");
   if (kernel == "never_writes") return;
   if (kernel == "slow") ::usleep(2000);
+  if (kernel == "hangs") ::pause();
   for (std::int64_t i = 0; i < n; ++i) out[i] = 2 * in[i];
   if (kernel == "wrong") out[n / 2] += 1;
   if (kernel == "nan") out[n - 1] = std::numeric_limits<float>::quiet_NaN();

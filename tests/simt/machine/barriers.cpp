@@ -58,6 +58,8 @@ void Cta::maybe_complete(MBarrier& b) {
 
 std::uint64_t Cta::mbarrier_arrive(unsigned t, std::uint32_t addr, std::uint32_t n, Site s) {
   MBarrier& b = mbarrier(addr, t, s, "arrive");
+  if (const unsigned a = cluster.agent(*this, t); cluster.opt.racecheck && addr >> 24 != rank)
+    cluster.cta[addr >> 24]->signals_[a] = {a, cluster.clocks(a).seen[a], s};
   cluster.release(cluster.agent(*this, t), b.current);
   if (n > b.pending)
     throw Error(Fault::Barrier,
@@ -144,8 +146,18 @@ void Cta::check_nothing_outstanding(unsigned t) const {
   if (!groups.open.empty() || !groups.closed.empty()) throw Error(Fault::Async, "thread exited with wgmma outstanding");
 }
 
+void Cta::check_signals() const {
+  for (const auto& [agent, signal] : signals_)
+    if (exits_[agent] < signal.clock)
+      throw Error(Fault::Async,
+                  format("cta %u may exit before an mbarrier of it is signalled by %s at %s: nobody in it "
+                         "waits for that",
+                         rank, cluster.agent_name(agent).c_str(), symbolise(signal.site).c_str()));
+}
+
 void Cta::thread_exits(unsigned t, Site) {
   check_nothing_outstanding(t);
+  if (cluster.opt.racecheck) simt::join(exits_, cluster.clocks(cluster.agent(*this, t)).seen);
   finish_bulk_stores(t);
   --alive_, ++cluster.version;
   if (!alive_) cluster.tensor->check_deallocated(*this);

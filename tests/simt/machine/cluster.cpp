@@ -35,6 +35,7 @@ void Cluster::finish() {
     throw Error(Fault::Async, format("kernel exited with %zu bulk tensor load(s) outstanding, first issued at %s",
                                      loads_.size(), symbolise(loads_[0].site).c_str()));
   tensor->finish();
+  for (const auto& one : cta) one->check_signals();
 }
 
 std::uint64_t Cluster::cluster_arrive(unsigned a) {

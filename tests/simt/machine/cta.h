@@ -1,6 +1,7 @@
 // One CTA: its shared memory, barriers, asynchronous copies and wgmma.  It does not know how threads are run.
 #pragma once
 #include <deque>
+#include <map>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -160,6 +161,8 @@ class Cta {
   void maybe_complete(MBarrier&);
   void release_barrier(NamedBarrier&);
   void check_nothing_outstanding(unsigned thread) const;
+  /// After the last exit: every signal must have come before it, or shared memory may be another CTA's by then.
+  void check_signals() const;
   void check_signalled_barriers(std::uint32_t mbar, std::uint16_t mask, bool pair, const Clocks&, Site) const;
   void perform(unsigned thread, CpOp&);
   void read_shared(unsigned thread, BulkOp&);
@@ -176,6 +179,10 @@ class Cta {
   std::vector<Groups<CpOp>> cp_;  // by thread
   std::vector<BulkGroups> bulk_;  // by thread
   std::vector<WgState> wg_;
+  // Arrivals that others than its own threads made at its barriers (other CTAs' threads, tcgen05.commit), the last of
+  // each; and what its threads knew of when they exited.  See check_signals.
+  std::map<std::uint32_t, Epoch> signals_;
+  std::vector<Clock> exits_;
   unsigned free_regs_ = 0;
   std::vector<Cell> shadow_;
 };

@@ -97,6 +97,7 @@ void TensorCores::finish() {
 
 // ---------------------------------------------------------------- commit
 void TensorCores::perform_commit(Op& op) {
+  const Epoch signal = {agent(op.access.warp, Committed), ++warps_[op.access.warp].committed, op.site};
   const std::uint32_t address = op.commit.mbar & 0xffffff;
   for (unsigned r = 0; r < 16; ++r) {
     if (!(op.commit.mask >> r & 1)) continue;
@@ -122,6 +123,8 @@ void TensorCores::perform_commit(Op& op) {
         b.current.seen[engine] = std::max(b.current.seen[engine], op.issued);
         b.current.proxy[engine] = std::max(b.current.proxy[engine], op.issued);
       }
+      b.current.seen[signal.agent] = signal.clock;
+      c.signals_[signal.agent] = signal;
     }
     --b.pending;
     c.maybe_complete(b);

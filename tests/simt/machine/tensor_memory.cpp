@@ -27,6 +27,7 @@ std::string TensorCores::agent_name(unsigned a) const {
   static constexpr const char* kKinds[] = {"tcgen05.mma or cp", "tcgen05.ld", "tcgen05.st"};
   const unsigned index = (a - first_agent_) / kAgentsPerWarp, kind = (a - first_agent_) % kAgentsPerWarp;
   const std::string where = cluster_.cta.size() > 1 ? format("cta %u ", index / warps_per_cta_) : "";
+  if (kind == Committed) return "tcgen05.commit of " + where + format("warp %u", index % warps_per_cta_);
   return std::string(kKinds[kind % Fenced]) + " of " + where + format("warp %u", index % warps_per_cta_);
 }
 

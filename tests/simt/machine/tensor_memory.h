@@ -59,7 +59,7 @@ struct TensorElement {
 class TensorCores {
  public:
   static constexpr unsigned kLanes = 128, kColumns = 512;  // of 32 bits, per CTA
-  static constexpr unsigned kAgentsPerWarp = 6;
+  static constexpr unsigned kAgentsPerWarp = 7;
 
   TensorCores(Cluster&, unsigned first_agent, unsigned ctas, unsigned warps_per_cta);
   ~TensorCores();
@@ -90,7 +90,8 @@ class TensorCores {
   void finish();  // the cluster has exited
 
  private:
-  enum Agent { Pipe, Load, Store, Fenced };  // Fenced + Pipe, ...: what fence::before_thread_sync has published
+  // Fenced + Pipe, ...: what fence::before_thread_sync has published.  Committed: its commits, counted.
+  enum Agent { Pipe, Load, Store, Fenced, Committed = 2 * Fenced };
   using View = std::shared_ptr<const std::vector<Clock>>;
 
   /// Shadow of one column of 16 lanes: what a product of 64 rows writes.
@@ -113,6 +114,7 @@ class TensorCores {
   struct WarpState {
     Clock issued[3] = {}, waited[3] = {};  // by Agent
     Clock lane_issued[32] = {};            // products and copies
+    Clock committed = 0;
   };
   /// Who accesses tensor memory, and what is ordered before it.
   struct Access {

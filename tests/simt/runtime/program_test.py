@@ -15,10 +15,10 @@ SAMPLING = {"min_samples": 1, "max_samples": 1, "relative_half_width": 0.5, "wal
 
 
 class OnSimt(program.Folder):
-    def run_on_simt(self, settings, suite, **environment):
+    def run_on_simt(self, settings, suite, more=(), **environment):
         """The finished process, and the records by case id of what it saved."""
         result = self.folder / "out.json"
-        done = program.assay("run", suite, "--anyway", "--quiet", "--out", result, cwd=self.folder,
+        done = program.assay("run", suite, "--anyway", "--quiet", "--out", result, *more, cwd=self.folder,
                              env={**os.environ, **environment, "ASSAY_SIMT": settings})
         records = json.loads(result.read_text())["records"] if result.exists() else []
         return done, {record["id"]: record for record in records}
@@ -158,13 +158,20 @@ class Collectives(OnSimt):
 class Mistakes(OnSimt):
     def test_a_fault_of_a_kernel_ends_the_device(self):
         # For this kernel alone every allocation is shorter than the program was told: it reads past the end.
-        done, records = self.run_on_simt("kernel=SwigluForward,short=100000000", self.suite(SWIGLU, GELU))
+        settings, suite = "kernel=SwigluForward,short=100000000", self.suite(SWIGLU, GELU)
+        done, records = self.run_on_simt(settings, suite)
         self.assertEqual(done.returncode, 4, done.stdout)
-        faulty, after = records.values()
-        self.assertEqual((faulty["outcome"], after["outcome"]), ("failed", "failed"))
+        faulty, = records.values()
+        self.assertEqual(faulty["outcome"], "failed")
         self.assertIn("an illegal memory access was encountered: out of bounds: global read", faulty["reason"])
         self.assertRegex(faulty["reason"], r"at \w+\.cuh:\d+ \(cudaErrorIllegalAddress\)")
-        self.assertIn("the GPU cannot be used any more by this process, after cudaErrorIllegalAddress on GPU 0", after["reason"])
+        early = "the GPU cannot be used any more by this process, after cudaErrorIllegalAddress on GPU 0"
+        self.assertEqual(json.loads((self.folder / "out.json").read_text())["provenance"]["run"]["ended_early"], early)
+        self.assertIn(early, done.stdout)
+        # Another process goes on behind the case that was at fault.
+        done, records = self.run_on_simt(settings, suite, more=["--resume"])
+        self.assertEqual(done.returncode, 4, done.stdout)
+        self.assertEqual([record["outcome"] for record in records.values()], ["failed", "ok"])
 
     def test_a_kernel_that_computes_something_else_is_wrong(self):
         # SwiGLU's kernel with one instruction for another: every product is a sum.
@@ -173,6 +180,11 @@ class Mistakes(OnSimt):
         wrong, right = records.values()
         self.assertEqual((wrong["outcome"], right["outcome"]), ("wrong", "ok"))
         self.assertNotIn("flops_per_second", wrong.get("summary") or {})
+
+    def test_a_build_for_other_gpus_says_so_in_a_line(self):
+        done, records = self.run_on_simt("kernel=hold_kernel,replace=hold_kernel:no_kernel", self.suite(SWIGLU))
+        self.assertEqual((done.returncode, done.stderr.count("\n"), records), (4, 1, {}), done.stderr)
+        self.assertIn("is sm_80, and this build has kernels for 80", done.stderr)
 
     def test_a_setting_that_is_none_is_named(self):
         done, _ = self.run_on_simt("async=sometimes", self.suite(SWIGLU))

@@ -165,3 +165,29 @@ extern "C" __global__ void wait_relaxed(int* data, unsigned* flag, int* out) {
     *out = *data;
   }
 }
+
+// CTA 1 of a pair arrives at a barrier of CTA 0, which waits for that, or ends whenever it likes.
+template <bool kWaits>
+__device__ void signal_the_other(int* out) {
+  __shared__ std::uint64_t barrier;
+  const auto b = static_cast<std::uint32_t>(__cvta_generic_to_shared(&barrier));
+  std::uint32_t rank;
+  asm volatile("mov.u32 %0, %%cluster_ctarank;\n" : "=r"(rank));
+  if (threadIdx.x == 0)
+    asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;\nfence.mbarrier_init.release.cluster;\n" ::"r"(b) : "memory");
+  __syncwarp();
+  asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;\n" ::: "memory");
+  if (rank == 1 && threadIdx.x == 0)
+    asm volatile(
+        "{\n.reg .b32 remote;\nmapa.shared::cluster.u32 remote, %0, 0;\n"
+        "mbarrier.arrive.release.cluster.shared::cluster.b64 _, [remote];\n}\n" ::"r"(b)
+        : "memory");
+  if (kWaits && rank == 0)
+    asm volatile(
+        "{\n.reg .pred done;\nWAIT: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], 0;\n@!done bra WAIT;\n}\n" ::
+            "r"(b)
+        : "memory");
+  out[rank] = 1;
+}
+extern "C" __global__ void signalled_and_waited(int* out) { signal_the_other<true>(out); }
+extern "C" __global__ void signalled_perhaps_after_its_end(int* out) { signal_the_other<false>(out); }

@@ -27,6 +27,15 @@ class FaultTest : public testing::TestWithParam<Async> {
     }
   }
 
+  std::string run_pair(const char* kernel) {
+    try {
+      launch(module_.kernel(kernel), {{2, 1, 1}, {32, 1, 1}, 0, {2, 1, 1}}, options_, out_);
+      return "none";
+    } catch (const Error& e) {
+      return e.what();
+    }
+  }
+
   const ptx::Module module_;
   DeviceHeap heap_;
   Options options_;
@@ -90,6 +99,14 @@ TEST_P(FaultTest, DivergenceAndDeadlock) {
               AllOf(StartsWith("deadlock"), HasSubstr("barrier 1, 32 of 64 arrived")));
   EXPECT_THAT(run("wait_for_nobody", 1, 64, 0, out_),
               AllOf(StartsWith("deadlock"), HasSubstr("1 of 1 arrivals pending")));
+}
+
+TEST_P(FaultTest, ExitBeforeTheOtherCtasArrival) {
+  EXPECT_EQ(run_pair("signalled_and_waited"), "none");
+  EXPECT_THAT(
+      run_pair("signalled_perhaps_after_its_end"),
+      AllOf(StartsWith("asynchronous operation"), HasSubstr("cta 0 may exit before an mbarrier of it is signalled"),
+            HasSubstr("cta 1 warp 0 lane 0")));
 }
 
 TEST_P(FaultTest, FencesBetweenCtas) {
