@@ -17,11 +17,19 @@
 namespace assay {
 namespace {
 
-using Writer = std::string (*)(const std::vector<TableRow>&, const TableColumns&);
+using Notes = std::vector<std::string>;
+using Writer = std::string (*)(const std::vector<TableRow>&, const TableColumns&, const Notes&);
 
 const std::map<std::string, Writer>& formats() {
   static const std::map<std::string, Writer> table = {
-      {"md", to_markdown}, {"csv", to_csv}, {"json", to_table_json}, {"latex", to_latex}};
+      {"md", to_markdown},
+      {"latex", to_latex},
+      // A row of these has its price's source.
+      {"csv", [](const std::vector<TableRow>& rows, const TableColumns& columns,
+                 const Notes&) { return to_csv(rows, columns); }},
+      {"json", [](const std::vector<TableRow>& rows, const TableColumns& columns, const Notes&) {
+         return to_table_json(rows, columns);
+       }}};
   return table;
 }
 
@@ -97,12 +105,7 @@ std::string text_of(const Options& options, const std::vector<Result>& results) 
   const auto rows = rows_of(options, results, prices);
   TableColumns columns = options.columns;
   if (columns.empty() && options.rows == "accelerator" && is_text(options.format)) columns = accelerator_columns(rows);
-  std::string text = formats().at(options.format)(rows, columns);
-  if (options.format == "md")
-    for (const auto& note : price_notes(prices, rows)) text += "\n" + note + "\n";
-  if (options.format == "latex")
-    for (const auto& note : price_notes(prices, rows)) text += "% " + note + "\n";
-  return text;
+  return formats().at(options.format)(rows, columns, price_notes(prices, rows));
 }
 
 void table(const Options& options) {

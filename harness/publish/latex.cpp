@@ -41,6 +41,14 @@ std::string escaped(const std::string& text) {
       case '"':
         out += "\\textquotedbl{}";
         break;
+      case '`':
+        out += "\\textasciigrave{}";
+        break;
+      case '-':  // two of these or more, of commas or of apostrophes, would become another character
+      case ',':
+      case '\'':
+        out += !out.empty() && out.back() == c ? std::string("{}") + c : std::string(1, c);
+        break;
       case '\n':
       case '\r':
         out += ' ';
@@ -51,9 +59,10 @@ std::string escaped(const std::string& text) {
   return out;
 }
 
+/// The row before ends in a command that takes a star or a bracket behind it for its own.
 std::string line(const std::vector<std::string>& cells) {
-  std::string out;
-  for (const auto& cell : cells) out += (out.empty() && &cell == &cells.front() ? "" : " & ") + escaped(cell);
+  std::string out = cells.front().find_first_of("[*") == 0 ? "{}" : "";
+  for (const auto& cell : cells) out += (&cell == &cells.front() ? "" : " & ") + escaped(cell);
   return out + " \\\\\n";
 }
 
@@ -67,7 +76,8 @@ std::string reasons(const std::vector<TableRow>& rows) {
 
 }  // namespace
 
-std::string to_latex(const std::vector<TableRow>& rows, const TableColumns& columns) {
+std::string to_latex(const std::vector<TableRow>& rows, const TableColumns& columns,
+                     const std::vector<std::string>& more_notes) {
   if (rows.empty()) return "% No cases.\n";
   const Footnotes notes = footnotes(rows, columns);
   auto grid = make_grid(rows, columns);
@@ -88,6 +98,7 @@ std::string to_latex(const std::vector<TableRow>& rows, const TableColumns& colu
   std::string below;
   for (const auto& text : notes.texts) below += fmt::format("\nNote {}\n", escaped(text));
   for (const auto& note : peak_notes(rows)) below += fmt::format("\n{}\n", escaped(note));
+  for (const auto& note : more_notes) below += fmt::format("\n{}\n", escaped(note));
   below += reasons(rows);
   return below.empty() ? out : out + "\n{\\footnotesize\n" + below + "}\n";
 }

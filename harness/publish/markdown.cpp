@@ -10,11 +10,11 @@
 namespace assay {
 namespace {
 
-/// A cell may hold neither the separator nor a line break.
+/// A cell may hold neither the separator nor a line break, and no text a tag, emphasis or code of its own.
 std::string escaped(const std::string& text) {
   std::string out;
   for (const char c : text) {
-    if (c == '|' || c == '\\') out += '\\';
+    if (c == '|' || c == '\\' || c == '*' || c == '`' || c == '<') out += '\\';
     out += c == '\n' || c == '\r' ? ' ' : c;
   }
   return out;
@@ -34,7 +34,8 @@ std::string line(const std::vector<std::string>& cells) {
 
 }  // namespace
 
-std::string to_markdown(const std::vector<TableRow>& rows, const TableColumns& columns) {
+std::string to_markdown(const std::vector<TableRow>& rows, const TableColumns& columns,
+                        const std::vector<std::string>& more_notes) {
   if (rows.empty()) return "No cases.\n";
   const Footnotes notes = footnotes(rows, columns);
   auto grid = make_grid(rows, columns);
@@ -56,6 +57,7 @@ std::string to_markdown(const std::vector<TableRow>& rows, const TableColumns& c
   for (const auto& line : summary) out += fmt::format("- {}\n", escaped(line));
   for (const auto& text : notes.texts) out += "\nNote " + escaped(text) + "\n";
   for (const auto& note : peak_notes(rows)) out += "\n" + note + "\n";
+  for (const auto& note : more_notes) out += "\n" + escaped(note) + "\n";
   bool first = true;
   for (const auto& row : rows) {
     if (row.reason.empty()) continue;

@@ -74,6 +74,7 @@ void add_prices(const std::vector<Price>& prices, std::vector<TableRow>& rows) {
     for (const auto& price : prices) {
       if (!is_of(price, row)) continue;
       row.dollars_per_device_hour = price.dollars_per_hour;
+      row.price_source = price.source + ", " + price.date;
       const double seconds_per_dollar = kSecondsPerHour / price.dollars_per_hour;
       if (row.flops_per_second) row.pflop_per_dollar = *row.flops_per_second / kFlopsPerPflop * seconds_per_dollar;
       if (row.tokens && row.seconds) row.tokens_per_dollar = *row.tokens / *row.seconds * seconds_per_dollar;

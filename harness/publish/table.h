@@ -50,6 +50,7 @@ struct TableRow {
   std::optional<double> clock_mhz, power_watts;  // telemetry: median; mean over the case, all its devices
   std::optional<double> flops_per_joule, joules_per_pflop;  // a FLOP/s per W is a FLOP per J
   std::optional<double> dollars_per_device_hour, pflop_per_dollar;
+  std::string price_source;                         // whose price, and when
   std::optional<double> tokens, tokens_per_dollar;  // of a product that is a model's layer: through that layer alone
   std::vector<Condition> conditions;                // what rows may differ in without showing it
 };
@@ -65,8 +66,11 @@ using TableColumns = std::vector<std::string>;
 /// InputError naming the columns there are.
 void expect_columns(const TableColumns&);
 
-std::string to_markdown(const std::vector<TableRow>&, const TableColumns& = {});
-std::string to_latex(const std::vector<TableRow>&, const TableColumns& = {});
+/// `more_notes` stand below with the table's own.
+std::string to_markdown(const std::vector<TableRow>&, const TableColumns& = {},
+                        const std::vector<std::string>& more_notes = {});
+std::string to_latex(const std::vector<TableRow>&, const TableColumns& = {},
+                     const std::vector<std::string>& more_notes = {});
 std::string to_csv(const std::vector<TableRow>&, const TableColumns& = {});
 std::string to_table_json(const std::vector<TableRow>&, const TableColumns& = {});
 /// For a terminal.

@@ -88,6 +88,7 @@ Json table_fields(const TableRow& row) {
           {"flops_per_joule", number(row.flops_per_joule)},
           {"joules_per_pflop", number(row.joules_per_pflop)},
           {"dollars_per_device_hour", number(row.dollars_per_device_hour)},
+          {"price_source", row.price_source},
           {"pflop_per_dollar", number(row.pflop_per_dollar)},
           {"tokens", number(row.tokens)},
           {"tokens_per_dollar", number(row.tokens_per_dollar)},

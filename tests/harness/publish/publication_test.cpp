@@ -182,6 +182,31 @@ TEST(Latex, EscapesWhatLatexWouldRead) {
   EXPECT_THAT(text, HasSubstr("\\bottomrule\n\\end{tabular}"));
 }
 
+TEST(Latex, NothingOfACellIsReadAsAnotherCharacterOrAnArgument) {
+  Record record = gpu_record();
+  record.point.axes[0].value = std::string("a--b,,c''d`e");
+  const auto rows = table_rows({gpu_result({record})});
+  EXPECT_THAT(to_latex(rows), HasSubstr("a-{}-b,{},c'{}'d\\textasciigrave{}e"));
+  for (const char* first : {"[1ex]", "*"}) {
+    auto row = rows[0];
+    row.workload = first;
+    EXPECT_THAT(to_latex({row}, {"workload"}), HasSubstr(std::string("\\midrule\n{}") + first))
+        << "behind the end of a row these would be its argument";
+  }
+}
+
+TEST(Prices, StandWithTheirSourceInEveryFormat) {
+  const std::vector<Price> prices = {parse_price("h200=3.6,source=\"A & B\" | <b>*list*</b>,date=2026-11")};
+  auto rows = table_rows({gpu_result({gpu_record()})});
+  add_prices(prices, rows);
+  const auto notes = price_notes(prices, rows);
+  EXPECT_THAT(to_latex(rows, {}, notes),
+              HasSubstr("\\textquotedbl{}A \\& B\\textquotedbl{} \\textbar{} \\textless{}b\\textgreater{}"));
+  EXPECT_THAT(to_markdown(rows, {}, notes), HasSubstr("\"A & B\" \\| \\<b>\\*list\\*\\</b>, 2026-11)"));
+  EXPECT_EQ(Json::parse(to_table_json(rows))[0]["price_source"], "\"A & B\" | <b>*list*</b>, 2026-11");
+  EXPECT_THAT(to_csv(rows, {"price_source"}), HasSubstr("\"\"\"A & B\"\" | <b>*list*</b>, 2026-11\"\r\n"));
+}
+
 TEST(Latex, Compiles) {
   if (std::system("command -v pdflatex > /dev/null 2>&1") != 0) GTEST_SKIP() << "no pdflatex";
   namespace fs = std::filesystem;

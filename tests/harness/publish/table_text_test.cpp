@@ -49,8 +49,8 @@ TEST(Csv, QuotesAsRfc4180Does) {
       "first_seconds,rank_mean_seconds,rank_skew_seconds,predicted_seconds,algorithm,protocol,"
       "ceiling_bytes_per_second,percent_of_ceiling,ceiling,percent_of_reference,reference,reference_source,"
       "origin,source,peak_flops_per_second,percent_at_clock,clock_mhz,power_watts,flops_per_joule,joules_per_pflop,"
-      "dollars_per_device_hour,pflop_per_dollar,tokens,tokens_per_dollar,run,cpu,seal");
-  EXPECT_THAT(csv, HasSubstr(",failed,\"a | b, \"\"c\"\"\nd\",,,,0,,,,,,,,,,,,,,,,,,,,,,,measured,,,,,,,,,,,,\"host, "
+      "dollars_per_device_hour,price_source,pflop_per_dollar,tokens,tokens_per_dollar,run,cpu,seal");
+  EXPECT_THAT(csv, HasSubstr(",failed,\"a | b, \"\"c\"\"\nd\",,,,0,,,,,,,,,,,,,,,,,,,,,,,measured,,,,,,,,,,,,,\"host, "
                              "2026-01-31T12:34:56Z\",2 threads,none\r\n"));
   EXPECT_EQ(csv.substr(csv.size() - 2), "\r\n");
 }
