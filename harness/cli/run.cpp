@@ -256,7 +256,7 @@ void add_run(CLI::App& app, const Catalog& workloads, int& exit_code, const std:
   verb->add_flag("--resume", options->resume, "continue an interrupted run of the same --out");
   verb->add_option("--timeout", options->timeout_seconds,
                    "seconds that one launch may last, and that a rank may keep the others waiting before it counts as "
-                   "lost; default: the suite's, 120")
+                   "lost; a run in which nothing ends for ten times as long is ended; default: the suite's, 120")
       ->check(CLI::Range(0.5, 1e6));
   verb->add_option("--telemetry", options->telemetry,
                    "how often clocks, power, temperature and load are looked at while a case is sampled: 100ms (the "
