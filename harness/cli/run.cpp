@@ -254,7 +254,7 @@ void add_flags(CLI::App& verb, Options& options) {
   verb.add_flag("--resume", options.resume, "continue an interrupted run of the same --out");
   verb.add_option("--timeout", options.timeout_seconds,
                   "that one launch may last, and that a rank may keep the others waiting before it counts as lost; "
-                  "default: the suite's, 120")
+                  "a run in which nothing ends for ten times as long is ended; default: the suite's, 120")
       ->type_name("SECONDS")
       ->check(between(0.5, 1e6));
   verb.add_option("--telemetry", options.telemetry,
