@@ -124,7 +124,7 @@ TEST_P(Beyond31Bits, OffsetsHave64Bits) {
   simt::Options options = attention_options(simt::Async::Lazy);
   options.heap = &heap;
   // The last tile of queries of the first head.
-  forward_of(p.dtype, [](auto& plan) { plan.grid = {1, 1, 1}; }).launch(p, buffers, options);
+  forward_of(p.dtype, [](auto& plan) { plan.grid = {1, 1, 1}; }).launch(p, buffers, options, heap);
   for (std::int64_t i = first_query; i < p.queries(b); ++i) EXPECT_EQ(attention_row_mismatch(p, buffers, b, 0, i), "");
 }
 INSTANTIATE_TEST_SUITE_P(Attention, Beyond31Bits, testing::Bool());

@@ -67,27 +67,33 @@ AttentionOutputs run_attention(const SimtForward& kernel, const AttentionProblem
   options.heap = &heap;
   AttentionBuffers buffers;
   buffers.q = heap.upload(inputs.q), buffers.k = heap.upload(inputs.k), buffers.v = heap.upload(inputs.v);
+  if (p.scaled()) {
+    buffers.q_scale = heap.upload(std::vector<float>{inputs.q_scale});
+    buffers.k_scale = heap.upload(std::vector<float>{inputs.k_scale});
+    buffers.v_scale = heap.upload(std::vector<float>{inputs.v_scale});
+  }
   if (p.packed()) {
     buffers.q_offsets = heap.upload(device_offsets(p.q_offsets));
     buffers.kv_offsets = heap.upload(device_offsets(p.kv_offsets));
   }
-  const std::size_t o_bytes = static_cast<std::size_t>(p.o_elements()) * size_bytes(p.dtype),
+  const std::size_t o_bytes = static_cast<std::size_t>(p.o_elements()) * size_bytes(p.out_dtype()),
                     rows = static_cast<std::size_t>(p.lse_elements());
   auto* o = heap.poisoned<unsigned char>(o_bytes);
   buffers.o = o, buffers.lse = heap.poisoned<float>(rows);
-  const simt::Stats stats = kernel.launch(p, buffers, options);
+  const simt::Stats stats = kernel.launch(p, buffers, options, heap);
   return {heap.download(o, o_bytes), heap.download(buffers.lse, rows), stats.bank_conflicts, stats.warp_insts};
 }
 
 std::string attention_row_mismatch(const AttentionProblem& p, const AttentionBuffers& host, std::int64_t b,
                                    std::int64_t h, std::int64_t i) {
-  const AttentionRow row = attention_reference(p, host.q, host.k, host.v, b, h, i);
+  // Of 8-bit inputs: products summed in fp32, and no less, is what the reference allows by default.
+  const AttentionRow row = attention_reference(p, host, b, h, i);
   const double lse = host.lse[p.lse_index(b, h, i)];
   if (lse != row.lse && !(std::abs(lse - row.lse) <= row.lse_allowed))
     return simt::format("wrong result: lse of batch %d head %d query %d is %.9g, expected %.9g +- %g", int(b), int(h),
                         int(i), lse, row.lse, row.lse_allowed);
   for (std::int64_t d = 0; d < p.value_dim(); ++d) {
-    const double o = load_element(p.dtype, host.o, p.o_index(b, i, h) + d);
+    const double o = load_element(p.out_dtype(), host.o, p.o_index(b, i, h) + d);
     const double expected = row.o[static_cast<std::size_t>(d)], allowed = row.allowed[static_cast<std::size_t>(d)];
     if (!(std::abs(o - expected) <= allowed))
       return simt::format("wrong result: o of batch %d head %d query %d dim %d is %.9g, expected %.9g +- %g", int(b),
@@ -100,6 +106,7 @@ std::string attention_mismatch(const AttentionProblem& p, const AttentionInputs&
                                std::int64_t first_query) {
   AttentionBuffers host;
   host.q = inputs.q.data(), host.k = inputs.k.data(), host.v = inputs.v.data();
+  if (p.scaled()) host.q_scale = &inputs.q_scale, host.k_scale = &inputs.k_scale, host.v_scale = &inputs.v_scale;
   host.o = const_cast<unsigned char*>(got.o.data()), host.lse = const_cast<float*>(got.lse.data());  // only read
   for (std::int64_t b = 0; b < p.batch; ++b)
     for (std::int64_t h = 0; h < p.heads; ++h)
@@ -130,12 +137,15 @@ AttentionInputs sequence_of(const AttentionProblem& packed, const AttentionInput
   const AttentionProblem p = sequence_of(packed, b);
   return {slice(p.dtype, inputs.q, packed.q_index(b, 0, 0), p.q_elements()),
           slice(p.dtype, inputs.k, packed.k_index(b, 0, 0), p.k_elements()),
-          slice(p.dtype, inputs.v, packed.v_index(b, 0, 0), p.v_elements())};
+          slice(p.dtype, inputs.v, packed.v_index(b, 0, 0), p.v_elements()),
+          inputs.q_scale,
+          inputs.k_scale,
+          inputs.v_scale};
 }
 
 AttentionOutputs sequence_of(const AttentionProblem& packed, const AttentionOutputs& outputs, std::int64_t b) {
   const AttentionProblem p = sequence_of(packed, b);
-  AttentionOutputs own{slice(p.dtype, outputs.o, packed.o_index(b, 0, 0), p.o_elements()), {}};
+  AttentionOutputs own{slice(p.out_dtype(), outputs.o, packed.o_index(b, 0, 0), p.o_elements()), {}};
   for (std::int64_t h = 0; h < p.heads; ++h)
     for (std::int64_t i = 0; i < p.seq_q; ++i)
       own.lse.push_back(outputs.lse[static_cast<std::size_t>(packed.lse_index(b, h, i))]);

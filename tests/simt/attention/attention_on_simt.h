@@ -16,18 +16,22 @@
 namespace assay {
 
 struct SimtForward {
-  std::function<simt::Stats(const AttentionProblem&, const AttentionBuffers&, const simt::Options&)> launch;
+  /// `heap` holds the buffers; the kernel may want more.
+  std::function<simt::Stats(const AttentionProblem&, const AttentionBuffers&, const simt::Options&,
+                            simt::DeviceHeap& heap)>
+      launch;
 };
 /// Parsed when first asked for, from ASSAY_PTX_DIR.
 const simt::ptx::Module& attention_module(const std::string& ptx);
 /// `plan(problem, buffers)` gives a LaunchPlan, which `edit` may change.
 template <class Plan, class Edit>
 SimtForward simt_forward(const char* ptx, Plan plan, Edit edit) {
-  return {[=](const AttentionProblem& p, const AttentionBuffers& buffers, const simt::Options& options) {
-    auto launch_plan = plan(p, buffers);
-    edit(launch_plan);
-    return simt::launch(attention_module(ptx).kernel(launch_plan.kernel), launch_plan, options);
-  }};
+  return {
+      [=](const AttentionProblem& p, const AttentionBuffers& buffers, const simt::Options& options, simt::DeviceHeap&) {
+        auto launch_plan = plan(p, buffers);
+        edit(launch_plan);
+        return simt::launch(attention_module(ptx).kernel(launch_plan.kernel), launch_plan, options);
+      }};
 }
 template <class Plan>
 SimtForward simt_forward(const char* ptx, Plan plan) {
@@ -37,6 +41,7 @@ SimtForward simt_forward(const char* ptx, Plan plan) {
 /// Host arrays in the problem's type, as raw bytes.
 struct AttentionInputs {
   std::vector<unsigned char> q, k, v;
+  float q_scale = 0.5f, k_scale = 2, v_scale = 0.375f;  // of 8-bit types
 };
 /// Standard normal times the given factors.
 AttentionInputs normal_inputs(const AttentionProblem&, unsigned seed, double q_factor = 1, double k_factor = 1);
@@ -52,14 +57,14 @@ struct AttentionOutputs {
 /// Races, fences, bounds and uninitialised reads are checked; Random also shuffles the order of warps.
 simt::Options attention_options(simt::Async, std::uint64_t seed = 1);
 
-/// Runs the kernel; o and lse hold NaN before.
+/// Runs the kernel; o and lse hold NaN before.  Throws simt::Error at a fault of the machine.
 AttentionOutputs run_attention(const SimtForward&, const AttentionProblem&, const AttentionInputs&, simt::Options);
 
 /// Empty where every element of o and lse is within the error that the reference allows; for queries `first_query` and
 /// later of each sequence.
 std::string attention_mismatch(const AttentionProblem&, const AttentionInputs&, const AttentionOutputs&,
                                std::int64_t first_query = 0);
-/// The same of one query; `host` holds q, k, v, o and lse.
+/// The same of one query; `host` holds q, k, v, their factors if they are scaled, o and lse.
 std::string attention_row_mismatch(const AttentionProblem&, const AttentionBuffers& host, std::int64_t b,
                                    std::int64_t h, std::int64_t i);
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <random>
 
+#include "tests/simt/targets.h"
 #include "tests/simt/tensor_map_encoder.h"
 
 namespace assay {
@@ -37,18 +38,9 @@ double allowed_error(const Sum& sum, std::int64_t length, DType output) {
 
 }  // namespace
 
-Target few_multiprocessors(int count) {
-  Target target;
-  target.device = Device::gpu;
-  target.compute_capability = 90;
-  target.multiprocessors = count;
-  target.shared_bytes_per_block = 232448;
-  return target;
-}
-
 GroupedOnSimt::GroupedOnSimt(const GroupedGemmProblem& p, int multiprocessors)
     : problem_(p),
-      target_(few_multiprocessors(multiprocessors)),
+      target_(small_hopper(multiprocessors)),
       first_rows_(p.first_rows()),
       x_(random_values(p.dtype, first_rows_.back() * p.k, 1)),
       dy_(random_values(p.dtype, first_rows_.back() * p.n, 2)),

@@ -8,9 +8,6 @@
 
 namespace assay {
 
-/// A Hopper so small that small problems fill it more than once.
-Target few_multiprocessors(int count);
-
 /// One problem's operands and its reference, for any number of runs.
 class GroupedOnSimt {
  public:

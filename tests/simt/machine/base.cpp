@@ -24,7 +24,7 @@ std::string format(const char* pattern, ...) {
 
 std::string symbolise(Site s) {
   if (!s) return "the host";
-  return s->loc.empty() ? "'" + s->text.substr(0, 60) + "'" : s->loc;
+  return s->loc.empty() ? format("'%.60s'", s->text.c_str()) : s->loc;
 }
 
 }  // namespace simt

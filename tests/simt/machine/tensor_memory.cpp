@@ -133,7 +133,8 @@ void TensorCores::check_quarter(const Cta& c, unsigned warp, std::uint32_t addre
 TensorCores::Access TensorCores::warp_access(const Cta& c, unsigned warp, Agent kind, Site s) {
   const unsigned index = warp_index(c, warp);
   WarpState& w = warps_[index];
-  Access a{{agent(index, kind), ++w.issued[kind], s}, index, {w.waited[0], w.waited[1], w.waited[2]}, {}, {}, 0, {}};
+  Access a{
+      {agent(index, kind), ++w.issued[kind], s}, index, {w.waited[0], w.waited[1], w.waited[2]}, {}, {}, 0, false, {}};
   if (!cluster_.opt.racecheck) return a;
   after_.resize(cluster_.thread_count());
   for (unsigned t = warp * 32; t < std::min(warp * 32 + 32, c.threads); ++t) {

@@ -66,7 +66,7 @@ struct Declaration {
     }
     name = words.back();
     if (const auto b = name.find('['); b != name.npos) {
-      count = std::max(1u, std::uint32_t(std::stoul("0" + name.substr(b + 1))));
+      count = std::max(1u, std::uint32_t(std::stoul(std::string("0").append(name, b + 1))));
       name = name.substr(0, b);
     }
     if (!align) align = bytes;

@@ -82,7 +82,7 @@ std::unique_ptr<Resident> make_resident(Machine& m, const Launch& l, unsigned in
         else if (named)
           s += format("barrier %u, %u of %u arrived", g.addr, named->arrived, named->expected);
         else
-          s += "'" + i.text.substr(0, 50) + "'";
+          s += format("'%.50s'", i.text.c_str());
         s += "\n";
       }
   throw Error(Fault::Deadlock, s);

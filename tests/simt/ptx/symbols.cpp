@@ -268,7 +268,7 @@ void Decoder::declare_memory(const std::string& statement, bool is_local) {
   std::string name = words.back();
   align = std::max(align, bytes);
   for (auto b = name.find('['); b != name.npos; b = name.find('[', b + 1))
-    bytes *= std::uint32_t(std::stoul("0" + name.substr(b + 1)));
+    bytes *= std::uint32_t(std::stoul(std::string("0").append(name, b + 1)));
   name = name.substr(0, name.find('['));
   if (!is_local && shared_.count(name)) return;  // seen before: shared variables are placed ahead of the code
   std::uint32_t& top = is_local ? kernel_.local_bytes : shared_top_;

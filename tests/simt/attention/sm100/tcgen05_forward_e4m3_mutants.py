@@ -11,7 +11,7 @@ ANY = "any"
 
 
 def suite(width, cases, planted):
-    """One instance on some of sm100_forward_e4m3_cases().  A sixth element True: part of the quick run."""
+    """One instance on some of forward_e4m3_cases().  A sixth element True: part of the quick run."""
     probe = f"tcgen05_forward_e4m3_d{width}"
     return mutants.Suite(source=f"tests/simt/attention/sm100/probes/{probe}.cu", arch="100a", ptx=probe,
                          test=["tests/simt/attention/sm100/tcgen05_sm100_forward_probe", "e4m3", probe] + cases.split(),

@@ -1,100 +1,19 @@
-// tcgen05_sm100's forward pass in e4m3 on the functional GPU, through the launch plan of its launcher.
+// The launch plan of tcgen05_sm100's forward pass in e4m3; ../forward_e4m3_test.cpp runs it.
 #include <gtest/gtest.h>
 
-#include <cstring>
-
-#include "tests/simt/attention/forward_e4m3_testing.h"
-#include "tests/simt/attention/sm100/tcgen05_forward_on_simt.h"
+#include "kernels/attention/sm100/tcgen05_forward.h"
+#include "tests/simt/attention/forward_testing.h"
+#include "tests/simt/targets.h"
 #include "tests/simt/tensor_map_encoder.h"
 
 namespace assay {
 namespace {
 
-const simt::ptx::Module& module_e4m3() {
-  static const simt::ptx::Module module(simt::ptx::ptx_text(ASSAY_PTX_DIR, "tcgen05_forward_e4m3_sm100"));
-  return module;
-}
-
-ForwardOutputs run(const AttentionProblem& p, const ForwardInputs& inputs, int multiprocessors,
-                   const simt::Options& options = forward_options(simt::Async::Lazy)) {
-  return run_sm100_forward(module_e4m3(), p, inputs, multiprocessors, options);
-}
-
-void expect_right(const AttentionProblem& p, const ForwardInputs& inputs, int multiprocessors,
-                  const simt::Options& options = forward_options(simt::Async::Lazy)) {
-  const ForwardOutputs outputs = run(p, inputs, multiprocessors, options);
-  EXPECT_EQ(forward_mismatch(p, inputs, outputs), "") << describe_forward(p);
-  EXPECT_EQ(outputs.bank_conflicts, 0u) << "bank conflicts in " << describe_forward(p);
-}
-
-class E4m3Cases : public testing::TestWithParam<Sm100ForwardCase> {};
-
-TEST_P(E4m3Cases, EqualReference) {
-  const AttentionProblem& p = GetParam().problem;
-  for (const simt::Async policy : kPolicies)
-    expect_right(p, GetParam().inputs(p), GetParam().multiprocessors, forward_options(policy));
-}
-INSTANTIATE_TEST_SUITE_P(Tcgen05Sm100ForwardE4m3, E4m3Cases, testing::ValuesIn(sm100_forward_e4m3_cases()),
-                         [](const auto& info) { return std::string(info.param.name); });
-
-TEST(Tcgen05Sm100ForwardE4m3, Lengths) {
-  struct Lengths {
-    std::int64_t seq_q, seq_kv;
-  };
-  constexpr Lengths kLengths[] = {{1, 1}, {64, 128}, {239, 1}, {113, 203}, {1, 300}, {256, 113}, {129, 127}, {16, 129}};
-  constexpr std::int64_t kWidths[] = {64, 128, 192};
-  unsigned seed = 0;
-  for (const Lengths& length : kLengths)
-    for (const bool causal : {false, true}) {
-      AttentionProblem p = e4m3_problem(kWidths[seed % 3], length.seq_q, length.seq_kv, causal);
-      if (p.head_dim == 192) p.head_dim_v = 128;
-      expect_right(p, forward_inputs(p, seed), 1, forward_options(kPolicies[seed / 2 % 3]));
-      ++seed;
-    }
-}
-
-TEST(Tcgen05Sm100ForwardE4m3, EveryKeyMeetsItsOwnValue) {
-  for (const std::int64_t width : {64, 128}) {
-    AttentionProblem p = e4m3_problem(width, 256, 256, false);
-    p.heads = 1;
-    const ForwardInputs inputs = one_key_takes_all(p);
-    expect_each_keys_own_value(p, inputs, run(p, inputs, 1));
-  }
-}
-
-TEST(Tcgen05Sm100ForwardE4m3, NeitherScheduleNorGridChangesABit) {
-  const AttentionProblem& p = sm100_forward_e4m3_cases()[4].problem;  // packed
-  const ForwardInputs inputs = forward_inputs(p, 5);
-  const ForwardOutputs first = run(p, inputs, 1);
-  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
-    const ForwardOutputs other = run(p, inputs, static_cast<int>(seed), forward_options(simt::Async::Random, seed));
-    EXPECT_EQ(first.o, other.o);
-    EXPECT_EQ(std::memcmp(first.lse.data(), other.lse.data(), first.lse.size() * sizeof(float)), 0);
-  }
-}
-
-TEST(Tcgen05Sm100ForwardE4m3, ExtremeLogitsAndFactors) {
-  const AttentionProblem p = e4m3_problem(128, 70, 300, true);
-  expect_right(p, forward_inputs(p, 8, 30, 8), 1);  // scores of hundreds: one key takes all
-  expect_right(p, forward_inputs(p, 9, 0, 1), 1);   // all equal
-  ForwardInputs inputs = forward_inputs(p, 10);
-  inputs.q_scale = 3e-3f, inputs.k_scale = 40, inputs.v_scale = 1e5f;
-  expect_right(p, inputs, 1);
-  inputs.v_scale = -2e-6f;
-  expect_right(p, inputs, 1);
-}
-
-TEST(Tcgen05Sm100ForwardE4m3, NoKeysAtAll) {
-  for (const AttentionProblem& p :
-       {e4m3_problem(128, 140, 0, true), packed_problem(e4m3_problem(64, 0, 0, false), {3, 0, 200}, {0, 0, 0})})
-    expect_right(p, forward_inputs(p, 12), 2);
-}
-
 TEST(Tcgen05Sm100ForwardE4m3, ThePlanFitsTheMachine) {
   alignas(16) static unsigned char memory[16];
   AttentionBuffers buffers;
   buffers.q = buffers.k = buffers.v = memory, buffers.o = memory;
-  AttentionProblem p = e4m3_problem(128, 1000, 1000, true);
+  AttentionProblem p = two_heads_e4m3(128, 1000, 1000, true);
   const auto plan = plan_tcgen05_sm100_forward(p, buffers, small_blackwell(148), nullptr, encode_tensor_map);
   EXPECT_STREQ(plan.kernel, "attention_tcgen05_sm100_e4m3_d128_v128");
   for (const Tcgen05Sm100ForwardInstance& i : tcgen05_sm100_forward_instances(p.dtype))

@@ -20,7 +20,7 @@ ANY = "any"
 
 
 def suite(probe, cases, planted):
-    """One instance on some of sm100_forward_cases().  A sixth element True: part of the quick run."""
+    """One instance on some of forward_cases().  A sixth element True: part of the quick run."""
     return mutants.Suite(source=f"tests/simt/attention/sm100/probes/{probe}.cu", arch="100a", ptx=probe,
                          test=["tests/simt/attention/sm100/tcgen05_sm100_forward_probe", probe] + cases.split(),
                          mutants=[mutants.Mutant(f"{probe}: {m[0]}", *m[1:4], expect=m[4], quick=len(m) > 5)

@@ -5,6 +5,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "tests/simt/targets.h"
 #include "tests/simt/tensor_map_encoder.h"
 
 namespace assay {
@@ -86,16 +87,6 @@ std::string compare(const GemmProblem& p, const GemmBuffers& buffers, const std:
   return simt::format("%zu of %lld elements wrong, first ", wrong, static_cast<long long>(p.m * p.n)) + first;
 }
 
-/// B200, but for the number of multiprocessors.
-Target target_of(const Tcgen05Run& run) {
-  Target target;
-  target.device = Device::gpu;
-  target.compute_capability = 100;
-  target.multiprocessors = run.multiprocessors;
-  target.shared_bytes_per_block = kTcgen05SharedLimit;
-  return target;
-}
-
 }  // namespace
 
 std::string describe(const Tcgen05Run& run) {
@@ -134,7 +125,7 @@ Tcgen05Run parse_tcgen05_run(const std::string& text) {
 
 Tcgen05Outcome run_tcgen05(const simt::ptx::Module& module, const Tcgen05Run& run, simt::Options options) {
   const GemmProblem& p = run.problem;
-  const Target target = target_of(run);
+  const Target target = small_blackwell(run.multiprocessors);
   if (const Support support = supports_tcgen05_sm100(p, target); !support.ok())
     throw std::invalid_argument(describe(run) + ": " + support.reason);
   simt::DeviceHeap heap;

@@ -2,16 +2,13 @@
 
 #include <cstring>
 
+#include "tests/simt/targets.h"
 #include "tests/simt/tensor_map_encoder.h"
 
 namespace assay {
 
 Target hopper(int multiprocessors) {
-  Target target;
-  target.device = Device::gpu;
-  target.compute_capability = 90;
-  target.multiprocessors = multiprocessors;
-  target.shared_bytes_per_block = 227 * 1024;
+  Target target = gpu_target(90, multiprocessors);
   target.l2_bytes = std::size_t(50) << 20;
   return target;
 }

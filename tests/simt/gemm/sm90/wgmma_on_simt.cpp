@@ -30,15 +30,6 @@ void* upload(simt::DeviceHeap& heap, DType dtype, const std::vector<double>& val
 
 }  // namespace
 
-Target small_hopper(int multiprocessors) {
-  Target target;
-  target.device = Device::gpu;
-  target.compute_capability = 90;
-  target.multiprocessors = multiprocessors;
-  target.shared_bytes_per_block = 232448;
-  return target;
-}
-
 WgmmaSm90OnSimt::WgmmaSm90OnSimt(const GemmProblem& p, int multiprocessors)
     : problem_(p),
       target_(small_hopper(multiprocessors)),

@@ -5,11 +5,9 @@
 
 #include "kernels/gemm/sm90/wgmma.h"
 #include "tests/simt/simt.h"
+#include "tests/simt/targets.h"
 
 namespace assay {
-
-/// A machine so small that small problems fill it more than once.
-Target small_hopper(int multiprocessors);
 
 /// One problem's operands and its reference, for any number of runs.
 class WgmmaSm90OnSimt {
