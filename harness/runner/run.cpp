@@ -187,12 +187,13 @@ class Run {
     return record;
   }
 
-  /// A case that does not end takes the process with it; it is finished all the same, or a --resume would meet
-  /// it again.  Called on another thread while this one is stuck in that launch.
+  /// A case that does not end takes the process with it; it is finished all the same, or a --resume would meet it
+  /// again.  Called on another thread, while this one is stuck in that case.
   void keep_endless(const std::string& why) {
     if (communicator_.size() > 1 || !journal_) return;  // of several ranks it may be any one's
     for (const PlannedCase* one : at_hand_)
-      if (why.ends_with(" " + one->point.id())) journal_->finish(unmeasured(*one, {OutcomeKind::timed_out, why}));
+      if (why.ends_with(fmt::format(" {}", one->point.id())))
+        journal_->finish(unmeasured(*one, {OutcomeKind::timed_out, why}));
   }
 
   Result finish(const std::vector<PlannedCase>& planned, const RunOptions& options) {
