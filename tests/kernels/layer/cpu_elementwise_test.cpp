@@ -6,7 +6,7 @@
 #include <functional>
 #include <limits>
 
-#include "kernels/layer/cpu_elementwise.h"
+#include "kernels/layer/cpu/elementwise.h"
 #include "kernels/layer/gelu.h"
 #include "kernels/layer/residual_add.h"
 #include "kernels/layer/swiglu.h"

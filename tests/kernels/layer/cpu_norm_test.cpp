@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "kernels/layer/cpu_norm.h"
+#include "kernels/layer/cpu/norm.h"
 #include "tests/kernels/layer/instruction_sets.h"
 #include "tests/kernels/layer/norm_fixture.h"
 

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <limits>
 
-#include "kernels/layer/cpu_rotate.h"
+#include "kernels/layer/cpu/rotate.h"
 #include "kernels/layer/rope.h"
 #include "tests/kernels/layer/instruction_sets.h"
 #include "tests/kernels/layer/layer_check.h"

@@ -1,6 +1,6 @@
 // Copies of columns on the functional GPU, by the launch plans of the real launcher: every element's bits, and what
 // lies around them.
-#include "kernels/layer/columns_cuda.h"
+#include "kernels/layer/cuda/columns.h"
 #include "tests/simt/layer/layer_on_simt.h"
 
 namespace assay {

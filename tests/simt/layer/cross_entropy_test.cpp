@@ -1,5 +1,5 @@
 // The fused cross-entropy on the functional GPU, by the launch plans of the real launcher, against the fp64 reference.
-#include "kernels/layer/cross_entropy_cuda.h"
+#include "kernels/layer/cuda/cross_entropy.h"
 #include "tests/simt/layer/layer_on_simt.h"
 
 namespace assay {

@@ -1,6 +1,6 @@
 // SwiGLU, GELU and the skip connection's addition on the functional GPU, by the launch plans of the real launchers,
 // against the fp64 references.
-#include "kernels/layer/elementwise_cuda.h"
+#include "kernels/layer/cuda/elementwise.h"
 #include "tests/simt/layer/layer_on_simt.h"
 
 namespace assay {

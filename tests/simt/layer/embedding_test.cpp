@@ -1,6 +1,6 @@
 // The token embedding on the functional GPU, by the launch plans of the real launcher: forward copies, backward has the
 // bits of sums in the tokens' order.
-#include "kernels/layer/embedding_cuda.h"
+#include "kernels/layer/cuda/embedding.h"
 #include "tests/simt/layer/layer_on_simt.h"
 
 namespace assay {

@@ -6,19 +6,19 @@ WRONG = "wrong result"
 BOUNDS = "out of bounds"
 RACE = "data race|uninitialised|wrong result"
 
-ROWS = "kernels/layer/cuda_rows.cuh"
-REDUCE = "kernels/layer/cuda_reduce.cuh"
-FORWARD = "kernels/layer/norm_forward_cuda.cuh"
-BACKWARD = "kernels/layer/norm_backward_cuda.cuh"
-ELEMENTWISE = "kernels/layer/elementwise_cuda.cuh"
-ROPE = "kernels/layer/rope_cuda.cuh"
-ENTROPY = "kernels/layer/cross_entropy_cuda.cuh"
-ADAMW = "kernels/layer/adamw_cuda.cuh"
-NORM = "kernels/layer/grad_norm_cuda.cuh"
-EMBEDDING = "kernels/layer/embedding_cuda.cuh"
-PERMUTE = "kernels/layer/permute_cuda.cuh"
-COLUMNS = "kernels/layer/columns_cuda.cuh"
-ROUTER = "kernels/layer/router_cuda.cuh"
+ROWS = "kernels/layer/cuda/rows.cuh"
+REDUCE = "kernels/layer/cuda/reduce.cuh"
+FORWARD = "kernels/layer/cuda/norm_forward.cuh"
+BACKWARD = "kernels/layer/cuda/norm_backward.cuh"
+ELEMENTWISE = "kernels/layer/cuda/elementwise.cuh"
+ROPE = "kernels/layer/cuda/rope.cuh"
+ENTROPY = "kernels/layer/cuda/cross_entropy.cuh"
+ADAMW = "kernels/layer/cuda/adamw.cuh"
+NORM = "kernels/layer/cuda/grad_norm.cuh"
+EMBEDDING = "kernels/layer/cuda/embedding.cuh"
+PERMUTE = "kernels/layer/cuda/permute.cuh"
+COLUMNS = "kernels/layer/cuda/columns.cuh"
+ROUTER = "kernels/layer/cuda/router.cuh"
 
 QUICK = True
 
@@ -31,7 +31,7 @@ def suite(source, ptx, test, tests, planted):
 
 
 def library(name, test, tests, planted):
-    return suite(f"kernels/layer/{name}_cuda.cu", f"layer_{name}_cuda", test, tests, planted)
+    return suite(f"kernels/layer/cuda/{name}.cu", f"layer_{name}_cuda", test, tests, planted)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 // The instances that the small shapes of norm_test.cpp use, so that a planted bug compiles quickly.
-#include "kernels/layer/norm_backward_cuda.cuh"
+#include "kernels/layer/cuda/norm_backward.cuh"
 
 namespace assay::layer_cuda {
 

@@ -1,5 +1,5 @@
 // RMSNorm and LayerNorm on the functional GPU, by the launch plans of the real launchers, against the fp64 references.
-#include "kernels/layer/norm_cuda.h"
+#include "kernels/layer/cuda/norm.h"
 #include "tests/simt/layer/layer_on_simt.h"
 
 namespace assay {

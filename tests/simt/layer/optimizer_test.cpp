@@ -2,8 +2,8 @@
 // contracts' arithmetic, written out here once more, and within the fp64 references' bounds.
 #include <algorithm>
 
-#include "kernels/layer/adamw_cuda.h"
-#include "kernels/layer/grad_norm_cuda.h"
+#include "kernels/layer/cuda/adamw.h"
+#include "kernels/layer/cuda/grad_norm.h"
 #include "tests/simt/layer/layer_on_simt.h"
 
 namespace assay {

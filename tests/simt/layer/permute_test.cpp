@@ -2,7 +2,7 @@
 // contract's plan and the fp64 references.
 #include <algorithm>
 
-#include "kernels/layer/permute_cuda.h"
+#include "kernels/layer/cuda/permute.h"
 #include "tests/simt/layer/layer_on_simt.h"
 
 namespace assay {

@@ -1,6 +1,6 @@
 // Rotary position embedding on the functional GPU, by the launch plans of the real launcher, against the fp64
 // reference.
-#include "kernels/layer/rope_cuda.h"
+#include "kernels/layer/cuda/rope.h"
 #include "tests/simt/layer/layer_on_simt.h"
 
 namespace assay {

@@ -1,5 +1,5 @@
 // The experts' router on the functional GPU, by the launch plans of the real launcher, against the fp64 reference.
-#include "kernels/layer/router_cuda.h"
+#include "kernels/layer/cuda/router.h"
 #include "tests/simt/layer/layer_on_simt.h"
 
 namespace assay {

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "kernels/layer/cuda_row_if_built.h"
+#include "kernels/layer/cuda/row_if_built.h"
 
 namespace assay {
 namespace {
