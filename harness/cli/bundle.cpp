@@ -8,7 +8,7 @@
 #include "harness/cli/selection.h"
 #include "harness/cli/terminal.h"
 #include "harness/core/error.h"
-#include "harness/publish/bundle.h"
+#include "harness/publish/bundle/bundle.h"
 #include "harness/verdict/fleet_reader.h"
 
 namespace assay {

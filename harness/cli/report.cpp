@@ -13,7 +13,7 @@
 #include "harness/core/file.h"
 #include "harness/core/sha256.h"
 #include "harness/publish/fleet_text.h"
-#include "harness/publish/report.h"
+#include "harness/publish/report/report.h"
 #include "harness/verdict/digests.h"
 
 namespace assay {

@@ -5,17 +5,19 @@
 #include "harness/cli/terminal.h"
 #include "harness/core/file.h"
 #include "harness/publish/endurance.h"
+#include "harness/publish/export/nccl_tests.h"
 #include "harness/publish/fastest.h"
-#include "harness/publish/nccl_tests.h"
 #include "harness/publish/overlap.h"
 #include "harness/publish/stragglers.h"
-#include "harness/publish/table.h"
+#include "harness/publish/table/table.h"
 #include "harness/publish/train_step.h"
 
 namespace assay {
 namespace {
 
 namespace fs = std::filesystem;
+
+std::string after_a_line(const std::string& text) { return text.empty() ? text : fmt::format("\n{}", text); }
 
 /// Why it is not complete.
 std::string ended_early(const Result& result) {
@@ -32,11 +34,12 @@ void publish(const Result& result, const Suite& suite, const fs::path& out, cons
              const std::string& format) {
   const auto rows = table_rows({result});
   const std::string overlap = to_overlap_table(rows), steps = to_train_step_text(result);
-  const std::string more =
-      (suite.search ? "\n" + to_fastest(rows, suite.search->workload, published_matmul_rates()) : std::string()) +
-      to_soak_summary(result) + to_selftest_summary(result) + to_together_summary(result) +
-      (overlap.empty() ? "" : "\n" + overlap) + (steps.empty() ? "" : "\n" + steps) +
-      (result.stragglers ? "\n" + to_text(*result.stragglers) : "");
+  const std::string fastest =
+      suite.search ? to_fastest(rows, suite.search->workload, published_matmul_rates()) : std::string();
+  const std::string stragglers = result.stragglers ? to_text(*result.stragglers) : std::string();
+  const std::string more = after_a_line(fastest) + to_soak_summary(result) + to_selftest_summary(result) +
+                           to_together_summary(result) + after_a_line(overlap) + after_a_line(steps) +
+                           after_a_line(stragglers);
   fs::path markdown = out, google = out;
   markdown += ".md";
   google.replace_extension(".gbench.json");

@@ -8,11 +8,11 @@
 #include "harness/cli/terminal.h"
 #include "harness/core/error.h"
 #include "harness/core/file.h"
-#include "harness/publish/accelerator_rows.h"
-#include "harness/publish/nccl_tests.h"
-#include "harness/publish/row_extras.h"
-#include "harness/publish/table.h"
-#include "harness/publish/table_fields.h"
+#include "harness/publish/export/nccl_tests.h"
+#include "harness/publish/table/accelerator_rows.h"
+#include "harness/publish/table/fields.h"
+#include "harness/publish/table/row_extras.h"
+#include "harness/publish/table/table.h"
 
 namespace assay {
 namespace {

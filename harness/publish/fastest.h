@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/publish/table.h"
+#include "harness/publish/table/table.h"
 #include "harness/suite/published.h"
 
 namespace assay {

@@ -10,7 +10,7 @@
 #include "harness/core/error.h"
 #include "harness/core/sha256.h"
 #include "harness/publish/plausibility_records.h"
-#include "harness/publish/table.h"
+#include "harness/publish/table/table.h"
 #include "harness/record/result.h"
 #include "harness/suite/json_reader.h"
 #include "harness/workloads/workload.h"

@@ -7,7 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "harness/core/units.h"
-#include "harness/publish/row_extras.h"
+#include "harness/publish/table/row_extras.h"
 
 namespace assay {
 namespace {

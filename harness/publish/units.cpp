@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "harness/publish/table.h"
+#include "harness/publish/table/table.h"
 
 namespace assay {
 namespace {

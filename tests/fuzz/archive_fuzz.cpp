@@ -3,8 +3,8 @@
 #include <string>
 
 #include "harness/core/error.h"
-#include "harness/publish/bundle_archive.h"
-#include "harness/publish/report_archive.h"
+#include "harness/publish/bundle/archive.h"
+#include "harness/publish/report/archive.h"
 #include "tests/fuzz/fuzz_target.h"
 
 namespace {

@@ -2,7 +2,7 @@
 #include <string>
 
 #include "harness/core/error.h"
-#include "harness/publish/row_extras.h"
+#include "harness/publish/table/row_extras.h"
 #include "tests/fuzz/fuzz_target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -8,8 +8,8 @@
 #include "harness/core/error.h"
 #include "harness/core/file.h"
 #include "harness/core/sha256.h"
-#include "harness/publish/bundle.h"
-#include "harness/publish/bundle_archive.h"
+#include "harness/publish/bundle/archive.h"
+#include "harness/publish/bundle/bundle.h"
 #include "tests/harness/record/sample_records.h"
 
 namespace assay {

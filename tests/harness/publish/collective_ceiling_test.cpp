@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "harness/publish/table.h"
+#include "harness/publish/table/table.h"
 #include "harness/suite/references.h"
 #include "tests/harness/record/sample_records.h"
 

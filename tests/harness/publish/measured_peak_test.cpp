@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "harness/publish/table.h"
+#include "harness/publish/table/table.h"
 #include "tests/harness/publish/peak_records.h"
 
 namespace assay {

@@ -1,4 +1,4 @@
-#include "harness/publish/nccl_tests.h"
+#include "harness/publish/export/nccl_tests.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

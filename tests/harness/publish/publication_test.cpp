@@ -9,9 +9,9 @@
 #include <set>
 
 #include "harness/core/error.h"
-#include "harness/publish/accelerator_rows.h"
-#include "harness/publish/bencher.h"
-#include "harness/publish/row_extras.h"
+#include "harness/publish/export/bencher.h"
+#include "harness/publish/table/accelerator_rows.h"
+#include "harness/publish/table/row_extras.h"
 #include "tests/harness/record/sample_records.h"
 
 namespace assay {

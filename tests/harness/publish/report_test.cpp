@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "harness/core/sha256.h"
-#include "harness/publish/report.h"
-#include "harness/publish/table.h"
+#include "harness/publish/report/report.h"
+#include "harness/publish/table/table.h"
 #include "tests/harness/record/sample_records.h"
 
 namespace assay {

@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "harness/publish/fastest.h"
-#include "harness/publish/table.h"
-#include "harness/publish/vendor_summary.h"
+#include "harness/publish/table/table.h"
+#include "harness/publish/table/vendor_summary.h"
 #include "harness/suite/accelerators.h"
 #include "tests/harness/publish/mixed_result.h"
 #include "tests/harness/publish/peak_records.h"

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "harness/publish/table.h"
+#include "harness/publish/table/table.h"
 #include "harness/publish/units.h"
 #include "tests/harness/publish/mixed_result.h"
 #include "tests/harness/publish/peak_records.h"

@@ -21,7 +21,7 @@ struct Case {
 
 std::string describe(const Case& c, ColumnsPass pass) {
   std::string text = std::string(name(pass)) + " " + name(c.dtype) + " " + std::to_string(c.rows) + " rows of";
-  for (const std::int64_t width : c.widths) text += " " + std::to_string(width);
+  for (const std::int64_t width : c.widths) text.append(" ").append(std::to_string(width));
   return text + " shift " + std::to_string(c.shift);
 }
 

@@ -165,8 +165,10 @@ TEST(FastDivideTest, EqualsDivision) {
   for (const std::uint32_t d : {1U, 2U, 3U, 7U, 64U, 127U, 1792U, 14336U, 65537U, 0x7fffffffU}) {
     const FastDivide divide(d);
     for (const std::uint32_t near : {0U, 1U, d, 2 * d, 1000 * d, 0x7fffffffU / d * d, 0x7fffffffU, 0x40000000U})
-      for (std::uint32_t n : {near - 1, near, near + 1})
-        if (n < 0x80000000U) ASSERT_EQ(divide.quotient(n), n / d) << n << " / " << d;
+      for (std::uint32_t n : {near - 1, near, near + 1}) {
+        if (n >= 0x80000000U) continue;
+        ASSERT_EQ(divide.quotient(n), n / d) << n << " / " << d;
+      }
   }
 }
 
