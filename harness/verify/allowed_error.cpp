@@ -45,10 +45,9 @@ double coarse_sum_allowed(std::int64_t k, double magnitude, const Accumulation& 
 
 // Let D_i = initial + i value.  Two terms:
 //  - every launch multiplies the same numbers and makes the same error again, so these add up without averaging out;
-//  - storing D_i rounds it once; a kernel that starts its sum from D_i, or adds to it block by block of k, rounds up to
-//  k
-//    times at the size of D_i, as a random walk within one launch: (1 + 2 sqrt(k)) u |D_i|.  While D stays within one
-//    power of two, adding the same numbers leaves the same remainders, so these do not average out over launches
+//  - storing D_i rounds it once; a kernel that starts its sum from D_i, or adds to it block by block of k, rounds up
+//    to k times at the size of D_i, as a random walk within one launch: (1 + 2 sqrt(k)) u |D_i|.  While D stays within
+//    one power of two, adding the same numbers leaves the same remainders, so these do not average out over launches
 //    either.
 // |D_i| <= |initial| + i |value| gives their sum in closed form.
 double accumulated_allowed(std::int64_t k, std::int64_t launches, double initial, double value, double magnitude,

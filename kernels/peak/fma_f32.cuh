@@ -1,9 +1,8 @@
 // The highest fp32 multiply-add rate of a GPU, outside its tensor cores.
 //
 // Algorithm   Every thread adds one to 8 accumulators, again and again, by FMA.  A multiprocessor's partition starts
-// one
-//             warp's FMA a cycle (sm_80: every second) and each takes 4: 8 warps of 8 independent chains are far more
-//             than that needs.  A turn of the loop is 256 FMA and 3 other instructions, 98.8 % of what is issued.
+//             one warp's FMA a cycle (sm_80: every second) and each takes 4: 8 warps of 8 independent chains are far
+//             more than that needs.  A turn of the loop is 256 FMA and 3 other instructions, 98.8 % of what is issued.
 // Resources   1024 threads, one CTA a multiprocessor, no shared memory; 8 accumulators and little else in registers.
 // Sizes       Steps in multiples of 32.
 // Source      Written for this project.

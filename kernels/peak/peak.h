@@ -6,8 +6,7 @@
 //   copy    output = input, `size` bytes read and as many written               `size` bytes
 //   triad   output = b + kPeakScale c of fp32, b and c the halves of            `size` bytes
 //           2 `size` bytes of input
-//   read    sums the 32-bit words of `size` bytes                               kPeakPartials partial sums, 64 bits
-//           each
+//   read    sums the 32-bit words of `size` bytes                               kPeakPartials sums, 64 bits each
 //   write   writes `size` bytes of kPeakPattern                                 `size` bytes
 //   floor   nothing: what starting work costs                                   left alone
 //

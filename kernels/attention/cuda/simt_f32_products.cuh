@@ -5,9 +5,8 @@
 // columns that load_columns says.  The 16 threads of a row are half a warp: what one of them writes of w, only these
 // read, so that __syncwarp() orders the two.
 // Shared memory  Rows of a and b are padded by 16 bytes: threads that differ in x read 16 bytes each from rows of b
-// that
-//                follow one another, and the padding puts those four banks apart.  All 16 threads of a row read the
-//                same of a and of w.  w's padding puts rows that are four apart (two y of a warp) 16 banks apart.
+//                that follow one another, and the padding puts those four banks apart.  All 16 threads of a row read
+//                the same of a and of w.  w's padding puts rows that are four apart (two y of a warp) 16 banks apart.
 // Each product is one FMA a term.  C++17.
 #pragma once
 #include <cstdint>

@@ -6,10 +6,9 @@
 //
 //   tensor cores   256 * 128 (D + V) * 2 / 8192   8192 FLOP/clk (148 SMs at 1.85 GHz: 2243 TFLOP/s)
 //   MUFU           256 * 128 (1 - share) / 16     ex2, 16 a clock; sm_103: 32.  `share` comes from a polynomial
-//   issue          256 * 128 (3.5 + 9 share) / 128  maximum, ex2, and halves of FFMA, sum and conversion, which take
-//   two
-//                                                 scores at once; ten instructions in place of ex2 for the polynomial.
-//                                                 128 lanes a clock
+//   issue          256 * 128 (3.5 + 9 share) / 128  maximum, ex2, and halves of FFMA, sum and conversion, which
+//                                                 take two scores at once; ten instructions in place of ex2 for the
+//                                                 polynomial.  128 lanes a clock
 //   shared memory  (written + read) / 128         written: the tiles of k and v.  Read, for each half: q and k, v (the
 //                                                 weights are in tensor memory)
 //   L2             the tiles of k and v at min(64, 6154 / SMs) B/clk, as for Hopper

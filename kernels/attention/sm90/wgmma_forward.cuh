@@ -15,13 +15,12 @@
 //             partial per thread until the end.  384 threads are launched with 168 registers; the producer keeps 24,
 //             consumers take 240.
 // 8 bits      wgmma takes 8-bit values only key by key: three warps of the producer's warpgroup transpose each tile in
-// its
-//             place, between its copy and its product, in the order of keys that the accumulators of the scores happen
-//             to have (wgmma_forward_transpose.cuh), so that probabilities need no exchange between threads.  They
-//             are 2^8 times too large before they are rounded to e4m3, and so is their sum.  Both products are summed
-//             in the tensor core ("fast accumulation", about 14 bits).  The factors of q and k are in the scale of the
-//             scores, that of v in the division by the sum.  The producer's warpgroup keeps 56 registers, consumers
-//             take 224.
+//             its place, between its copy and its product, in the order of keys that the accumulators of the scores
+//             happen to have (wgmma_forward_transpose.cuh), so that probabilities need no exchange between threads.
+//             They are 2^8 times too large before they are rounded to e4m3, and so is their sum.  Both products are
+//             summed in the tensor core ("fast accumulation", about 14 bits).  The factors of q and k are in the scale
+//             of the scores, that of v in the division by the sum.  The producer's warpgroup keeps 56 registers,
+//             consumers take 224.
 // Output      Through the warp's own rows of q's buffer: stmatrix, then a bulk store per 16 rows; at a sequence's
 //             ragged end, 16-byte stores of the rows that exist.  8 bits: through a buffer of its own, o being bf16.
 // Rows        Tensor maps span the rows of all sequences, packed or equally long: a tile may read into the next
@@ -31,8 +30,7 @@
 // Tile        128 queries x 128 keys, 64 keys where value_dim is above 128; 2 stages of k and of v, 4 of each at 64
 //             dimensions, 3 of v at 128; 8 bits: 4 stages of each
 // Shared      64: 160 KiB; 128: 224 KiB; 192/128: 208 KiB; 256: 192 KiB: one CTA per multiprocessor; 8 bits: 64: 176
-// KiB,
-//             128: 192 KiB, 256: 224 KiB
+//             KiB, 128: 192 KiB, 256: 224 KiB
 // Shapes      head_dim and value_dim up to 256, multiples of 8 (64/64, 128/128, 192/128, 256/256 run at full width,
 //             others as the next wider); any lengths, zero included, below 2^30; causal (bottom-right), sliding window,
 //             packed sequences, grouped heads; arrays aligned to 16 bytes.  8 bits: multiples of 16; 64/64, 128/128,

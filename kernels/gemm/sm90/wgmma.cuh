@@ -1,13 +1,12 @@
 // GEMM on Hopper's tensor cores by wgmma, fed by the tensor memory accelerator; sm_90a.
 //
 // Algorithm   Persistent, warp-specialised.  One thread of the producer warpgroup keeps a ring of stages in shared
-// memory
-//             filled: it waits until a stage is empty and starts the bulk copies of a tile of a and a tile of b, whose
-//             bytes complete the stage's "full" barrier.  Two consumer warpgroups own 64 rows of the CTA's tile of d
-//             each: they multiply from shared memory by wgmma, accumulate in fp32 registers, keep one group of wgmma in
-//             flight, and hand a stage back one k tile after its use.  While they store a tile, the producer already
-//             loads the next.  In a cluster of two, the CTAs share the operand of their common rows or columns: each
-//             loads half of it and multicasts it to both.  A tile may be cut into slices of k (see DenseSchedule):
+//             memory filled: it waits until a stage is empty and starts the bulk copies of a tile of a and a tile of b,
+//             whose bytes complete the stage's "full" barrier.  Two consumer warpgroups own 64 rows of the CTA's tile
+//             of d each: they multiply from shared memory by wgmma, accumulate in fp32 registers, keep one group of
+//             wgmma in flight, and hand a stage back one k tile after its use.  While they store a tile, the producer
+//             already loads the next.  In a cluster of two, the CTAs share the operand of their common rows or columns:
+//             each loads half of it and multicasts it to both.  A tile may be cut into slices of k (see DenseSchedule):
 //             every slice leaves its accumulators in memory, and the one that arrives last adds them up, in order, so
 //             that results do not depend on who that was.
 // Layouts     Operands keep the order they have in memory, k contiguous ("k-major") or m or n contiguous ("mn-major"):

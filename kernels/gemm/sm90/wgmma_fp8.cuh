@@ -13,8 +13,7 @@
 // Shapes      a [m, k] e4m3 or e5m2, b [n, k] e4m3: the hardware multiplies 8-bit operands k-major only.  Rows of a, b
 //             and d on 16-byte boundaries.  Copies fill with zeros (0.0 in both formats) what lies outside.
 // Source      Written for this project.  Two-level accumulation is DeepSeek-V3's (arXiv 2412.19437, 3.3), as in
-// DeepGEMM
-//             (MIT; no code taken).
+//             DeepGEMM (MIT; no code taken).
 #pragma once
 #include "kernels/gemm/sm90/wgmma.cuh"
 #include "kernels/gemm/sm90/wgmma_fp8_params.h"

@@ -4,8 +4,7 @@
 //               count   a warp a chunk of 256 slots: how many of each expert (integer additions in shared memory)
 //               before  a warp an expert: how many in the chunks before
 //               place   every block adds up the experts' counts to offsets by itself (up to 1024 numbers, from L2); a
-//                       warp a chunk, 32 slots at a time: match.any tells a slot which lanes before it have its
-//                       expert
+//                       warp a chunk, 32 slots at a time: match.any tells which lanes before it have a slot's expert
 //             Integers only, and places that depend on nothing but the slots: the same every time.
 // Moving      permute and permute_backward, unpermute: a thread a vector of 16 bytes of a token's row, which reads
 //             (adds up) or writes that vector of the row of each of its slots: x is read once, not once a slot.
