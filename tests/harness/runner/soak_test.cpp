@@ -203,7 +203,6 @@ TEST_F(SoakTest, CountsHowOftenItHappens) {
 }
 
 TEST_F(SoakTest, EndsOnASignalWithAValidResult) {
-  suite_.soak->seconds = 3600;  // nothing else ends it
   interrupted_ = true;
   suite_.soak->seconds = 1e-9;  // over before the first case could have been begun: its time alone completes no soak
   const Result before = go();
@@ -211,6 +210,7 @@ TEST_F(SoakTest, EndsOnASignalWithAValidResult) {
   EXPECT_EQ(before.records[0].outcome.kind, OutcomeKind::failed);
 
   interrupted_ = false;
+  suite_.soak->seconds = 3600;  // nothing but the signal ends it
   const auto make = catalog_[0].make;
   catalog_[0].make = [this, make](const Case& point, WorkloadContext& context) {
     interrupted_ = true;
