@@ -23,7 +23,7 @@ std::string text(const Json& value) {
 }
 
 std::string bytes(const Json& value) {
-  return value.is_number() ? format_bytes(value.get<std::size_t>()) : std::string("-");
+  return value.is_number() ? format_bytes(value.get<double>()) : std::string("-");
 }
 
 std::string cpu_text(const Json& cpu) {

@@ -20,7 +20,7 @@ using Json = nlohmann::ordered_json;
 
 std::string work_text(const Work& work) {
   if (work.flops > 0) return fmt::format("{:.3g} GFLOP", work.flops * 1e-9);
-  return work.bytes > 0 ? format_bytes(std::size_t(work.bytes)) : std::string("-");
+  return work.bytes > 0 ? format_bytes(work.bytes) : std::string("-");
 }
 
 /// A planned case and, where it was asked for, what its kernel says of it.

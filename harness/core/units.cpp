@@ -2,14 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+
 namespace assay {
 
-std::string format_bytes(std::size_t bytes) {
+std::string format_bytes(double bytes) {
   static constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-  double value = double(bytes);
-  int unit = 0;
-  while (value >= 1024) value /= 1024, ++unit;
-  return fmt::format("{:.4g} {}", value, kUnits[unit]);
+  std::size_t unit = 0;
+  for (; bytes >= 1024 && unit + 1 < std::size(kUnits); ++unit) bytes /= 1024;
+  return fmt::format("{:.4g} {}", bytes, kUnits[unit]);
 }
 
 }  // namespace assay

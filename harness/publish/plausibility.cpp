@@ -73,9 +73,11 @@ void check_provenance(const Result& result, const std::string& now, Problems& ou
   for (const auto& finding : provenance.value("findings", Json::array()))
     if (finding.value("severity", "") == "unfit")
       out.push_back(fmt::format("/provenance/findings: the machine was unfit: {}", finding.value("what", "")));
-  if (const Json thinned = provenance.value("thinned", Json()); thinned.is_object())
+  if (const Json thinned = provenance.value("thinned", Json()); thinned.is_object()) {
+    const Json whole = thinned.value("sha256_of_whole", Json());  // a file may have anything there
     out.push_back(fmt::format("/provenance/thinned: a page left samples out of it; the whole result's SHA-256 is {}",
-                              thinned.value("sha256_of_whole", "not said")));
+                              whole.is_string() ? whole.get<std::string>() : "not said"));
+  }
   const Json started = provenance.value("started_utc", Json());
   check_date("/provenance/started_utc", started.is_string() ? started.get<std::string>() : "", now, out);
 }

@@ -21,10 +21,26 @@ bool equal(double a, double b) {
   return std::abs(a - b) <= kRounding * std::max(std::abs(a), std::abs(b));
 }
 
+/// Why no suite can ask for the case; empty where one can.  A file's numbers are anyone's: beyond these bounds their
+/// products overflow, and lists as long as they say (the rows of each group) have no end.
+std::string reason_impossible(const Case& point, const WorkloadKind& kind) {
+  for (const AxisSpec& axis : kind.axes) {
+    if (axis.free_word || !axis.words.empty()) continue;
+    const std::int64_t number = point.number_or(axis.name, axis.minimum);
+    if (number < axis.minimum || number > axis.maximum)
+      return fmt::format("{}={}, expected {} to {}", axis.name, number, axis.minimum, axis.maximum);
+  }
+  return kind.validate ? kind.validate(point) : std::string();
+}
+
 /// The work is the case's, whoever measured it: more of it would be a higher rate from the same times.
 void check_work(const Record& record, const WorkloadKind& kind, const std::string& place, Problems& out) {
   Work counted;
   try {
+    if (const std::string why = reason_impossible(record.point, kind); !why.empty()) {
+      out.push_back(fmt::format("{}/case: {} is impossible: {}", place, record.point.id(), why));
+      return;
+    }
     counted = kind.work(record.point, int(record.point.number_or("ranks", 1)));
   } catch (const std::exception&) {
     return;  // a unit or an axis that only another build has, as a GPU's

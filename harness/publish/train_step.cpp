@@ -151,8 +151,8 @@ std::string text_of(const TrainStepSummary& step) {
       step.id, step.tokens_per_second, format_flops(step.flops_per_second),
       step.tokens_per_joule ? fmt::format("{:.3g} tokens/J", *step.tokens_per_joule)
                             : std::string("tokens/J unknown: no power was read of all ranks"),
-      utilisation_text(step), time_text(step), reduction_text(step), format_bytes(std::size_t(step.bytes)),
-      format_bytes(std::size_t(step.activation_bytes)), loss_text(step), gradients_text(step), projection_text(step),
+      utilisation_text(step), time_text(step), reduction_text(step), format_bytes(step.bytes),
+      format_bytes(step.activation_bytes), loss_text(step), gradients_text(step), projection_text(step),
       step.beside_seconds * 1e3, 100 * (step.projected_seconds / step.beside_seconds - 1));
 }
 

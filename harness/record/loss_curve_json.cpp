@@ -45,8 +45,8 @@ LossCurve loss_curve_from_json(const Json& json, const std::string& source, cons
   out.losses = losses_from_json(in, "losses");
   if (in.has("cpu_losses")) out.cpu_losses = losses_from_json(in, "cpu_losses");
   for (const Json& step : in.at("steps")) {
-    const std::int64_t least = out.steps.empty() ? 1 : out.steps.back() + 1;
-    if (!step.is_number_integer() || !(step.get<std::int64_t>() >= least))
+    const std::int64_t before = out.steps.empty() ? 0 : out.steps.back();
+    if (!step.is_number_integer() || !(step.get<std::int64_t>() > before))
       in.fail("steps", "expected whole numbers from 1, each above the one before");
     out.steps.push_back(step.get<std::int64_t>());
   }

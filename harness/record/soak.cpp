@@ -69,6 +69,9 @@ Json to_json(const std::vector<SoakInterval>& intervals) {
   return {{"start_seconds", start}, {"launches", launches}, {"slowest_seconds", slowest}};
 }
 
+// Of an interval: one each microsecond for 30 years.  Whoever joins intervals adds them up.
+constexpr std::int64_t kMostLaunches = 1'000'000'000'000'000;
+
 /// The samples say how long a launch took.
 std::vector<SoakInterval> intervals_from_json(const JsonFields& in, const Measurement& samples) {
   std::vector<SoakInterval> out(samples.seconds.size());
@@ -78,8 +81,8 @@ std::vector<SoakInterval> intervals_from_json(const JsonFields& in, const Measur
     const Json &start = in.at("start_seconds")[i], &launches = in.at("launches")[i],
                &slowest = in.at("slowest_seconds")[i];
     if (!start.is_number() || !(start.get<double>() >= 0)) in.fail("start_seconds", "expected numbers of at least 0");
-    if (!launches.is_number_integer() || launches.get<std::int64_t>() < 1)
-      in.fail("launches", "expected integers of at least 1");
+    if (!launches.is_number_integer() || launches.get<std::int64_t>() < 1 || launches > kMostLaunches)
+      in.fail("launches", fmt::format("expected integers from 1 to {}", kMostLaunches));
     if (!slowest.is_number() || !(slowest.get<double>() > 0)) in.fail("slowest_seconds", "expected numbers above 0");
     out[i] = {start.get<double>(), samples.seconds[i] * launches.get<double>(), launches.get<std::int64_t>(),
               slowest.get<double>(), samples.placement.empty() ? Placement::none : samples.placement[i]};

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "harness/core/error.h"
 #include "harness/record/json_fields.h"
 
 namespace assay {
@@ -48,7 +49,8 @@ Json readings_json(const std::vector<Reading>& readings) {
   Json out = {{"seconds", Json::array()}};
   for (const Reading& one : readings) out["seconds"].push_back(rounded(one.seconds));
   for (const auto& [key, value] : kColumns) {
-    if (std::none_of(readings.begin(), readings.end(), [&](const Reading& one) { return (one.*value).has_value(); }))
+    if (std::none_of(readings.begin(), readings.end(),
+                     [value = value](const Reading& one) { return (one.*value).has_value(); }))
       continue;
     Json column = Json::array();
     for (const Reading& one : readings) column.push_back(one.*value ? rounded(*(one.*value)) : Json(nullptr));
@@ -184,6 +186,8 @@ Json to_json(const std::vector<Telemetry>& all) {
 }
 
 std::vector<Telemetry> telemetry_from_json(const Json& json, const std::string& source, const std::string& place) {
+  // A journal's lines are not held to the schema first.
+  if (!json.is_array()) throw InputError(source + ": " + place + ": expected an array");
   std::vector<Telemetry> out;
   for (std::size_t i = 0; i < json.size(); ++i)
     out.push_back(one_from_json(json[i], source, place + "/" + std::to_string(i)));

@@ -44,8 +44,8 @@ PlannedCase plan_there(const Case& point, const WorkloadKind& kind, const Accele
   planned.support = kind.supports(point, target_of(accelerator), communicator);
   const auto bytes = double(kind.set_bytes(point));
   if (planned.support.ok() && bytes > accelerator.memory_bytes)
-    planned.support = Support::no(fmt::format("needs {} of buffers, and {} has {}", format_bytes(std::size_t(bytes)),
-                                              accelerator.name, format_bytes(std::size_t(accelerator.memory_bytes))));
+    planned.support = Support::no(fmt::format("needs {} of buffers, and {} has {}", format_bytes(bytes),
+                                              accelerator.name, format_bytes(accelerator.memory_bytes)));
   return planned;
 }
 

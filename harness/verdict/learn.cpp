@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 
@@ -99,7 +100,11 @@ double tolerance_of(const Figures& seen, double value, double least) {
 }
 
 /// Three digits more than the scatter supports would be noise in the file.
-double rounded(double value) { return std::stod(fmt::format("{:.4g}", value)); }
+double rounded(double value) {
+  // Not stod: it throws where a number is so small that it has fewer digits than others.
+  const double out = std::strtod(fmt::format("{:.4g}", value).c_str(), nullptr);
+  return std::isfinite(out) ? out : value;
+}
 
 Conditions conditions_of(const Figures& seen) {
   const Case& point = seen.records.front()->point;

@@ -16,9 +16,12 @@ std::string text(const Json& value) { return value.is_string() ? value.get<std::
 double l1d_bytes_of(const Json& cpu) {
   const Json caches = member(cpu, "caches");
   if (!caches.is_array()) return 0;
-  for (const auto& cache : caches)
-    if (text(member(cache, "name")) == "L1d" && member(cache, "bytes").is_number())
-      return member(cache, "bytes").get<double>();
+  constexpr double kMost = 0x1p40;  // bytes; more is no cache's, and in the end no integer's
+  for (const auto& cache : caches) {
+    const Json bytes = member(cache, "bytes");
+    if (text(member(cache, "name")) == "L1d" && bytes.is_number() && bytes > 0 && bytes <= kMost)
+      return bytes.get<double>();
+  }
   return 0;
 }
 
@@ -39,7 +42,7 @@ MachineWanted machine_of(const Json& provenance) {
   m.cpu_model = text(member(cpu, "model"));
   m.l1d_bytes = l1d_bytes_of(cpu);
   const Json threads = member(cpu, "allowed_threads");
-  m.threads = threads.is_number() ? threads.get<int>() : 0;
+  m.threads = threads.is_number_integer() ? threads.get<int>() : 0;
   return m;
 }
 
@@ -66,7 +69,7 @@ std::string MachineWanted::describe() const {
   if (!accelerator.empty()) return accelerator_named(accelerator).full_name;
   if (!gpu_model.empty()) return gpu_model;
   std::string out = cpu_model.empty() ? "a CPU without a name" : cpu_model;
-  if (l1d_bytes > 0) out += ", L1d " + format_bytes(std::size_t(l1d_bytes));
+  if (l1d_bytes > 0) out += ", L1d " + format_bytes(l1d_bytes);
   if (threads > 0) out += fmt::format(", {} threads", threads);
   return out;
 }

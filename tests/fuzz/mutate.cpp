@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -65,7 +66,7 @@ void change_container(Json& node, std::mt19937_64& random) {
 
 void change_number(Json& node, std::mt19937_64& random) {
   constexpr std::array kFactors = {-1.0, 0.5, 2.0, 1e-3, 1e3, 1e12};
-  if (node.is_number_integer() && node.get<double>() < 1e15 && random() % 2 == 0)
+  if (node.is_number_integer() && std::abs(node.get<double>()) < 1e15 && random() % 2 == 0)
     node = node.get<std::int64_t>() + (random() % 2 == 0 ? 1 : -1);
   else
     node = node.get<double>() * kFactors[below(kFactors.size(), random)];

@@ -119,8 +119,9 @@ std::string line_text(const Line& line, Tally& tally) {
   const Record& record = line.any();
   const Operation& operation = *operation_of(record);
   // What was moved, which is what was asked for rounded down to equal parts; of a failed case, what was asked for.
-  const auto size =
-      std::int64_t(record.work.bytes > 0 ? record.work.bytes : double(record.point.number_or("bytes", 0)));
+  constexpr double kMostBytes = 1e18;  // more than any message: a file's number may be more than an integer holds
+  const double bytes = record.work.bytes > 0 ? record.work.bytes : double(record.point.number_or("bytes", 0));
+  const auto size = std::int64_t(std::min(bytes, kMostBytes));
   const std::int64_t parts =
       operation.count_is_part ? std::max<std::int64_t>(1, record.point.number_or("ranks", 1)) : 1;
   return fmt::format("{:>12}  {:>12}  {:>8}  {:>6}  {:>6}", size,

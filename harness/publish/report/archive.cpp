@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -21,7 +22,9 @@ std::size_t stride_of(std::size_t n, int every, std::size_t least = kLeastSample
 }
 
 double with_digits(double value, int digits) {
-  return std::isfinite(value) ? std::stod(fmt::format("{:.{}g}", value, digits)) : value;
+  // Not stod: it throws where a number is so small that it has fewer digits than others.
+  const double rounded = std::strtod(fmt::format("{:.{}g}", value, digits).c_str(), nullptr);
+  return std::isfinite(rounded) ? rounded : value;
 }
 
 void round_numbers(Record& record) {

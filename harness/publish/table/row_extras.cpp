@@ -78,7 +78,7 @@ std::string cpu_of(const Json& provenance) {
     out = fmt::format("{} threads", threads.get<int>());
   for (const auto& cache : cpu.value("caches", Json::array()))
     if (cache.is_object() && cache.value("name", Json()) == "L1d" && cache.value("bytes", Json()).is_number())
-      out += fmt::format("{}L1d {}", out.empty() ? "" : ", ", format_bytes(cache.at("bytes").get<std::size_t>()));
+      out += fmt::format("{}L1d {}", out.empty() ? "" : ", ", format_bytes(cache.at("bytes").get<double>()));
   return out;
 }
 

@@ -97,6 +97,15 @@ TEST(NcclTests, Layout) {
                               "    25.00   41.94   73.40      0\n"));
 }
 
+// A file's number of bytes is any that JSON holds; a column of them is one of integers.
+TEST(NcclTests, MoreBytesThanAnIntegerHoldsAreTheMostThatAreShown) {
+  Record large = collective(1 << 20, 20e-6, "out_of_place");
+  large.work.bytes = 1e300;
+  const auto rows = rows_of(to_nccl_tests({sample_result({large})}));
+  ASSERT_THAT(rows, SizeIs(1));
+  EXPECT_EQ(rows[0].size, 1e18);
+}
+
 TEST(NcclTests, CountsAndReductionsOfEachOperation) {
   const std::string text = to_nccl_tests({sample_result({collective(1 << 20, 1e-3, "out_of_place", "all_gather"),
                                                          collective(1 << 20, 1e-3, "out_of_place", "reduce_scatter"),

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <limits>
 
 #include "harness/core/file.h"
 #include "harness/core/sha256.h"
@@ -112,6 +113,33 @@ TEST(Plausibility, AsksWhoMeasuredWhat) {
   EXPECT_THAT(after([](Result& r) { r.provenance["gpus"] = Json::array(); }), Contains(HasSubstr("ran on gpu0")));
   EXPECT_THAT(after([](Result& r) { r.provenance["started_utc"] = "2027-01-01T00:00:00Z"; }),
               Contains(HasSubstr("and now")));
+}
+
+/// Its work is not even counted: the products of such numbers overflow, and a list of the rows of no group has no end.
+TEST(Plausibility, FindsCasesThatNoSuiteCanAskFor) {
+  const auto problems = [](const std::string& workload, std::vector<CaseAxis> axes) {
+    return after([&](Result& r) {
+      r.records[0].point.workload = workload;
+      r.records[0].point.axes = std::move(axes);
+    });
+  };
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  const auto number = [](std::int64_t value) { return AxisValue(value); };
+  const auto word = [](const char* text) { return AxisValue(std::string(text)); };
+  EXPECT_THAT(problems("gemm", {{"layout", word("tn")}, {"m", number(kMost)}, {"n", number(3)}, {"k", number(5)}}),
+              Contains(HasSubstr("impossible: m=9223372036854775807")));
+  for (const std::int64_t groups : {std::int64_t(0), kMost})
+    EXPECT_THAT(problems("grouped_gemm", {{"pass", word("forward")},
+                                          {"routing", word("balanced")},
+                                          {"groups", number(groups)},
+                                          {"rows", number(8)},
+                                          {"n", number(8)},
+                                          {"k", number(8)}}),
+                Contains(HasSubstr("impossible: groups=")));
+  constexpr std::int64_t kLarge = std::int64_t(1) << 40;  // each is within its bounds, and their product is not
+  EXPECT_THAT(
+      problems("gemm", {{"layout", word("tn")}, {"m", number(kLarge)}, {"n", number(kLarge)}, {"k", number(8)}}),
+      Contains(HasSubstr("is impossible: ")));
 }
 
 TEST(Plausibility, CountsTheWorkItself) {

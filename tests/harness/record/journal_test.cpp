@@ -124,6 +124,10 @@ TEST_F(JournalTest, RefusesDamageThatIsNoTornLine) {
   EXPECT_THAT(refusal(), HasSubstr("not in the plan"));
   write(whole + R"({"begin":"gemm"})" + "\n");
   EXPECT_THAT(refusal(), HasSubstr("array of strings"));
+  nlohmann::ordered_json record = to_json(a_);
+  record["telemetry"] = "none";
+  write(whole + nlohmann::ordered_json{{"record", record}}.dump() + "\n");
+  EXPECT_THAT(refusal(), HasSubstr("/record/telemetry: expected an array"));
   write("{\"journal\":\"assay-journal/9\"}\n");
   EXPECT_THAT(refusal(), HasSubstr(":1"));
   write("not JSON\n");

@@ -89,6 +89,17 @@ TEST(Result, KeepsALossCurve) {
   EXPECT_EQ(to_text(sample_result({after})), text);
 }
 
+// A page joins intervals and adds up their launches.
+TEST(Result, RefusesASoakOfMoreLaunchesThanThereCanBe) {
+  Record record = ok_record();
+  record.soak.emplace();
+  for (const double seconds : record.measurement.seconds)
+    record.soak->intervals.push_back({0, seconds, 1, seconds, Placement::none});
+  EXPECT_EQ(parse_result(to_text(sample_result({record})), "r.json").records[0].soak->intervals[0].launches, 1);
+  record.soak->intervals[0].launches = std::numeric_limits<std::int64_t>::max();
+  EXPECT_THAT(refusal(to_text(sample_result({record}))), HasSubstr("intervals/launches"));
+}
+
 // Results of before there were such members hold none of them.
 TEST(Result, OlderResultsLoad) {
   const std::string text = to_text(sample_result({ok_record()}));
@@ -195,6 +206,9 @@ constexpr Damage kDamages[] = {
     {"LossOfNoStep", R"([{"op":"add","path":"/records/0/losses","value":{"steps":[1,2],"losses":[5]}}])",
      "/records/0/losses/steps"},
     {"LossesBackwards", R"([{"op":"add","path":"/records/0/losses","value":{"steps":[2,2],"losses":[5,4]}}])",
+     "/records/0/losses/steps"},
+    {"LossAfterTheLastStepThereIs",
+     R"([{"op":"add","path":"/records/0/losses","value":{"steps":[9223372036854775807,1],"losses":[5,4]}}])",
      "/records/0/losses/steps"},
     {"LossOfWords", R"([{"op":"add","path":"/records/1/losses","value":{"steps":[1],"losses":["low"]}}])",
      "/records/1/losses/losses"},
