@@ -89,10 +89,10 @@ std::string goodput_text(const ProjectionPage& page) {
   const Goodput& g = p.goodput;
   return fmt::format(
       "goodput: {:.1f} % of the time; {:.3g} failures a day ({:.3g} a 1000 node-days: {})\n"
-      "  checkpoints of {:.3g} TB every {}, {} each, {} to restart: T* = sqrt(2 delta M), share = T / (M e^(R/M) "
-      "(e^((T + delta)/M) - 1))\n",
+      "  checkpoints of {:.3g} TB every {:.4g} min, {} each, {} to restart: T* = sqrt(2 delta M), "
+      "share = T / (M e^(R/M) (e^((T + delta)/M) - 1))\n",
       100 * g.share, g.failures_per_day, in.cluster.failures_per_1000_node_days.value,
-      in.cluster.failures_per_1000_node_days.source, g.checkpoint_bytes / 1e12, seconds_text(g.interval_seconds),
+      in.cluster.failures_per_1000_node_days.source, g.checkpoint_bytes / 1e12, g.interval_seconds / 60,
       seconds_text(in.recovery.checkpoint_seconds), seconds_text(in.recovery.restart_seconds));
 }
 
