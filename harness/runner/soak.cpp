@@ -30,14 +30,15 @@ struct Lane {
 
 class SoakRun {
  public:
-  SoakRun(const Suite& suite, const RunOptions& options, Progress& progress, const std::atomic<bool>& interrupted)
-      : suite_(suite), options_(options), progress_(progress), interrupted_(interrupted) {}
+  SoakRun(const Suite& suite, const RunOptions& options, Communicator& communicator, Progress& progress,
+          const std::atomic<bool>& interrupted)
+      : suite_(suite), options_(options), communicator_(communicator), progress_(progress), interrupted_(interrupted) {}
 
-  Result run(const Catalog& catalog, const std::vector<PlannedCase>& planned, Machine& machine,
-             Communicator& communicator) {
-    Start start = begin_or_resume(suite_, planned, options_, machine, communicator);
+  Result run(const Catalog& catalog, const std::vector<PlannedCase>& planned, Machine& machine) {
+    Start start = begin_or_resume(suite_, planned, options_, machine, communicator_);
     result_ = std::move(start.result);
-    make_lanes(catalog, planned, machine, communicator);
+    communicator_.doing("soaking");
+    make_lanes(catalog, planned, machine);
     std::barrier ready(std::ptrdiff_t(lanes_.size()), [this]() noexcept { began_ = saved_ = steady_seconds(); });
     std::vector<std::function<void()>> works;
     for (Lane& lane : lanes_) works.emplace_back([&] { drive(lane, ready); });
@@ -55,8 +56,7 @@ class SoakRun {
 
  private:
   /// Cases that cannot run are in a lane, too, which leaves them their outcome.
-  void make_lanes(const Catalog& catalog, const std::vector<PlannedCase>& planned, Machine& machine,
-                  Communicator& communicator) {
+  void make_lanes(const Catalog& catalog, const std::vector<PlannedCase>& planned, Machine& machine) {
     for (const auto& one : planned) {
       Case at = one.point;
       try {
@@ -71,7 +71,7 @@ class SoakRun {
         lane = lanes_.insert(backend->target().device == Device::cpu ? lanes_.end() : lanes_.begin(),
                              Lane{backend, {}, machine.telemetry_for(at), machine.cores_beside(at), {}});
       lane->cases.push_back(&cases_.emplace_back(one, *find_workload(catalog, one.point.workload), *backend,
-                                                 communicator, suite_, guard_));
+                                                 communicator_, suite_, guard_));
     }
   }
 
@@ -83,6 +83,7 @@ class SoakRun {
         cut_short_ = true;
       else
         one->begin();
+      communicator_.goes_on();
     }
     ready.arrive_and_wait();  // all devices are hot for the same time
     TelemetrySampler telemetry(std::move(lane.sources), lane.cores_beside, suite_.sampling.telemetry_seconds);
@@ -106,6 +107,7 @@ class SoakRun {
 
   /// After every repetition of whichever device: progress, and what there is so far on the disk.
   void look_up() {
+    communicator_.goes_on();
     const std::lock_guard lock(guard_);
     ++repetitions_;
     const double now = elapsed();
@@ -155,6 +157,7 @@ class SoakRun {
 
   const Suite& suite_;
   const RunOptions& options_;
+  Communicator& communicator_;
   Progress& progress_;
   const std::atomic<bool>& interrupted_;
   std::deque<SoakCase> cases_;  // stay where they are
@@ -180,7 +183,7 @@ Result soak(const Suite& suite, const Catalog& catalog, const std::vector<Planne
         fmt::format("suite '{}' is a soak, one stretch of time, which --resume cannot continue: start it "
                     "again with another --out",
                     suite.name));
-  return SoakRun(suite, options, progress, interrupted).run(catalog, planned, machine, communicator);
+  return SoakRun(suite, options, communicator, progress, interrupted).run(catalog, planned, machine);
 }
 
 }  // namespace assay

@@ -217,13 +217,17 @@ void watch(const std::vector<Station*>& stations, Machine& machine, const Sampli
 std::vector<Record> measure_group(const Group& group, const Catalog& catalog, Machine& machine,
                                   Communicator& communicator, const SamplingRule& rule) {
   std::deque<Station> stations;  // stay where they are
-  for (const auto& [planned, point] : group)
+  for (const auto& [planned, point] : group) {
     stations.emplace_back(*planned, point, *find_workload(catalog, point.workload), machine, communicator);
+    communicator.goes_on();
+  }
   for (Station& one : stations) {
     if (!one.ready()) continue;
     watch(
         {&one}, machine, rule, [&] { run_side_by_side({[&] { one.measure_alone(rule); }}); }, &Station::saw_alone);
+    communicator.goes_on();
     one.check_alone();
+    communicator.goes_on();
   }
   std::vector<Station*> fit;
   for (Station& one : stations)
@@ -238,6 +242,7 @@ std::vector<Record> measure_group(const Group& group, const Catalog& catalog, Ma
         fit, machine, rule, [&] { run_side_by_side(works); }, &Station::saw_together);
     records.clear();
     for (Station& one : stations) {
+      communicator.goes_on();
       one.check_together(int(fit.size()));
       records.push_back(one.alone());
       records.push_back(one.together());
@@ -260,6 +265,8 @@ Result together(const Suite& suite, const Catalog& catalog, const std::vector<Pl
         fmt::format("suite '{}' cannot be continued by --resume: start it again with another --out", suite.name));
   Start start = begin_or_resume(suite, planned, options, machine, communicator);
   Result result = std::move(start.result);
+  // Devices sample by themselves, for as long as the rule has time, before anything ends that a watchdog could see.
+  communicator.set_deadline(std::max(suite.sampling.timeout_seconds, suite.sampling.wall_seconds));
   const auto groups = groups_of(planned, machine.threads());
   std::size_t devices = 0;
   for (const Group& group : groups) devices += 2 * group.size();
@@ -270,7 +277,9 @@ Result together(const Suite& suite, const Catalog& catalog, const std::vector<Pl
       result.complete = false;
       break;
     }
-    progress.begin(fmt::format("{} on {} devices", group.front().second.id(), group.size()));
+    const std::string doing = fmt::format("{} on {} devices", group.front().second.id(), group.size());
+    communicator.doing("measuring " + doing);
+    progress.begin(doing);
     for (Record& one : measure_group(group, catalog, machine, communicator, suite.sampling)) {
       start.journal->finish(one);
       progress.finish(one);

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "harness/communicators/guarded.h"
 #include "harness/core/error.h"
 #include "harness/record/journal.h"
 #include "harness/runner/progress.h"
@@ -80,7 +81,7 @@ class SoakTest : public testing::Test {
   void TearDown() override { fs::remove_all(folder_); }
 
   Result go(Machine& machine) {
-    const auto communicator = make_single_communicator();
+    const auto communicator = guard(make_single_communicator(), "", deadline_);
     Progress progress(stderr, true);
     options_.out = folder_ / (std::to_string(runs_++) + ".json");
     return soak(suite_, catalog_, plan(suite_, catalog_, machine, *communicator), machine, *communicator, options_,
@@ -97,6 +98,7 @@ class SoakTest : public testing::Test {
   Catalog catalog_;
   Fault fault_;
   std::atomic<bool> interrupted_{false};
+  double deadline_ = kDefaultDeadline;
   int runs_ = 0;
 };
 
@@ -221,6 +223,13 @@ TEST_F(SoakTest, EndsOnASignalWithAValidResult) {
   EXPECT_TRUE(result.records[0].outcome.ok()) << result.records[0].outcome.reason;
   EXPECT_EQ(result.records[0].measurement.stop, StopReason::interrupted);
   EXPECT_FALSE(load_result(options_.out).complete);
+}
+
+// The watchdog ends a process in which nothing ends for ten deadlines: a soak must tell it that it goes on.
+TEST_F(SoakTest, MayLastForLongerThanAnythingMayHang) {
+  deadline_ = 0.3;
+  suite_.soak->seconds = 4;
+  EXPECT_TRUE(go().complete);
 }
 
 TEST_F(SoakTest, SkipsWhatNeedNotHaveTheSameBits) {
