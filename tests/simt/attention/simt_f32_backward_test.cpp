@@ -138,10 +138,12 @@ TEST(SimtF32Backward, ExtremeLogits) {
 
 TEST(SimtF32Backward, NothingToDo) {
   const AttentionProblem no_keys = problem(64, 2, 1, 20, 0, false), no_queries = problem(64, 2, 1, 0, 20, true);
-  for (const unsigned char byte : run_backward(no_keys, normal_gradient_inputs(no_keys, 12)).dq) EXPECT_EQ(byte, 0);
+  const std::vector<unsigned char> dq = run_backward(no_keys, normal_gradient_inputs(no_keys, 12)).dq;
   const Gradients zero = run_backward(no_queries, normal_gradient_inputs(no_queries, 13));
-  for (const unsigned char byte : zero.dk) EXPECT_EQ(byte, 0);
-  for (const unsigned char byte : zero.dv) EXPECT_EQ(byte, 0);
+  for (const auto* all : {&dq, &zero.dk, &zero.dv}) {
+    EXPECT_EQ(all->size(), (all == &dq ? 2 : 1) * 20 * 64 * sizeof(float)) << "heads, rows, columns";
+    for (const unsigned char byte : *all) EXPECT_EQ(byte, 0);
+  }
 }
 
 /// A batch longer than the grid's z is folded into x, and the last fold reaches past it.
